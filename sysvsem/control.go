@@ -1,0 +1,132 @@
+package sysvsem
+
+import (
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// GetVal returns the value of semaphore n.
+func (s *Set) GetVal(n int) (int, error) { return s.get("semctl(GETVAL)", n, cmdGETVAL) }
+
+// GetPid returns the process that last operated on semaphore n, also by undo at
+// its end, or 0 if there was none or it is in another pid namespace.
+func (s *Set) GetPid(n int) (int, error) { return s.get("semctl(GETPID)", n, cmdGETPID) }
+
+// GetNCnt returns how many threads wait for semaphore n to increase.
+func (s *Set) GetNCnt(n int) (int, error) { return s.get("semctl(GETNCNT)", n, cmdGETNCNT) }
+
+// GetZCnt returns how many threads wait for semaphore n to become zero.
+func (s *Set) GetZCnt(n int) (int, error) { return s.get("semctl(GETZCNT)", n, cmdGETZCNT) }
+
+func (s *Set) get(call string, n, cmd int) (int, error) {
+	v, errno := semctl(s.id, n, cmd, 0)
+	if errno != 0 {
+		return 0, s.semError(call, n, errno)
+	}
+	return v, nil
+}
+
+// SetVal sets semaphore n to v, from 0 to the limit SEMVMX (32767), and wakes
+// whoever can go on.
+//
+// It also erases the undo values that any process holds for this semaphore:
+// what they did with [Undo] will not be taken back when they end. Use it to
+// initialise, never on a semaphore that carries undo.
+func (s *Set) SetVal(n, v int) error {
+	// The kernel looks at 32 bits only.
+	if v != int(int32(v)) {
+		return s.valueError("semctl(SETVAL)", n, v)
+	}
+	if _, errno := semctl(s.id, n, cmdSETVAL, v); errno != 0 {
+		if errno == unix.ERANGE {
+			return s.valueError("semctl(SETVAL)", n, v)
+		}
+		return s.semError("semctl(SETVAL)", n, errno)
+	}
+	return nil
+}
+
+// GetAll returns the values of all semaphores, read in one step.
+func (s *Set) GetAll() ([]uint16, error) {
+	n, err := s.size("semctl(GETALL)")
+	if err != nil {
+		return nil, err
+	}
+	values := make([]uint16, n)
+	if errno := semctlValues(s.id, cmdGETALL, values); errno != 0 {
+		return nil, s.ctlError("semctl(GETALL)", errno)
+	}
+	return values, nil
+}
+
+// SetAll sets all semaphores in one step; there must be one value for each. It
+// needs permission to read the set as well, to know their number.
+//
+// It also erases the undo values that any process holds for the set, as
+// [Set.SetVal] does for one semaphore.
+func (s *Set) SetAll(values []uint16) error {
+	const call = "semctl(SETALL)"
+	n, err := s.size(call)
+	if err != nil {
+		return err
+	}
+	if len(values) != n {
+		return s.newError(call, unix.EINVAL,
+			fmt.Sprintf("%d values for a set of %d semaphores", len(values), n))
+	}
+	errno := semctlValues(s.id, cmdSETALL, values)
+	if errno == unix.ERANGE {
+		for i, v := range values {
+			if int(v) > valueMax {
+				return s.valueError(call, i, int(v))
+			}
+		}
+	}
+	if errno != 0 {
+		return s.ctlError(call, errno)
+	}
+	return nil
+}
+
+// size returns the number of semaphores, which never changes while the set lives.
+func (s *Set) size(call string) (int, error) {
+	var ds semidDS
+	if _, errno := semctlDS(s.id, ipcSTAT, &ds); errno != 0 {
+		return 0, s.ctlError(call, errno)
+	}
+	return int(ds.Nsems), nil
+}
+
+// SetPerm changes the owner and the permission bits of the set; uid or gid -1
+// leaves it as it is. Only the owner, the creator, and root may.
+func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
+	const call = "semctl(IPC_SET)"
+	var ds semidDS
+	if uid == -1 || gid == -1 {
+		if _, errno := semctlDS(s.id, ipcSTAT, &ds); errno != 0 {
+			return s.ctlError(call, errno)
+		}
+	}
+	if uid != -1 {
+		ds.Perm.Uid = uint32(uid)
+	}
+	if gid != -1 {
+		ds.Perm.Gid = uint32(gid)
+	}
+	ds.Perm.Mode = uint32(mode.Perm())
+	if _, errno := semctlDS(s.id, ipcSET, &ds); errno != 0 {
+		return s.ctlError(call, errno)
+	}
+	return nil
+}
+
+// Remove destroys the set at once, for everybody. Those who wait on it return
+// with [ErrRemoved]. Only the owner, the creator, and root may.
+func (s *Set) Remove() error {
+	if _, errno := semctl(s.id, 0, ipcRMID, 0); errno != 0 {
+		return s.ctlError("semctl(IPC_RMID)", errno)
+	}
+	return nil
+}

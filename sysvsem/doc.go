@@ -1,0 +1,70 @@
+// Package sysvsem gives Go programs System V semaphore sets: semget, semop,
+// semtimedop and every command of semctl, on Linux, without cgo.
+//
+// # Verbs
+//
+// [Get] creates a set or finds it by key, [FromID] takes an identifier that
+// came from elsewhere, [Set.Remove] destroys the set for everybody. A [Set]
+// holds nothing but the identifier: it needs no closing, may be copied, and may
+// be used by many goroutines at once.
+//
+// # Operations
+//
+// An [Op] is laid out as struct sembuf. All operations of one call happen
+// together or not at all:
+//
+//	Op > 0   add Op to the value; never waits
+//	Op < 0   wait until the value is at least -Op, then subtract
+//	Op == 0  wait until the value is zero
+//
+// There are three ways to wait, and one not to:
+//
+//	Set.Op(ctx, ops...)           until done, or until the context ends
+//	Set.OpTimeout(d, ops...)      until done, or for d; no allocation
+//	Set.Wait(d, ops)              the same with a slice the caller keeps
+//	Set.TryOp(ops)                now or [ErrWouldBlock]; never leaves the processor
+//
+// A call that waits occupies one operating system thread while it does.
+// Interruption by signals, which the Go runtime sends to its own threads at any
+// time, is handled inside: the wait goes on with what is left of the time.
+//
+// # How a context ends a wait
+//
+// Nothing in Go can pull a thread out of a system call, but a signal can.
+// When the context ends, the waiting thread is sent one SIGURG, the signal the Go
+// runtime uses for preemption and whose handler ignores strangers; semtimedop is
+// never restarted after a handler. A signal that arrives just before the call is
+// entered would be lost, so the timeout that the call is about to read is set
+// to zero first. Either the kernel reads the zero, or it has read the timeout
+// already and the signal finds the thread inside. One signal is enough.
+//
+// A program that calls signal.Ignore(SIGURG) takes this means away. [Set.Op]
+// refuses to wait there, see [ErrUninterruptible].
+//
+// # Undo
+//
+// An operation with [Undo] is taken back by the kernel when the process ends, in
+// whatever way it ends. The threads of a Go process share one list of undo
+// values, so that it is the process that counts and not the goroutine or its
+// thread. A child process starts with an empty list.
+//
+// [Set.SetVal] and [Set.SetAll] erase the undo values of every process for the
+// semaphores they set. Do not use them on a semaphore that carries undo, except
+// before anybody uses it.
+//
+// # Creation
+//
+// POSIX leaves the values of a new set undefined; Linux makes them zero. Creation
+// and initialisation are two steps, and a creator can die between them. Who
+// creates by a key that others open should do so under a lock that the kernel
+// releases, or let the others wait until Stat().OpTime is not zero, which
+// the creator's first operation makes true.
+//
+// # Errors
+//
+// Operation errors are of type [*Error]. errors.Is finds in them the errno, the
+// sentinels of this package, and those of package os where they fit. Where a
+// kernel limit is at fault, the text names it, its value, and how to raise it.
+// [ErrWouldBlock] and [ErrTimeout] are returned bare, because they are expected
+// and must not allocate.
+package sysvsem

@@ -1,0 +1,143 @@
+package sysvsem_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/sysvsem"
+	"shmbus/test/leak"
+)
+
+// envHelper names what a process that was started from the test binary is to do.
+const envHelper = "SYSVSEM_TEST_HELPER"
+
+// helpers run in a process of their own, on the set with the identifier in os.Args[1].
+// What they return is printed.
+var helpers = map[string]func(*sysvsem.Set) error{
+	"hold with undo":   helpHold,
+	"be refused":       helpBeRefused,
+	"ignore SIGURG":    helpIgnoreSignal,
+	"reach the limits": helpReachLimits,
+	"example reader":   exampleReader,
+	"example worker":   exampleWorker,
+}
+
+func TestMain(m *testing.M) {
+	name := os.Getenv(envHelper)
+	if name == "" {
+		leak.Main(m)
+	}
+	id, err := strconv.Atoi(os.Args[1])
+	if err == nil {
+		err = helpers[name](sysvsem.FromID(id))
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// helper prepares a process that does what name says to the set.
+func helper(name string, s *sysvsem.Set) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", strconv.Itoa(s.ID()))
+	cmd.Env = append(os.Environ(), envHelper+"="+name)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// startHelper starts a helper, waits for its first line, and kills it at the end of the test.
+func startHelper(t *testing.T, name string, s *sysvsem.Set) *exec.Cmd {
+	t.Helper()
+	cmd := helper(name, s)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	return cmd
+}
+
+// ready tells startHelper to go on, then lasts until the process is killed.
+func ready() error {
+	fmt.Println("ready")
+	select {}
+}
+
+var lastKey atomic.Int32
+
+// newKey returns a key that nothing has: no test of this package shares its namespace.
+func newKey() sysvsem.Key {
+	return sysvsem.Key(os.Getpid()&0x7fff)<<16 | lastKey.Add(1)
+}
+
+// newSet makes a set with these values, and removes it at the end of the test.
+func newSet(t testing.TB, values ...uint16) *sysvsem.Set {
+	t.Helper()
+	s, err := sysvsem.Get(sysvsem.Private, len(values), sysvsem.Create|0o600)
+	require.NoError(t, err)
+	removeAtEnd(t, s)
+	require.NoError(t, s.SetAll(values))
+	return s
+}
+
+func removeAtEnd(t testing.TB, s *sysvsem.Set) {
+	t.Cleanup(func() {
+		if err := s.Remove(); err != nil && !errors.Is(err, sysvsem.ErrRemoved) {
+			t.Error(err)
+		}
+	})
+}
+
+// await returns once the condition holds.
+func await(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			require.FailNow(t, "not within 10 s: "+what)
+		}
+	}
+}
+
+// awaitSleepers returns once n threads wait for semaphore 0 to increase.
+func awaitSleepers(t testing.TB, s *sysvsem.Set, n int) {
+	t.Helper()
+	await(t, fmt.Sprintf("%d sleepers", n), func() bool {
+		got, err := s.GetNCnt(0)
+		require.NoError(t, err)
+		return got == n
+	})
+}
+
+// inTime returns what arrives on the channel.
+func inTime[T any](t testing.TB, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Second):
+		require.FailNow(t, "nothing within 10 s")
+		panic("unreachable")
+	}
+}
+
+func requireValues(t testing.TB, s *sysvsem.Set, want ...uint16) {
+	t.Helper()
+	got, err := s.GetAll()
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}

@@ -1,0 +1,144 @@
+package sysvsem
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Op is one operation on one semaphore of a set. Its memory is that of struct
+// sembuf, so that a []Op goes to the kernel as it is.
+type Op struct {
+	Num   uint16 // index of the semaphore in the set, from 0
+	Op    int16  // added if positive, awaited and subtracted if negative, 0 waits for zero
+	Flags int16  // NoWait, Undo
+}
+
+// Flags of an [Op].
+const (
+	// NoWait makes the whole call fail with ErrWouldBlock if this operation is
+	// one that would have to wait.
+	NoWait int16 = unix.IPC_NOWAIT
+	// Undo has the kernel take the operation back when the process ends.
+	Undo int16 = 0x1000
+)
+
+// P returns the operation that takes one from semaphore n, waiting for it.
+func P(n uint16) Op { return Op{Num: n, Op: -1} }
+
+// V returns the operation that gives one to semaphore n.
+func V(n uint16) Op { return Op{Num: n, Op: 1} }
+
+// Zero returns the operation that waits until semaphore n is zero.
+func Zero(n uint16) Op { return Op{Num: n} }
+
+// With returns the operation with flags added: P(0).With(Undo).
+func (o Op) With(flags int16) Op {
+	o.Flags |= flags
+	return o
+}
+
+// TryOp performs all operations at once if none has to wait, and returns
+// [ErrWouldBlock] otherwise, as if every one had [NoWait].
+//
+// It does not tell the Go scheduler that it is in a system call, which makes it
+// cheap, and neither succeeding nor ErrWouldBlock allocates: it is the call to
+// wake others with.
+func (s *Set) TryOp(ops []Op) error {
+	if allNoWait(ops) {
+		return s.result(ops, trySemop(s.id, ops))
+	}
+	if len(ops) <= fewOps {
+		return s.result(ops, s.tryFew(ops))
+	}
+	return s.result(ops, s.tryMany(ops))
+}
+
+// TryOp copies what lacks NoWait, on the stack: a few operations into a small array,
+// and as many as the usual SEMOPM allows into one that costs some time to clear.
+const (
+	fewOps  = 16
+	manyOps = 500
+)
+
+func (s *Set) tryFew(ops []Op) unix.Errno {
+	var buf [fewOps]Op
+	return trySemop(s.id, appendNoWait(buf[:0], ops))
+}
+
+//go:noinline
+func (s *Set) tryMany(ops []Op) unix.Errno {
+	var buf [manyOps]Op
+	return trySemop(s.id, appendNoWait(buf[:0], ops))
+}
+
+func appendNoWait(dst, ops []Op) []Op {
+	dst = append(dst, ops...)
+	for i := range dst {
+		dst[i].Flags |= NoWait
+	}
+	return dst
+}
+
+// OpTimeout performs all operations together, waiting for at most d; d < 0 waits
+// for as long as it takes, and d == 0 does not wait.
+//
+// [ErrTimeout], which is os.ErrDeadlineExceeded, says that the time has passed
+// and nothing was done. The time is measured by the monotonic clock and does not
+// start again when a signal interrupts the wait. [ErrRemoved] says that the set
+// was removed. Nothing is allocated on success, on ErrTimeout or on ErrWouldBlock.
+func (s *Set) OpTimeout(d time.Duration, ops ...Op) error { return s.Wait(d, ops) }
+
+// Wait is [Set.OpTimeout] with the operations in a slice that the caller keeps.
+// It is not changed.
+func (s *Set) Wait(d time.Duration, ops []Op) error {
+	if d < 0 {
+		for {
+			errno := semtimedop(s.id, ops, nil)
+			if errno != unix.EINTR {
+				return s.result(ops, errno)
+			}
+		}
+	}
+	start := time.Now()
+	left := d
+	for {
+		timeout := unix.NsecToTimespec(int64(left))
+		errno := semtimedop(s.id, ops, &timeout)
+		switch errno {
+		case unix.EINTR:
+			left = max(d-time.Since(start), 0)
+		case unix.EAGAIN:
+			// The kernel's timer never fires early: before the deadline it
+			// was an operation with NoWait that could not be done.
+			if time.Since(start) >= d {
+				return ErrTimeout
+			}
+			return ErrWouldBlock
+		default:
+			return s.result(ops, errno)
+		}
+	}
+}
+
+// result turns the outcome of an operation into an error. The expected ones
+// are sentinels, the others are made in a function of its own, so that the
+// frequent path stays small.
+func (s *Set) result(ops []Op, errno unix.Errno) error {
+	switch errno {
+	case 0:
+		return nil
+	case unix.EAGAIN:
+		return ErrWouldBlock
+	}
+	return s.opError(ops, errno)
+}
+
+func allNoWait(ops []Op) bool {
+	for i := range ops {
+		if ops[i].Flags&NoWait == 0 {
+			return false
+		}
+	}
+	return true
+}

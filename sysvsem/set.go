@@ -1,0 +1,63 @@
+package sysvsem
+
+import (
+	"fmt"
+	"io/fs"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Key is a System V IPC key: a name that unrelated processes agree on.
+type Key = int32
+
+// Private is the key that always makes a new set, which can be found by its
+// identifier only.
+const Private Key = unix.IPC_PRIVATE
+
+// Flag says how [Get] opens a set. The low nine bits are permission bits, as in
+// Create|0600. In a set, r means reading values and state, w means operating
+// on the semaphores and setting them, x means nothing.
+type Flag int
+
+const (
+	// Create makes the set if there is none with that key.
+	Create Flag = unix.IPC_CREAT
+	// Exclusive, together with Create, fails with os.ErrExist if there is one.
+	Exclusive Flag = unix.IPC_EXCL
+)
+
+// Perm turns the permission bits of a file mode into a [Flag].
+func Perm(mode fs.FileMode) Flag { return Flag(mode.Perm()) }
+
+// A Set is a handle to a semaphore set: its identifier. It is made by [Get] or
+// [FromID]. There is nothing to close; the set itself lives until [Set.Remove].
+type Set struct {
+	id int
+}
+
+// Get returns the set with the given key, and creates it if flags say so.
+//
+// A new set has nsems semaphores, all of them zero. An existing one must have at
+// least nsems; 0 accepts any number. Errors: os.ErrNotExist without [Create],
+// os.ErrExist with Create|[Exclusive], os.ErrPermission, [ErrNoSpace] when the
+// system's limits are reached, syscall.EINVAL when nsems does not fit.
+func Get(key Key, nsems int, flags Flag) (*Set, error) {
+	id, errno := semget(key, nsems, int(flags))
+	if errno != 0 {
+		return nil, getError(key, nsems, errno)
+	}
+	return &Set{id: id}, nil
+}
+
+// FromID returns a handle to the set with that identifier. It asks the kernel
+// nothing; a set that does not exist shows at first use, as [ErrRemoved].
+func FromID(id int) *Set { return &Set{id: id} }
+
+// ID returns the kernel's identifier of the set, the semid column of ipcs -s.
+func (s *Set) ID() int { return s.id }
+
+// String returns "sysvsem:" and the identifier.
+func (s *Set) String() string { return "sysvsem:" + strconv.Itoa(s.id) }
+
+var _ fmt.Stringer = (*Set)(nil)

@@ -1,0 +1,70 @@
+package sysvshm
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// AttachFlag says how [Segment.Attach] maps a segment.
+type AttachFlag int
+
+const (
+	// ReadWrite needs permission to read and to write; it is the zero value.
+	ReadWrite AttachFlag = 0
+	// ReadOnly needs permission to read only. A write to the memory is a fatal fault.
+	ReadOnly AttachFlag = unix.SHM_RDONLY
+	// Exec allows the memory to be executed.
+	Exec AttachFlag = 0o100000
+)
+
+// A Mapping is a segment mapped into this process. It is made by [Segment.Attach].
+// Its methods may be called by several goroutines at once.
+type Mapping struct {
+	id       int
+	readOnly bool
+
+	mu   sync.Mutex
+	data []byte // nil once detached
+}
+
+// Attach maps the segment at an address that the kernel chooses. Each call makes a
+// mapping of its own. The length of the memory is the segment's size as the
+// kernel knows it, whatever anybody asked of [Get].
+func (s *Segment) Attach(flags AttachFlag) (*Mapping, error) {
+	data, err := unix.SysvShmAttach(s.id, 0, int(flags))
+	if err != nil {
+		return nil, s.attachError(err)
+	}
+	return &Mapping{id: s.id, readOnly: flags&ReadOnly != 0, data: data}, nil
+}
+
+// ID returns the identifier of the segment.
+func (m *Mapping) ID() int { return m.id }
+
+// ReadOnly reports whether the memory must not be written to.
+func (m *Mapping) ReadOnly() bool { return m.readOnly }
+
+// Bytes returns the memory, or nil after [Mapping.Detach]. The slice does not keep the
+// mapping alive: none of it may be touched after Detach.
+func (m *Mapping) Bytes() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.data
+}
+
+// Detach unmaps the memory. Any later access to a slice from [Mapping.Bytes] is a
+// fatal fault. Detach may be called more than once; the further calls do nothing and
+// return nil.
+func (m *Mapping) Detach() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.data == nil {
+		return nil
+	}
+	if err := unix.SysvShmDetach(m.data); err != nil {
+		return &Error{Op: "shmdt", ID: m.id, Err: err}
+	}
+	m.data = nil
+	return nil
+}

@@ -1,0 +1,79 @@
+package sysvshm
+
+import (
+	"fmt"
+	"io/fs"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Key is a System V IPC key: a name that unrelated processes agree on, made by
+// [Ftok] or chosen.
+type Key = int32
+
+// Private is the key that always makes a new segment, which can be found by its
+// identifier only.
+const Private Key = unix.IPC_PRIVATE
+
+// Flag says how [Get] opens a segment. The low nine bits are permission bits, as
+// in Create|0600; x means nothing.
+type Flag int
+
+const (
+	// Create makes the segment if there is none with that key.
+	Create Flag = unix.IPC_CREAT
+	// Exclusive, together with Create, fails with os.ErrExist if there is one.
+	Exclusive Flag = unix.IPC_EXCL
+	// HugeTLB makes a new segment of huge pages, of the default size. There must be
+	// free ones (sysctl vm.nr_hugepages), and the caller needs CAP_IPC_LOCK or a
+	// group that is vm.hugetlb_shm_group.
+	HugeTLB Flag = 0o4000
+	// NoReserve sets no swap space or huge pages aside for a new segment. Where there
+	// is none when a page is first touched, that access is a fatal SIGBUS.
+	NoReserve Flag = 0o10000
+
+	hugeShift = 26
+	// HugeTLB2MB and HugeTLB1GB are HugeTLB with a size of page.
+	HugeTLB2MB Flag = HugeTLB | 21<<hugeShift
+	HugeTLB1GB Flag = HugeTLB | 30<<hugeShift
+)
+
+// Perm turns the permission bits of a file mode into a [Flag].
+func Perm(mode fs.FileMode) Flag { return Flag(mode.Perm()) }
+
+// A Segment is a handle to a shared memory segment: its identifier. It is made by
+// [Get] or [FromID]. There is nothing to close; the segment itself lives until
+// [Segment.Remove] and the last detach.
+type Segment struct {
+	id int
+}
+
+// Get returns the segment with the given key, and creates it if flags say so.
+//
+// A new segment has at least size bytes, all zero. An existing one must have at
+// least size; 0 accepts any. Errors: os.ErrNotExist without [Create], os.ErrExist
+// with Create|[Exclusive], os.ErrPermission, [ErrNoSpace] when the system's limits
+// are reached, [ErrNoHugePages], syscall.EINVAL when size does not fit.
+func Get(key Key, size int, flags Flag) (*Segment, error) {
+	if size < 0 {
+		return nil, &Error{Op: "shmget", ID: -1, Err: unix.EINVAL, detail: fmt.Sprintf("negative size %d", size)}
+	}
+	id, err := unix.SysvShmGet(int(key), size, int(flags))
+	if err != nil {
+		return nil, getError(key, size, flags, err)
+	}
+	return &Segment{id: id}, nil
+}
+
+// FromID returns a handle to the segment with that identifier. It asks the kernel
+// nothing; a segment that does not exist shows at first use, as [ErrRemoved].
+func FromID(id int) *Segment { return &Segment{id: id} }
+
+// ID returns the kernel's identifier of the segment, the shmid column of ipcs -m.
+func (s *Segment) ID() int { return s.id }
+
+// String returns "sysvshm:" and the identifier.
+func (s *Segment) String() string { return "sysvshm:" + strconv.Itoa(s.id) }
+
+var _ fmt.Stringer = (*Segment)(nil)
