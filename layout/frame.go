@@ -1,0 +1,47 @@
+package layout
+
+// FrameHeaderSize is the size in bytes of the header at the start of every slot.
+//
+//	0  position  uint64  the message's position; the final word when laps wrap
+//	8  info      uint64  size:24 flags:8 publisher:16 topic:16, size in the low bits
+//
+// The payload follows. With [FlagTime] its last 8 bytes are the publish time, in
+// nanoseconds since 1970. A fragment, which is every slot without both [FlagFirst] and
+// [FlagLast], begins with [FragmentPrefix] bytes: the size of the whole frame in the low 32 bits of a
+// word, the number of the fragment, from 0, in the high ones.
+const (
+	FrameHeaderSize = 16
+	FramePosition   = 0
+	FrameInfoOffset = 8
+	FragmentPrefix  = 8
+	TimeSize        = 8
+)
+
+// Flags of a frame header. A frame that fits its slot has FlagFirst and FlagLast.
+const (
+	FlagFirst = 1 << 0
+	FlagLast  = 1 << 1
+	FlagTime  = 1 << 2
+
+	FlagWhole = FlagFirst | FlagLast
+)
+
+// A FrameInfo is the second word of a frame header.
+type FrameInfo uint64
+
+// MakeFrameInfo packs the word; every argument is cut to its width.
+func MakeFrameInfo(size int, flags uint8, publisher, topic uint16) FrameInfo {
+	return FrameInfo(topic)<<48 | FrameInfo(publisher)<<32 | FrameInfo(flags)<<24 | FrameInfo(size&(1<<24-1))
+}
+
+// Size returns the bytes of payload in the slot, unbounded by the slot's size.
+func (i FrameInfo) Size() int { return int(i & (1<<24 - 1)) }
+
+// Flags returns the flags.
+func (i FrameInfo) Flags() uint8 { return uint8(i >> 24) }
+
+// Publisher returns the number of the publisher record that published it.
+func (i FrameInfo) Publisher() uint16 { return uint16(i >> 32) }
+
+// Topic returns the number of the topic.
+func (i FrameInfo) Topic() uint16 { return uint16(i >> 48) }
