@@ -1,0 +1,176 @@
+package ring
+
+import (
+	"sync/atomic"
+
+	"shmbus/layout"
+	"shmbus/ring/fence"
+)
+
+// A Start says where a reader begins.
+type Start struct {
+	kind     uint8
+	position uint64
+}
+
+// FromNow begins with the next message to be published.
+func FromNow() Start { return Start{} }
+
+// FromOldest begins with the oldest message that the ring still holds.
+func FromOldest() Start { return Start{kind: 1} }
+
+// From begins at a position, which may be lost already or not yet published.
+func From(position uint64) Start { return Start{kind: 2, position: position} }
+
+// A Cursor reads the ring's messages in order. It is for one goroutine. Reading is passive: publishers do
+// not notice a cursor unless its subscriber record has a closed gate.
+type Cursor struct {
+	r      *Ring
+	next   uint64
+	shared *uint64 // the record's cursor word, written by this cursor, read by publishers and monitors
+	margin uint64  // how far from the oldest position the next jump lands
+}
+
+// Join returns a cursor for subscriber record s, which its caller owns, and closes the
+// record's gate first if the reader is to be reliable.
+//
+// A reliable reader loses nothing from the head on that Join found. What is older than
+// that, asked for by FromOldest or From, is held from now on, but a publisher that has not yet seen the gate
+// may still overwrite some of it; the cursor then says Lapped as it does for others.
+func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
+	c := &Cursor{r: r, shared: r.subWord(s, layout.SubCursor)}
+	head := r.Head()
+	at := c.startAt(start, head)
+	atomic.StoreUint64(c.shared, at)
+	if reliable {
+		r.CloseGate(s)
+		// Only now is the start taken: see Publisher.Rescan.
+		head = r.headFrom(head)
+		if start.kind == 0 {
+			at = head
+		}
+	}
+	c.SetNext(at)
+	return c
+}
+
+func (c *Cursor) startAt(start Start, head uint64) uint64 {
+	switch start.kind {
+	case 1:
+		return c.r.Oldest(head)
+	case 2:
+		return start.position
+	default:
+		return head
+	}
+}
+
+// Reader returns a cursor that belongs to no record: nobody sees it and nobody waits for it.
+func (r *Ring) Reader(start Start) *Cursor {
+	c := &Cursor{r: r, shared: new(uint64)}
+	c.SetNext(c.startAt(start, r.Head()))
+	return c
+}
+
+// Next returns the position that is read next.
+func (c *Cursor) Next() uint64 { return c.next }
+
+// SetNext moves the cursor: everything before position is released.
+func (c *Cursor) SetNext(position uint64) {
+	c.next = position
+	fence.StoreRelease(c.shared, position)
+}
+
+// Advance releases the message at Next and moves to the one after it.
+func (c *Cursor) Advance() {
+	c.next++
+	fence.StoreRelease(c.shared, c.next)
+}
+
+// Skip moves to the next position without telling publishers yet: the next Advance or SetNext does.
+func (c *Cursor) Skip() { c.next++ }
+
+// Peek says whether there is a message at Next: Done with its entry, Empty, or Lapped.
+func (c *Cursor) Peek() (layout.Entry, Status) {
+	e := layout.Entry(atomic.LoadUint64(c.r.entry(c.next & c.r.mask)))
+	switch ahead := layout.LapsAhead(e.Lap(), layout.LapOf(c.next, c.r.shift)); {
+	case ahead == 0:
+		return e, Done
+	case ahead < 0:
+		return e, Empty
+	default:
+		return e, Lapped
+	}
+}
+
+// View returns the frame header and the payload of the entry that Peek returned, in
+// place. Until [Cursor.Valid] has said so afterwards, nothing of it is to be believed; the size is already
+// bounded by the slot. It returns Corrupt for an entry that names no slot.
+//
+// In race-detector builds the payload is a copy.
+func (c *Cursor) View(e layout.Entry) (layout.FrameInfo, []byte, Status) {
+	if e.Slot() >= c.r.total {
+		return 0, nil, Corrupt
+	}
+	slot := c.r.slot(e.Slot())
+	info := layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
+	n := min(info.Size(), int(c.r.slotSize)-layout.FrameHeaderSize)
+	if fence.RaceEnabled {
+		b := make([]byte, n)
+		copyOut(b, slotPayload(slot))
+		return info, b, Done
+	}
+	return info, bytesAt(slotPayload(slot), n), Done
+}
+
+// Valid reports whether everything read since Peek returned e is what was published at
+// Next: Done, or Lapped when the slot may have been overwritten, or Corrupt when the slot holds another
+// position or a size it has no room for.
+func (c *Cursor) Valid(e layout.Entry, info layout.FrameInfo) Status {
+	position := atomic.LoadUint64(slotPosition(c.r.slot(e.Slot())))
+	fence.Loads()
+	if atomic.LoadUint64(c.r.entry(c.next&c.r.mask)) != uint64(e) {
+		return Lapped
+	}
+	if position != c.next || uint(info.Size()) > uint(c.r.slotSize)-layout.FrameHeaderSize {
+		return c.unlikely(position)
+	}
+	return Done
+}
+
+// unlikely decides about a slot whose header does not say Next although its entry does: after
+// 2^32 laps that is a message of another time, otherwise nobody correct wrote it.
+func (c *Cursor) unlikely(position uint64) Status {
+	if position != c.next && layout.LapOf(position, c.r.shift) == layout.LapOf(c.next, c.r.shift) && position&c.r.mask == c.next&c.r.mask {
+		return Lapped
+	}
+	return Corrupt
+}
+
+// Read copies the payload of the entry that Peek returned into dst and validates it. It
+// returns how many bytes there are; more than len(dst) were not copied.
+func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int, st Status) {
+	if e.Slot() >= c.r.total {
+		return 0, 0, Corrupt
+	}
+	slot := c.r.slot(e.Slot())
+	info = layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
+	n = min(info.Size(), int(c.r.slotSize)-layout.FrameHeaderSize)
+	copyOut(dst[:min(n, len(dst))], slotPayload(slot))
+	return info, n, c.Valid(e, info)
+}
+
+// Jump moves a lapped cursor to where it can read on, and returns the lost positions, from … to-1. It lands a
+// little after the oldest position held, further each time until [Cursor.CaughtUp], so that a reader
+// that is too slow does not lose its next message at once.
+func (c *Cursor) Jump() (from, to uint64) {
+	from = c.next
+	head := c.r.headFrom(c.next)
+	to = max(c.r.Oldest(head)+c.margin, from+1)
+	c.margin = min(max(2*c.margin, c.r.Slots()/16), c.r.Slots()/2)
+	c.SetNext(min(to, head))
+	return from, c.next
+}
+
+// CaughtUp notes that the reader has seen the newest message.
+func (c *Cursor) CaughtUp() { c.margin = 0 }

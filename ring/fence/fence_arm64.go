@@ -1,0 +1,31 @@
+//go:build arm64 && !race
+
+package fence
+
+import "sync/atomic"
+
+// RaceEnabled reports whether every store goes through sync/atomic.
+const RaceEnabled = false
+
+// Store stores a word that only this goroutine writes and that a later release
+// store or compare-and-swap publishes.
+func Store(p *uint64, v uint64) { *p = v }
+
+// StoreRelease stores v after everything before it (STLR).
+func StoreRelease(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
+
+// Loads keeps later loads and stores behind earlier loads (DMB ISHLD).
+//
+//go:noescape
+func Loads()
+
+// Full keeps everything later behind everything earlier (DMB ISH). A
+// compare-and-swap alone does not: a later store may become visible before its store part.
+//
+//go:noescape
+func Full()
+
+// Pause tells the processor that this is a loop that waits for another one (YIELD).
+//
+//go:noescape
+func Pause()

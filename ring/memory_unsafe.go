@@ -1,0 +1,69 @@
+package ring
+
+import (
+	"fmt"
+	"unsafe"
+
+	"shmbus/layout"
+)
+
+// memory turns offsets that package layout computed and bounded into pointers. It is the only
+// place of this package where that happens, with the copies in plain_unsafe.go.
+type memory struct {
+	entries  unsafe.Pointer
+	slots    unsafe.Pointer
+	slotSize uintptr
+	base     []byte // keeps the memory reachable
+}
+
+func newMemory(mem []byte, m layout.Map) (memory, error) {
+	if len(mem) < m.Size {
+		return memory{}, fmt.Errorf("ring: %d bytes of memory, the geometry needs %d", len(mem), m.Size)
+	}
+	base := unsafe.Pointer(unsafe.SliceData(mem))
+	if uintptr(base)%8 != 0 {
+		return memory{}, fmt.Errorf("ring: memory at %p is not aligned to 8 bytes", base)
+	}
+	return memory{
+		entries:  unsafe.Add(base, m.Entries.Offset),
+		slots:    unsafe.Add(base, m.Slots.Offset),
+		slotSize: uintptr(m.Geometry.SlotSize),
+		base:     mem,
+	}, nil
+}
+
+// word returns the word at an offset of the segment, bounded by the slice.
+func (m *memory) word(offset int) *uint64 {
+	return (*uint64)(unsafe.Pointer(unsafe.SliceData(m.base[offset : offset+8])))
+}
+
+// entry returns entry i; i is masked by the caller.
+func (m *memory) entry(i uint64) *uint64 {
+	return (*uint64)(unsafe.Add(m.entries, uintptr(i)*layout.EntrySize))
+}
+
+// slot returns the start of slot s; s is bounded by the caller.
+func (m *memory) slot(s uint32) unsafe.Pointer {
+	return unsafe.Add(m.slots, uintptr(s)*m.slotSize)
+}
+
+func slotPosition(slot unsafe.Pointer) *uint64 {
+	return (*uint64)(unsafe.Add(slot, layout.FramePosition))
+}
+
+func slotInfo(slot unsafe.Pointer) *uint64 {
+	return (*uint64)(unsafe.Add(slot, layout.FrameInfoOffset))
+}
+
+func slotPayload(slot unsafe.Pointer) unsafe.Pointer {
+	return unsafe.Add(slot, layout.FrameHeaderSize)
+}
+
+// bytesAt returns n bytes at p, which the caller has bounded, with no capacity beyond.
+func bytesAt(p unsafe.Pointer, n int) []byte { return unsafe.Slice((*byte)(p), n) }
+
+// alignedMemory returns zeroed heap memory aligned to 8 bytes.
+func alignedMemory(size int) []byte {
+	w := make([]uint64, (size+7)/8)
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(w))), size)
+}
