@@ -1,0 +1,205 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"shmbus/layout"
+	"shmbus/ring"
+	"shmbus/sysvshm"
+)
+
+// A Bus is an open handle to a bus: one client of it. Its methods may be called by any goroutine.
+type Bus struct {
+	seg    *segment
+	ring   *ring.Ring
+	topics *topicTable
+	dorm   *dormitory
+	client client
+	name   string
+
+	ctx      context.Context // ends when the handle is closed
+	cancel   context.CancelFunc
+	watching sync.Once
+	watchers sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	users  map[closer]struct{} // publishers and subscriptions
+	refs   int                 // users whose records are not given back yet, and the handle itself
+}
+
+type closer interface{ Close() error }
+
+// Create makes a bus and opens it. The error is [ErrExists] if there is one of that name already.
+func Create(name string, opts ...Option) (*Bus, error) {
+	c := newConfig(opts)
+	return openWith("create", name, c, func() (*segment, error) { return createSegment(name, c) })
+}
+
+// Open opens an existing bus. If there is none of that name, the error is a [*NotFoundError] that
+// says which there are.
+func Open(name string, opts ...Option) (*Bus, error) {
+	c := newConfig(opts)
+	return openWith("open", name, c, func() (*segment, error) { return openSegment(name, c, sysvshm.ReadWrite) })
+}
+
+// OpenOrCreate opens the bus, and makes it if there is none. It reports whether it made it. The sizes of
+// an existing bus stay as they are.
+func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
+	for {
+		b, err := Open(name, opts...)
+		if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrIncomplete) {
+			return b, false, err
+		}
+		b, err = Create(name, opts...)
+		if !errors.Is(err, ErrExists) {
+			return b, err == nil, err
+		}
+	}
+}
+
+// OpenKey opens the bus with the given System V key, as ipcs shows it.
+func OpenKey(key int32, opts ...Option) (*Bus, error) {
+	c := newConfig(opts)
+	return openWith("open", "", c, func() (*segment, error) { return attachKey(key, sysvshm.ReadWrite) })
+}
+
+// Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others learn it at
+// their next look. It also clears what a bus left that was damaged or partly removed.
+func Remove(name string, opts ...Option) error {
+	c := newConfig(opts)
+	if err := ValidName(name); err != nil {
+		return &OpError{"remove", name, err}
+	}
+	if err := removeSegment(name, c); err != nil {
+		return &OpError{"remove", name, err}
+	}
+	return nil
+}
+
+func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus, error) {
+	fail := func(err error) (*Bus, error) { return nil, &OpError{op, name, err} }
+	if name != "" || op == "create" {
+		if err := ValidName(name); err != nil {
+			return fail(err)
+		}
+	}
+	seg, err := attach()
+	if err != nil {
+		return fail(err)
+	}
+	r, err := ring.New(seg.mem, seg.m)
+	if err != nil {
+		seg.detach()
+		return fail(err)
+	}
+	me, err := seg.join(c)
+	if err != nil {
+		seg.detach()
+		return fail(err)
+	}
+	if name == "" {
+		name = seg.head.Name
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Bus{
+		seg: seg, ring: r, topics: newTopicTable(seg), client: me, name: name,
+		dorm: &dormitory{seg: seg, sem: layout.SemSleep(me.index)},
+		ctx:  ctx, cancel: cancel, users: make(map[closer]struct{}), refs: 1,
+	}, nil
+}
+
+// Name returns the name of the bus.
+func (b *Bus) Name() string { return b.name }
+
+// Geometry returns the sizes that were fixed when the bus was created.
+func (b *Bus) Geometry() layout.Geometry { return b.seg.m.Geometry }
+
+// Size returns the bytes of the segment.
+func (b *Bus) Size() int { return b.seg.m.Size }
+
+// UUID identifies this creation of the bus.
+func (b *Bus) UUID() layout.UUID { return b.seg.head.UUID }
+
+// Key returns the System V key of segment and semaphore set.
+func (b *Bus) Key() int32 { return b.seg.head.Key }
+
+// ShmID returns the identifier of the segment.
+func (b *Bus) ShmID() int { return b.seg.shm.ID() }
+
+// SemID returns the identifier of the semaphore set.
+func (b *Bus) SemID() int { return b.seg.set.ID() }
+
+// Created returns when the bus was created.
+func (b *Bus) Created() time.Time { return time.Unix(0, b.seg.head.Created) }
+
+// Close closes the publishers and subscriptions of the handle, ends their calls that wait, and leaves the
+// bus, which goes on without this client. It may be called more than once.
+//
+// A callback in progress or an outstanding reservation keeps its record, and the memory it is in, until it ends.
+func (b *Bus) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	users := make([]closer, 0, len(b.users))
+	for u := range b.users {
+		users = append(users, u)
+	}
+	b.mu.Unlock()
+
+	b.cancel()
+	for _, u := range users {
+		u.Close()
+	}
+	b.watchers.Wait()
+	b.unref()
+	return nil
+}
+
+// adopt counts a new publisher or subscription. It fails when the handle is closed.
+func (b *Bus) adopt() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return ErrClosed
+	}
+	b.refs++
+	return nil
+}
+
+// enrol makes Close close u, too.
+func (b *Bus) enrol(u closer) {
+	b.mu.Lock()
+	b.users[u] = struct{}{}
+	late := b.closed
+	b.mu.Unlock()
+	if late {
+		u.Close()
+	}
+}
+
+// dismiss undoes enrol and adopt, when u's record is given back.
+func (b *Bus) dismiss(u closer) {
+	b.mu.Lock()
+	delete(b.users, u)
+	b.mu.Unlock()
+	b.unref()
+}
+
+// unref leaves the bus when the last one that uses the memory is gone.
+func (b *Bus) unref() {
+	b.mu.Lock()
+	b.refs--
+	last := b.refs == 0
+	b.mu.Unlock()
+	if last {
+		b.seg.leave(b.client)
+		b.seg.detach()
+	}
+}

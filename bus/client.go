@@ -1,0 +1,143 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"shmbus/layout"
+	"shmbus/sysvsem"
+)
+
+// A client is this handle's record in the segment. Its liveness semaphore is held with undo, so that the kernel
+// releases it however the process ends.
+type client struct {
+	index      int
+	generation uint32
+}
+
+func (c client) owner(state uint16) layout.Owner {
+	return layout.MakeOwner(c.index, c.generation, state)
+}
+
+// join takes a client record. The kernel decides between two that want the same one.
+func (s *segment) join(cfg config) (client, error) {
+	n := s.m.Geometry.Clients
+	for c := range n {
+		if layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() == layout.ClientJoined && s.clientLives(c) {
+			continue
+		}
+		live := layout.SemLive(c)
+		err := s.set.TryOp([]sysvsem.Op{
+			{Num: live, Op: 0, Flags: sysvsem.NoWait},
+			{Num: live, Op: 1, Flags: sysvsem.NoWait | sysvsem.Undo},
+			{Num: layout.SemBell, Op: 1, Flags: sysvsem.NoWait},
+			{Num: layout.SemBell, Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
+		})
+		if errors.Is(err, sysvsem.ErrWouldBlock) {
+			continue
+		}
+		if err != nil {
+			return client{}, s.semError(err)
+		}
+		return s.takeClient(c, cfg), nil
+	}
+	return client{}, &TableFullError{"clients", n, "busd --clients or WithClients"}
+}
+
+// takeClient begins a new generation of client record c, whose liveness semaphore this process holds.
+func (s *segment) takeClient(c int, cfg config) client {
+	state := s.client(c, layout.ClientStateWord)
+	for {
+		old := layout.ClientState(atomic.LoadUint64(state))
+		if old.State() == layout.ClientJoined {
+			s.buryClient(c, old)
+			continue
+		}
+		name := s.text(s.m.Clients.At(c)+layout.ClientName, layout.NameSize)
+		setText(name, cfg.client)
+		atomic.StoreUint64(s.client(c, layout.ClientPid), uint64(os.Getpid()))
+		atomic.StoreUint64(s.client(c, layout.ClientSince), uint64(time.Now().UnixNano()))
+		flags := uint64(0)
+		if cfg.daemon {
+			flags = layout.ClientDaemon
+		}
+		atomic.StoreUint64(s.client(c, layout.ClientFlags), flags)
+		s.raiseHigh(layout.HeaderClientHigh, c)
+		next := layout.MakeClientState(old.Generation()+1, layout.ClientJoined)
+		if atomic.CompareAndSwapUint64(state, uint64(old), uint64(next)) {
+			return client{index: c, generation: next.Generation()}
+		}
+	}
+}
+
+// leave gives the client record back: the death bell does not ring for it.
+func (s *segment) leave(c client) {
+	state := layout.MakeClientState(c.generation, layout.ClientJoined)
+	atomic.CompareAndSwapUint64(s.client(c.index, layout.ClientStateWord), uint64(state),
+		uint64(layout.MakeClientState(c.generation, layout.ClientFree)))
+	s.set.TryOp([]sysvsem.Op{
+		{Num: layout.SemLive(c.index), Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
+		{Num: layout.SemBell, Op: 1, Flags: sysvsem.NoWait | sysvsem.Undo},
+		{Num: layout.SemBell, Op: -1, Flags: sysvsem.NoWait},
+	})
+}
+
+// clientLives asks the kernel whether a process holds client record c.
+func (s *segment) clientLives(c int) bool {
+	v, err := s.set.GetVal(int(layout.SemLive(c)))
+	// Where the kernel cannot be asked nobody is declared dead.
+	return err != nil || v > 0
+}
+
+// alive reports whether the owner of a record is. Nobody is not.
+func (s *segment) alive(o layout.Owner) bool {
+	c := o.Client()
+	if c < 0 || c >= s.m.Geometry.Clients {
+		return false
+	}
+	joined := layout.MakeClientState(o.Generation(), layout.ClientJoined)
+	return layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))) == joined && s.clientLives(c)
+}
+
+// buryClient notes that a client is dead, and reports whether this call was the one that did.
+func (s *segment) buryClient(c int, old layout.ClientState) bool {
+	won := atomic.CompareAndSwapUint64(s.client(c, layout.ClientStateWord), uint64(old),
+		uint64(layout.MakeClientState(old.Generation(), layout.ClientFree)))
+	if won {
+		atomic.AddUint64(s.header(layout.HeaderDeaths), 1)
+	}
+	return won
+}
+
+// take makes a record this client's if it is free or its owner is dead. It returns the owner before.
+func (s *segment) take(owner *uint64, me layout.Owner) (before layout.Owner, ok bool) {
+	before = layout.Owner(atomic.LoadUint64(owner))
+	if before != 0 && s.alive(before) {
+		return before, false
+	}
+	if !atomic.CompareAndSwapUint64(owner, uint64(before), uint64(me)) {
+		return before, false
+	}
+	if before != 0 {
+		atomic.AddUint64(s.header(layout.HeaderReclaimed), 1)
+	}
+	return before, true
+}
+
+// semError turns an error of the semaphore set into one of the bus.
+func (s *segment) semError(err error) error {
+	if errors.Is(err, sysvsem.ErrRemoved) {
+		atomic.StoreUint64(s.header(layout.HeaderState), layout.StateRemoved)
+		return ErrRemoved
+	}
+	return fmt.Errorf("semaphore set: %w", err)
+}
+
+// setText fills a text field, cut to its size and padded with zeros. Its last byte stays zero.
+func setText(dst []byte, s string) {
+	n := copy(dst[:len(dst)-1], s)
+	clear(dst[n:])
+}

@@ -1,0 +1,234 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"shmbus/layout"
+	"shmbus/sysvsem"
+)
+
+// A Death is a client that ended without leaving the bus, as [Bus.WatchDeaths] reports it.
+type Death struct {
+	Client      int
+	Pid         int // in the client's own pid namespace
+	Name        string
+	Publishers  int // records it had
+	Subscribers int
+	At          time.Time // when it was noticed
+}
+
+// bellLimit is where the bell's value is taken down: half of what a semaphore holds, so that of
+// several that try only one can.
+const bellLimit = 16384
+
+// WatchDeaths waits for clients to die, clears what they left, and reports each to f, which may be nil. It
+// returns when ctx ends or the bus is closed or removed. Any number of processes may watch, whether or not there is a
+// daemon: each death is counted, and reported, by one of them.
+func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
+	if err := b.adopt(); err != nil {
+		return err
+	}
+	defer b.unref()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(b.ctx, stop)()
+	err := b.listen(ctx, func() { b.clearTheDead(f) })
+	if b.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// watch starts this handle's own listener, once: from then on a death makes all its sleepers look again,
+// because the dead may have owed them a wake-up.
+func (b *Bus) watch() {
+	b.watching.Do(func() {
+		b.watchers.Go(func() {
+			b.listen(b.ctx, func() {
+				b.clearTheDead(nil)
+				b.dorm.kickAll()
+			})
+			b.dorm.kickAll() // closed or removed
+		})
+	})
+}
+
+// listen calls f now and whenever the death bell has rung.
+//
+// The bell's value only grows: it is raised by the kernel as it undoes the operations of a process that ended.
+// Waiting for value-k-1 and giving it back in one operation waits for value > k and changes nothing,
+// so that everybody hears every ring.
+func (b *Bus) listen(ctx context.Context, f func()) error {
+	set := b.seg.set
+	for {
+		k, err := set.GetVal(layout.SemBell)
+		if err != nil {
+			return b.seg.semError(err)
+		}
+		f()
+		if k >= bellLimit {
+			if set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: -bellLimit, Flags: sysvsem.NoWait}}) == nil {
+				atomic.AddUint64(b.seg.header(layout.HeaderBellResets), 1)
+			}
+			continue
+		}
+		// Somebody else may take the value down between reading it and waiting: hence the time limit.
+		wait, stop := context.WithTimeout(ctx, time.Minute)
+		err = set.Op(wait, sysvsem.Op{Num: layout.SemBell, Op: -int16(k + 1)}, sysvsem.Op{Num: layout.SemBell, Op: int16(k + 1)})
+		stop()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !errors.Is(err, context.DeadlineExceeded):
+			return b.seg.semError(err)
+		}
+	}
+}
+
+// Recover clears what dead clients left, and returns how many it found. Whoever listens to the death bell does the
+// same; a record that nobody cleared is taken over by the next who needs one.
+func (b *Bus) Recover() (int, error) {
+	if err := b.adopt(); err != nil {
+		return 0, err
+	}
+	defer b.unref()
+	n := 0
+	err := b.clearTheDead(func(Death) { n++ })
+	return n, err
+}
+
+func (b *Bus) clearTheDead(report func(Death)) error {
+	seg := b.seg
+	alive, err := seg.set.GetAll()
+	if err != nil {
+		return seg.semError(err)
+	}
+	lives := func(c int) bool { return c < len(alive)/2 && alive[layout.SemLive(c)] > 0 }
+	for c := range seg.high(layout.HeaderClientHigh, seg.m.Geometry.Clients) {
+		state := layout.ClientState(atomic.LoadUint64(seg.client(c, layout.ClientStateWord)))
+		// A client that joined after GetAll is not dead: the kernel is asked again.
+		if state.State() != layout.ClientJoined || lives(c) || seg.clientLives(c) {
+			continue
+		}
+		d := Death{
+			Client: c, At: time.Now(),
+			Pid:  int(atomic.LoadUint64(seg.client(c, layout.ClientPid))),
+			Name: layout.CString(seg.text(seg.m.Clients.At(c)+layout.ClientName, layout.NameSize)),
+		}
+		if !seg.buryClient(c, state) {
+			continue
+		}
+		d.Publishers, d.Subscribers = b.countRecords(c, state.Generation())
+		if report != nil {
+			defer report(d)
+		}
+	}
+	b.clearRecords()
+	return nil
+}
+
+func (b *Bus) countRecords(c int, generation uint32) (pubs, subs int) {
+	seg, owner := b.seg, layout.MakeOwner(c, generation, layout.OwnerHeld)
+	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
+		if atomic.LoadUint64(seg.pub(p, layout.PubOwner)) == uint64(owner) {
+			pubs++
+		}
+	}
+	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
+		if atomic.LoadUint64(seg.sub(s, layout.SubOwner)) == uint64(owner) {
+			subs++
+		}
+	}
+	return pubs, subs
+}
+
+// clearRecords frees the records of dead owners. Each is taken first, so that nobody else uses or clears it
+// meanwhile; one that is not cleared to the end is found again when this client is dead itself.
+func (b *Bus) clearRecords() {
+	seg, me := b.seg, b.client.owner(layout.OwnerHeld)
+	opened := false
+	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
+		// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read.
+		gate := b.ring.Gate(s)
+		w := seg.sub(s, layout.SubOwner)
+		owner := layout.Owner(atomic.LoadUint64(w))
+		if owner == 0 || seg.alive(owner) {
+			continue
+		}
+		// Opening it needs no ownership, and others wait for it.
+		opened = b.ring.OpenGate(s, gate, layout.GateOpen) || opened
+		if _, ok := seg.take(w, me); ok {
+			b.wipeSubscriber(s)
+			atomic.StoreUint64(w, 0)
+		}
+	}
+	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
+		w := seg.pub(p, layout.PubOwner)
+		owner := layout.Owner(atomic.LoadUint64(w))
+		if owner == 0 || seg.alive(owner) {
+			continue
+		}
+		if _, ok := seg.take(w, me); ok {
+			b.wipePublisher(p, true)
+			atomic.StoreUint64(w, 0)
+		}
+	}
+	if opened {
+		seg.wakeBlocked()
+	}
+}
+
+// wipePublisher brings a record whose previous owner has left or is dead into the state in which a
+// new one can use it. The caller owns the record.
+func (b *Bus) wipePublisher(p int, dead bool) {
+	seg := b.seg
+	if t := atomic.LoadUint64(seg.pub(p, layout.PubTopic)); t > 0 && t <= uint64(seg.m.Geometry.Topics) {
+		if dead {
+			// It may have published and not woken. From here on its intent counts for another topic, so
+			// this comes first.
+			seg.wakeTopic(int(t - 1))
+		}
+		atomic.AddUint64(seg.topic(int(t-1), layout.TopicMessages), atomic.SwapUint64(seg.pub(p, layout.PubMessages), 0))
+		atomic.AddUint64(seg.topic(int(t-1), layout.TopicBytes), atomic.SwapUint64(seg.pub(p, layout.PubBytes), 0))
+		atomic.StoreUint64(seg.pub(p, layout.PubTopic), 0)
+	}
+	atomic.StoreUint64(seg.pub(p, layout.PubFull), 0)
+	atomic.AndUint64(seg.header(layout.HeaderBlocked+8*(p/64)), ^uint64(1<<(p%64)))
+	seg.awaken(seg.pub(p, layout.PubWake))
+}
+
+// wipeSubscriber does the same for a subscriber record.
+func (b *Bus) wipeSubscriber(s int) {
+	seg := b.seg
+	b.ring.OpenGate(s, b.ring.Gate(s), layout.GateOpen)
+	b.ring.ForgetGate(s)
+	bit := uint64(1) << (s % 64)
+	atomic.AndUint64(seg.header(layout.HeaderSleepers+8*(s/64)), ^bit)
+	seg.awaken(seg.sub(s, layout.SubWake))
+	for t := range seg.m.Geometry.Topics {
+		if layout.Owner(atomic.LoadUint64(seg.topic(t, layout.TopicOwner))) == 0 {
+			break
+		}
+		if w := &seg.interest(t)[s/64]; atomic.LoadUint64(w)&bit != 0 {
+			atomic.AndUint64(w, ^bit)
+		}
+	}
+	for _, f := range []int{layout.SubReceived, layout.SubBytes, layout.SubLost, layout.SubLosses, layout.SubSleeps,
+		layout.SubPosts, layout.SubPolicy, layout.SubPatience, layout.SubMatched, layout.SubSince} {
+		atomic.StoreUint64(seg.sub(s, f), 0)
+	}
+	clear(seg.text(seg.m.Subscribers.At(s)+layout.SubPattern, layout.PatternSize))
+}
+
+// awaken ends a sleep that nobody is in any more.
+func (s *segment) awaken(word *uint64) {
+	for {
+		w := layout.Wake(atomic.LoadUint64(word))
+		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(w.With(layout.Awake))) {
+			return
+		}
+	}
+}

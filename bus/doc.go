@@ -1,0 +1,56 @@
+// Package bus carries messages between unrelated processes of one Linux host, through shared memory.
+//
+//	b, err := bus.Open("prices")
+//	defer b.Close()
+//
+//	p, err := b.Publisher("eu.equities.SAP")
+//	err = p.Publish(ctx, Quote{Bid: 101.5, Ask: 101.6})
+//
+//	s, err := b.Subscribe("eu.>", bus.Reliable())
+//	for m, err := range s.All(ctx) {
+//		…
+//	}
+//
+// A bus is one System V shared-memory segment and one semaphore set. It is made by [Create] (or the
+// daemon busd), found by its name, and lasts until [Remove]. Messages are msgpack
+// frames on topics: dot-separated words, of which patterns match one with * and the rest with >.
+//
+// # Promises
+//
+//  1. One order. Every subscriber sees the same messages in the same order, that of their positions.
+//     Messages of one publisher keep the order in which it published them.
+//  2. All or nothing. A frame is visible whole or not at all, whatever happens to its publisher.
+//  3. Nobody waits for the dead or the stopped. A publisher that is killed or stopped, at any instruction,
+//     delays no other process. A dead subscriber delays nobody for longer than the kernel takes
+//     to report its death, plus a few milliseconds.
+//  4. Loss is a number. A subscriber that may lose messages learns how many positions it
+//     lost, and which: see [LossError].
+//  5. No loss where none is allowed. A reliable subscriber ([Reliable]) sees every message published
+//     while it lived. Publishers wait for it, each as long as its context says or not at all ([NoWait]), and
+//     the subscriber's policy says for how long at most ([EvictAfter], [DemoteAfter]).
+//  6. Idle costs nothing, and sleeping costs no message. Nobody uses the processor while idle. A publish makes no
+//     system call unless somebody who wants that message is asleep. No wake-up is lost, also when the waker dies.
+//  7. Late joiners choose: from now ([FromNow]), from the oldest message held ([FromOldest]), or
+//     from a position ([FromPosition]).
+//  8. No daemon is on the data path. busd watches and reports; without it everything flows.
+//  9. A bad segment is an error, not a crash. Every value read from shared memory is loaded once, then bounded.
+//
+// # Concurrency
+//
+// A [Bus] may be used by any number of goroutines. A [Publisher] and a [Subscription] are for one goroutine
+// at a time; make as many as needed. Close may be called on all of them from any goroutine, more
+// than once, and ends calls that wait, with [ErrClosed].
+//
+// A thousand subscriptions of one Bus sleep with one thread: the first that has to wait makes
+// the system call for all. One more thread listens for the death of other processes.
+//
+// # Ownership of memory
+//
+// A [Message] that [Subscription.Next] returns holds a copy; its Raw slice is valid until the next call on
+// the same subscription. Inside [Subscription.Read] the frame is seen in place, without a copy.
+//
+// # What a process must not do
+//
+// The kernel keeps a process's liveness across execve: a program that replaces itself while it has a bus
+// open remains a client of it until it ends. After fork without exec the child must not use the bus.
+package bus

@@ -1,0 +1,117 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"shmbus/layout"
+)
+
+// Errors for errors.Is. Many come inside a type that says more.
+var (
+	ErrNotFound  = fs.ErrNotExist // no such bus; see NotFoundError
+	ErrExists    = fs.ErrExist    // the bus exists already
+	ErrClosed    = os.ErrClosed   // the bus, publisher or subscription was closed by this process
+	ErrRemoved   = errors.New("the bus was removed")
+	ErrFull      = errors.New("the ring is full: a reliable subscriber has not read its oldest message yet")
+	ErrEmpty     = errors.New("no message")
+	ErrLost      = errors.New("messages were lost")
+	ErrEvicted   = errors.New("the subscription was cut off, because publishers waited for it longer than its policy allows")
+	ErrTooLarge  = errors.New("message too large")
+	ErrTableFull = errors.New("table full")
+	ErrTopic     = errors.New("invalid topic")
+	ErrName      = errors.New("invalid bus name")
+	ErrBusy      = errors.New("a call on this publisher is in progress, or its reservation is outstanding")
+
+	ErrNotABus    = layout.ErrNotABus
+	ErrIncomplete = layout.ErrIncomplete
+	ErrVersion    = layout.ErrVersion
+	ErrCorrupt    = layout.ErrCorrupt
+)
+
+// An OpError says which operation on which bus failed.
+type OpError struct {
+	Op  string // "open", "create", "publish", …
+	Bus string
+	Err error
+}
+
+func (e *OpError) Error() string { return fmt.Sprintf("%s bus %q: %v", e.Op, e.Bus, e.Err) }
+func (e *OpError) Unwrap() error { return e.Err }
+
+// A NotFoundError says which buses there are instead.
+type NotFoundError struct {
+	Name  string
+	Dirs  []string // where key files were looked for
+	Known []string // buses that exist there
+}
+
+func (e *NotFoundError) Error() string {
+	if len(e.Known) == 0 {
+		return fmt.Sprintf("there is no such bus, nor any other, in %s (create it with: busd -b %s)", strings.Join(e.Dirs, ", "), e.Name)
+	}
+	return fmt.Sprintf("there is no such bus in %s; there is: %s", strings.Join(e.Dirs, ", "), strings.Join(e.Known, ", "))
+}
+
+func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
+
+// A LossError is what a subscription returns instead of the messages that it lost. The
+// subscription goes on behind them at the next call.
+type LossError struct {
+	From  uint64 // the first lost position
+	To    uint64 // the position after the last
+	Count uint64 // positions lost: To-From, less those that were delivered or lost before
+}
+
+func (e *LossError) Error() string {
+	return fmt.Sprintf("lost %d positions between %d and %d: they were overwritten before they were read", e.Count, e.From, e.To)
+}
+
+func (e *LossError) Is(target error) bool { return target == ErrLost }
+
+// An EvictedError ends a reliable subscription whose patience, as set by [EvictAfter], has passed.
+type EvictedError struct {
+	Loss LossError // what was lost until the subscription learned it
+}
+
+func (e *EvictedError) Error() string { return fmt.Sprintf("%v; %v", ErrEvicted, &e.Loss) }
+
+func (e *EvictedError) Is(target error) bool {
+	return target == ErrEvicted || (target == ErrLost && e.Loss.Count > 0)
+}
+
+// A TooLargeError says how large a message may be.
+type TooLargeError struct {
+	Size, Max int // bytes; Size is 0 where it is not known
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%v: %d bytes, this bus takes %d (fixed at its creation: --max-frame or WithMaxFrame)", ErrTooLarge, e.Size, e.Max)
+}
+
+func (e *TooLargeError) Is(target error) bool { return target == ErrTooLarge }
+
+// A TableFullError says which table has no record left and what enlarges it.
+type TableFullError struct {
+	Table  string // "publishers", "subscribers", "topics", "clients"
+	Size   int
+	Option string // of busd and Create
+}
+
+func (e *TableFullError) Error() string {
+	return fmt.Sprintf("all %d %s of the bus are in use; the number is fixed at creation: %s", e.Size, e.Table, e.Option)
+}
+
+func (e *TableFullError) Is(target error) bool { return target == ErrTableFull }
+
+// A TopicError says what is wrong with a topic or a pattern.
+type TopicError struct {
+	Topic, Problem string
+}
+
+func (e *TopicError) Error() string { return fmt.Sprintf("%v %q: %s", ErrTopic, e.Topic, e.Problem) }
+
+func (e *TopicError) Is(target error) bool { return target == ErrTopic }

@@ -1,0 +1,62 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// Publish encodes v as msgpack into the slot and publishes it, as [Publisher.Publish] does. Passing a pointer to a
+// large value spares a copy.
+func Publish[T any](ctx context.Context, p *Publisher, v T) error { return p.Publish(ctx, v) }
+
+// Receive returns the next message, decoded into a T.
+func Receive[T any](ctx context.Context, s *Subscription) (T, Message, error) {
+	var v T
+	m, err := s.Next(ctx)
+	if err == nil {
+		err = m.Decode(&v)
+	}
+	return v, m, err
+}
+
+// All returns an iterator over the messages. It ends without an error when ctx ends or the subscription is closed. Loss
+// arrives as a [*LossError], after which it goes on; any other error is the last thing it yields.
+func (s *Subscription) All(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			m, err := s.Next(ctx)
+			if last(ctx, err) {
+				if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+					yield(m, err)
+				}
+				return
+			}
+			if !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
+// Values is [Subscription.All] with the messages decoded into values of type T. A message that is not a T
+// arrives as an error, too.
+func Values[T any](ctx context.Context, s *Subscription) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for m, err := range s.All(ctx) {
+			var v T
+			if err == nil {
+				err = m.Decode(&v)
+			}
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+// last reports whether nothing can follow err.
+func last(ctx context.Context, err error) bool {
+	var loss *LossError
+	return err != nil && !errors.As(err, &loss) && !errors.Is(err, ErrCorrupt) || err != nil && ctx.Err() != nil
+}

@@ -1,0 +1,79 @@
+package bus
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+
+	"shmbus/layout"
+	"shmbus/ring"
+	"shmbus/ring/fence"
+)
+
+const (
+	// idleSpin is how often an adaptive subscription looks again at once, idleYield how often it lets others
+	// run in between, before it sleeps.
+	idleSpin  = 400
+	idleYield = 8
+)
+
+// pause lets time pass without sleeping, and reports false when it is time to sleep.
+func (s *Subscription) pause(tries int) bool {
+	switch s.wait {
+	case Spin:
+		fence.Pause()
+		return true
+	case Yield:
+		runtime.Gosched()
+		return true
+	case Block:
+		return false
+	default:
+		switch {
+		case tries <= idleSpin:
+			fence.Pause()
+			return true
+		case tries <= idleSpin+idleYield:
+			runtime.Gosched()
+			return true
+		}
+		return false
+	}
+}
+
+// sleep sleeps until there may be something to do. The order matters: first the wake word and the
+// sleeper bit, by which publishers know, then the last look.
+func (s *Subscription) sleep(ctx context.Context) error {
+	seg := s.seg
+	s.bus.watch()
+	if s.in.stale(seg) {
+		s.in.match(s.bus.topics, s.index)
+	}
+	bits, bit := seg.header(layout.HeaderSleepers+8*(s.index/64)), uint64(1)<<(s.index%64)
+	s.sleeper.fallAsleep(s.cur.Next())
+	atomic.OrUint64(bits, bit)
+	var err error
+	if _, st := s.cur.Peek(); st == ring.Empty && !s.in.stale(seg) && !s.closed.Load() && !seg.removed() {
+		s.stats.Sleeps++
+		fence.Store(seg.sub(s.index, layout.SubSleeps), s.stats.Sleeps)
+		err = s.bus.dorm.wait(ctx, s.sleeper, -1)
+	}
+	s.wakeUp()
+	atomic.AndUint64(bits, ^bit)
+	return err
+}
+
+// wakeUp ends the sleep: below the position in the wake word there is nothing for this subscription. The cursor moves
+// first, since the wake word protects it until then.
+func (s *Subscription) wakeUp() {
+	for {
+		w := layout.Wake(atomic.LoadUint64(s.sleeper.word))
+		next := s.cur.Next()
+		if p := w.Position(next); w.State() != layout.Awake && int64(p-next) > 0 {
+			s.cur.SetNext(p)
+		}
+		if atomic.CompareAndSwapUint64(s.sleeper.word, uint64(w), uint64(w.With(layout.Awake))) {
+			return
+		}
+	}
+}

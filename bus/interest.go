@@ -1,0 +1,73 @@
+package bus
+
+import (
+	"strings"
+	"sync/atomic"
+
+	"shmbus/layout"
+)
+
+// An interest is which topics a subscription wants, here and in the segment.
+type interest struct {
+	patterns []pattern
+	all      bool   // every topic
+	version  uint64 // of the topic table when it was matched last
+	known    []bool // by topic number: matched against the patterns
+	wanted   []bool
+	names    []string
+	tags     [1 << 12 / 64]uint64 // tags of wanted topics
+}
+
+func newInterest(patterns []string) (*interest, error) {
+	in := &interest{version: ^uint64(0)}
+	for _, s := range patterns {
+		p, err := parsePattern(s)
+		if err != nil {
+			return nil, err
+		}
+		in.patterns = append(in.patterns, p)
+		in.all = in.all || p.everything()
+	}
+	return in, nil
+}
+
+func (in *interest) wantsTag(tag uint32) bool { return in.tags[tag/64]&(1<<(tag%64)) != 0 }
+
+// match matches the topics that are new since the last time and tells publishers which of
+// them subscriber s wants. The version is read first, so that a topic that comes meanwhile is seen next time.
+func (in *interest) match(t *topicTable, s int) {
+	seg := t.seg
+	in.version = atomic.LoadUint64(seg.header(layout.HeaderTopicVersion))
+	done := func(id int) bool { return id < len(in.known) && in.known[id] }
+	matched := t.since(done, func(id int, info *topicInfo) {
+		for len(in.known) <= id {
+			in.known = append(in.known, false)
+			in.wanted = append(in.wanted, false)
+			in.names = append(in.names, "")
+		}
+		in.known[id], in.names[id] = true, info.name
+		for _, p := range in.patterns {
+			if p.matches(info.name) {
+				in.wanted[id] = true
+				in.tags[info.tag/64] |= 1 << (info.tag % 64)
+				atomic.OrUint64(&seg.interest(id)[s/64], 1<<(s%64))
+				break
+			}
+		}
+	})
+	atomic.StoreUint64(seg.sub(s, layout.SubMatched), uint64(matched))
+}
+
+// stale reports whether there may be topics that were not matched yet.
+func (in *interest) stale(seg *segment) bool {
+	return atomic.LoadUint64(seg.header(layout.HeaderTopicVersion)) != in.version
+}
+
+func (in *interest) topic(id uint16) (name string, wanted, known bool) {
+	if int(id) >= len(in.known) || !in.known[id] {
+		return "", false, false
+	}
+	return in.names[id], in.wanted[id], true
+}
+
+func joinPatterns(patterns []string) string { return strings.Join(patterns, " ") }

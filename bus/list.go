@@ -1,0 +1,74 @@
+package bus
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"sort"
+
+	"shmbus/sysvshm"
+)
+
+// An Info is a bus as its key file describes it.
+type Info struct {
+	Name  string `json:"name"`
+	Path  string `json:"path"` // of the key file
+	Key   int32  `json:"key"`
+	ShmID int    `json:"shmid"`
+	SemID int    `json:"semid"`
+	UUID  string `json:"uuid"`
+	State string `json:"state"` // "live", "incomplete", "stale", "foreign" or "denied"
+	Err   error  `json:"-"`     // why it is not live
+}
+
+// List returns the buses whose key files are in [Dirs], or where [WithDir] says.
+func List(opts ...Option) ([]Info, error) {
+	c := newConfig(opts)
+	var out []Info
+	for _, d := range c.dirs {
+		paths, err := filepath.Glob(filepath.Join(d, "*"+keySuffix))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			out = append(out, describe(p))
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out, nil
+}
+
+func describe(path string) Info {
+	info := Info{Name: nameOf(path), Path: path, State: "live"}
+	k, err := readKeyFile(path)
+	if err != nil {
+		info.State, info.Err = "incomplete", err
+		if errors.Is(err, fs.ErrPermission) {
+			info.State = "denied"
+		}
+		return info
+	}
+	info.Key, info.ShmID, info.SemID, info.UUID = k.Key, k.ShmID, k.SemID, k.UUID
+	if k.State != keyReady {
+		info.State, info.Err = "incomplete", ErrIncomplete
+		return info
+	}
+	seg, err := attachKey(k.Key, sysvshm.ReadOnly)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrRemoved):
+		info.State = "stale"
+	case errors.Is(err, fs.ErrPermission):
+		info.State = "denied"
+	case errors.Is(err, ErrIncomplete):
+		info.State = "incomplete"
+	case err != nil:
+		info.State = "foreign"
+	case seg.head.UUID.String() != k.UUID:
+		info.State, err = "foreign", ErrNotABus
+	}
+	if seg != nil {
+		seg.detach()
+	}
+	info.Err = err
+	return info
+}

@@ -1,0 +1,202 @@
+package bus
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shmbus/layout"
+)
+
+// Dirs returns the folders in which key files are looked for. New buses are made in the first: $SHMBUS_DIR if it is set,
+// otherwise /run/shmbus for root, and $XDG_RUNTIME_DIR/shmbus or /tmp/shmbus-UID for others.
+func Dirs() []string {
+	if d := os.Getenv("SHMBUS_DIR"); d != "" {
+		return []string{d}
+	}
+	const system = "/run/shmbus"
+	if os.Geteuid() == 0 {
+		return []string{system}
+	}
+	own := filepath.Join(os.TempDir(), "shmbus-"+strconv.Itoa(os.Geteuid()))
+	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
+		own = filepath.Join(d, "shmbus")
+	}
+	return []string{own, system}
+}
+
+// ValidName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
+// underscores, the first a letter or a digit.
+func ValidName(name string) error {
+	ok := name != "" && len(name) < layout.NameSize
+	for i := 0; i < len(name) && ok; i++ {
+		c := name[i]
+		alnum := '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		ok = alnum || i > 0 && (c == '.' || c == '-' || c == '_')
+	}
+	if !ok {
+		return fmt.Errorf("%w %q: use 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit", ErrName, name)
+	}
+	return nil
+}
+
+const keySuffix = ".shmbus"
+
+// A keyFile maps a bus's name to its System V objects. It is a small JSON file, written and
+// replaced only under an exclusive flock on it, which the kernel releases if its holder dies.
+type keyFile struct {
+	Version int    `json:"shmbus"`
+	State   string `json:"state"` // keyCreating, keyReady
+	UUID    string `json:"uuid"`
+	Key     int32  `json:"key"`
+	ShmID   int    `json:"shmid"`
+	SemID   int    `json:"semid"`
+}
+
+const (
+	keyCreating = "creating"
+	keyReady    = "ready"
+)
+
+func keyPath(dir, name string) string { return filepath.Join(dir, name+keySuffix) }
+
+// findKeyFile returns the path of the bus's key file, or a *NotFoundError.
+func findKeyFile(dirs []string, name string) (string, error) {
+	var denied error
+	for _, d := range dirs {
+		path := keyPath(d, name)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		} else if errors.Is(err, fs.ErrPermission) {
+			denied = err
+		}
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs)}
+}
+
+func knownNames(dirs []string) []string {
+	var names []string
+	for _, d := range dirs {
+		paths, _ := filepath.Glob(filepath.Join(d, "*"+keySuffix))
+		for _, p := range paths {
+			names = append(names, strings.TrimSuffix(filepath.Base(p), keySuffix))
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+func readKeyFile(path string) (keyFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return keyFile{}, err
+	}
+	defer f.Close()
+	return parseKeyFile(f, path)
+}
+
+func parseKeyFile(r io.Reader, path string) (keyFile, error) {
+	b, err := io.ReadAll(io.LimitReader(r, 4096))
+	if err != nil {
+		return keyFile{}, err
+	}
+	var k keyFile
+	if err := json.Unmarshal(b, &k); err != nil || k.Version != 1 {
+		return keyFile{}, fmt.Errorf("%s is not a key file of this version (%d bytes): remove it, or use another name or SHMBUS_DIR", path, len(b))
+	}
+	return k, nil
+}
+
+// lockPatience is how long creating or removing waits for somebody who does the same.
+const lockPatience = 5 * time.Second
+
+// A lockedKey is a key file that this process has locked.
+type lockedKey struct {
+	f    *os.File
+	path string
+}
+
+// lockKeyFile opens the key file, made if it is missing, and locks it. It waits for whoever creates or removes the
+// bus just now, and returns with a file that is still the one under that name.
+func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error) {
+	flags := os.O_RDWR
+	if create {
+		flags |= os.O_CREATE
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		f, err := os.OpenFile(path, flags, mode)
+		if err != nil {
+			return nil, err
+		}
+		// A creator that was stopped holds the lock: say so rather than wait for it.
+		for deadline := time.Now().Add(lockPatience); ; time.Sleep(2 * time.Millisecond) {
+			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+			if err != unix.EINTR && err != unix.EWOULDBLOCK || time.Now().After(deadline) {
+				break
+			}
+		}
+		if err != nil {
+			f.Close()
+			if err == unix.EWOULDBLOCK {
+				return nil, fmt.Errorf("another process has been creating or removing the bus for %v (it holds a lock on %s): is it stopped?", lockPatience, path)
+			}
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		mine, err1 := f.Stat()
+		named, err2 := os.Stat(path)
+		if err1 == nil && err2 == nil && os.SameFile(mine, named) {
+			return &lockedKey{f: f, path: path}, nil
+		}
+		f.Close() // removed while we waited
+	}
+}
+
+// read returns what the file says; ok is false for a new, empty file.
+func (l *lockedKey) read() (k keyFile, ok bool, err error) {
+	st, err := l.f.Stat()
+	if err != nil || st.Size() == 0 {
+		return keyFile{}, false, err
+	}
+	k, err = parseKeyFile(io.NewSectionReader(l.f, 0, 4096), l.path)
+	return k, err == nil, err
+}
+
+func (l *lockedKey) write(k keyFile) error {
+	b, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	if _, err := l.f.WriteAt(b, 0); err != nil {
+		return err
+	}
+	return l.f.Truncate(int64(len(b)))
+}
+
+func (l *lockedKey) unlink() error { return os.Remove(l.path) }
+
+// close releases the lock.
+func (l *lockedKey) close() { l.f.Close() }
+
+func programName() string {
+	if len(os.Args) == 0 {
+		return "unknown"
+	}
+	return filepath.Base(os.Args[0])
+}

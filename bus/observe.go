@@ -1,0 +1,199 @@
+package bus
+
+import (
+	"sync"
+	"time"
+
+	"shmbus/layout"
+	"shmbus/ring"
+	"shmbus/sysvshm"
+)
+
+// An Observer looks at a bus without being a client of it: the segment is attached read-only, so that
+// it cannot change anything, and nobody sees it.
+type Observer struct {
+	mu   sync.Mutex
+	seg  *segment
+	ring *ring.Ring
+	name string
+}
+
+// Observe attaches read-only to the bus with the given name. Read permission is enough.
+func Observe(name string, opts ...Option) (*Observer, error) {
+	c := newConfig(opts)
+	if err := ValidName(name); err != nil {
+		return nil, &OpError{"observe", name, err}
+	}
+	seg, err := openSegment(name, c, sysvshm.ReadOnly)
+	return newObserver(name, seg, err)
+}
+
+// ObserveKey attaches read-only to the bus with the given System V key.
+func ObserveKey(key int32) (*Observer, error) {
+	seg, err := attachKey(key, sysvshm.ReadOnly)
+	return newObserver("", seg, err)
+}
+
+// ObserveID attaches read-only to the bus in the segment with the given identifier.
+func ObserveID(shmid int) (*Observer, error) {
+	seg, err := attachSegment(sysvshm.FromID(shmid), sysvshm.ReadOnly)
+	return newObserver("", seg, err)
+}
+
+func newObserver(name string, seg *segment, err error) (*Observer, error) {
+	if err != nil {
+		return nil, &OpError{"observe", name, err}
+	}
+	r, err := ring.New(seg.mem, seg.m)
+	if err != nil {
+		seg.detach()
+		return nil, &OpError{"observe", name, err}
+	}
+	if name == "" {
+		name = seg.head.Name
+	}
+	return &Observer{seg: seg, ring: r, name: name}, nil
+}
+
+// Header returns what was fixed when the bus was created.
+func (o *Observer) Header() layout.Header { return o.seg.head }
+
+// Map returns where everything is in the segment.
+func (o *Observer) Map() layout.Map { return o.seg.m }
+
+// Snapshot returns the state of the bus as it is now.
+func (o *Observer) Snapshot() (Snapshot, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.seg == nil {
+		return Snapshot{}, ErrClosed
+	}
+	return snapshot(o.name, o.seg, o.ring), nil
+}
+
+// Audit counts all slots. The result is exact only while nobody publishes.
+func (o *Observer) Audit() (ring.Books, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.seg == nil {
+		return ring.Books{}, ErrClosed
+	}
+	return o.ring.Audit(), nil
+}
+
+// Close detaches. It may be called more than once.
+func (o *Observer) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.seg != nil {
+		o.seg.detach()
+		o.seg = nil
+	}
+	return nil
+}
+
+// Snapshot returns the state of the bus as it is now.
+func (b *Bus) Snapshot() (Snapshot, error) {
+	if err := b.adopt(); err != nil {
+		return Snapshot{}, err
+	}
+	defer b.unref()
+	return snapshot(b.name, b.seg, b.ring), nil
+}
+
+// Audit counts all slots. The result is exact only while nobody publishes.
+func (b *Bus) Audit() (ring.Books, error) {
+	if err := b.adopt(); err != nil {
+		return ring.Books{}, err
+	}
+	defer b.unref()
+	return b.ring.Audit(), nil
+}
+
+// A Snapshot is the state of a bus. Its parts are read one after the other while the bus goes on.
+type Snapshot struct {
+	Name      string          `json:"name"`
+	UUID      string          `json:"uuid"`
+	Key       int32           `json:"key"`
+	ShmID     int             `json:"shmid"`
+	SemID     int             `json:"semid"`
+	Created   time.Time       `json:"created"`
+	Taken     time.Time       `json:"taken"`
+	State     string          `json:"state"` // "live" or "removed"
+	SizeBytes int             `json:"size_bytes"`
+	Geometry  layout.Geometry `json:"geometry"`
+
+	Head      uint64  `json:"head"`      // the next position
+	Oldest    uint64  `json:"oldest"`    // the oldest position held
+	Fill      float64 `json:"fill"`      // part of the ring that the slowest reliable subscriber has yet to read, 0 to 1
+	Certified uint64  `json:"certified"` // sleepers are dealt with below it
+
+	Deaths     uint64 `json:"deaths"`     // clients found dead
+	Posts      uint64 `json:"posts"`      // wake-ups by system call
+	Evictions  uint64 `json:"evictions"`  // subscribers cut off or demoted
+	Reclaimed  uint64 `json:"reclaimed"`  // records taken over from the dead
+	BellResets uint64 `json:"bell_resets"`
+
+	Clients     []ClientStatus     `json:"clients"`
+	Publishers  []PublisherStatus  `json:"publishers"`
+	Subscribers []SubscriberStatus `json:"subscribers"`
+	Topics      []TopicStatus      `json:"topics"`
+}
+
+// A ClientStatus is an open handle.
+type ClientStatus struct {
+	Index  int       `json:"index"`
+	Pid    int       `json:"pid"` // in its own pid namespace
+	Name   string    `json:"name"`
+	Since  time.Time `json:"since"`
+	Alive  bool      `json:"alive"`
+	Daemon bool      `json:"daemon"`
+}
+
+// A PublisherStatus is a publisher's record.
+type PublisherStatus struct {
+	Index    int       `json:"index"`
+	Client   int       `json:"client"`
+	Pid      int       `json:"pid"`
+	Name     string    `json:"name"`
+	Topic    string    `json:"topic"`
+	Position uint64    `json:"position"` // of its last message
+	Messages uint64    `json:"messages"`
+	Bytes    uint64    `json:"bytes"`
+	Full     uint64    `json:"full"`    // times it found no room
+	Waiting  bool      `json:"waiting"` // for room, now
+	Alive    bool      `json:"alive"`
+	Since    time.Time `json:"since"`
+}
+
+// A SubscriberStatus is a subscription's record.
+type SubscriberStatus struct {
+	Index    int       `json:"index"`
+	Client   int       `json:"client"`
+	Pid      int       `json:"pid"`
+	Name     string    `json:"name"`
+	Pattern  string    `json:"pattern"`
+	Policy   string    `json:"policy"` // "lossy", "reliable", "evict" or "demote"
+	Gate     string    `json:"gate"`   // "open", "closed", "evicted" or "demoted"
+	Position uint64    `json:"position"`
+	Lag      uint64    `json:"lag"`
+	Received uint64    `json:"received"`
+	Bytes    uint64    `json:"bytes"`
+	Lost     uint64    `json:"lost"`
+	Losses   uint64    `json:"losses"`
+	Sleeps   uint64    `json:"sleeps"`
+	Posts    uint64    `json:"posts"`
+	Asleep   bool      `json:"asleep"`
+	Alive    bool      `json:"alive"`
+	Since    time.Time `json:"since"`
+}
+
+// A TopicStatus is a topic. Records of the same name are counted together.
+type TopicStatus struct {
+	ID          int    `json:"id"`
+	Name        string `json:"name"`
+	Messages    uint64 `json:"messages"`
+	Bytes       uint64 `json:"bytes"`
+	Publishers  int    `json:"publishers"`
+	Subscribers int    `json:"subscribers"`
+}

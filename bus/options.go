@@ -1,0 +1,175 @@
+package bus
+
+import (
+	"io/fs"
+	"time"
+
+	"shmbus/layout"
+)
+
+// An Option changes how a bus is created or opened. Sizes matter at creation only.
+type Option func(*config)
+
+type config struct {
+	geometry layout.Geometry
+	clients  int
+	mode     fs.FileMode
+	huge     bool
+	dirs     []string
+	client   string
+	daemon   bool
+	sizesSet bool
+}
+
+func newConfig(opts []Option) config {
+	c := config{geometry: layout.Default(), mode: 0o600, client: programName()}
+	for _, o := range opts {
+		o(&c)
+	}
+	if len(c.dirs) == 0 {
+		c.dirs = Dirs()
+	}
+	g := &c.geometry
+	g.Subscribers = max((g.Subscribers+63)/64*64, 64)
+	g.Clients = c.clients
+	if g.Clients == 0 {
+		g.Clients = min(g.Publishers+g.Subscribers+32, layout.MaxClients)
+	}
+	return c
+}
+
+// WithSlots sets how many messages the ring holds: a power of two from 8 to 2^19. Default 4096.
+func WithSlots(n int) Option { return func(c *config) { c.geometry.Slots = n } }
+
+// WithSlotSize sets the bytes of a slot, a multiple of 64 from 64 to 16 MiB. 16 of them are the frame's
+// header. Larger frames take several slots. Default 256.
+func WithSlotSize(bytes int) Option { return func(c *config) { c.geometry.SlotSize = bytes } }
+
+// WithTopics sets how many topics there can ever be, up to 65536. Default 1024.
+func WithTopics(n int) Option { return func(c *config) { c.geometry.Topics = n } }
+
+// WithPublishers sets how many publishers there can be at a time, up to 4096. Default 64.
+func WithPublishers(n int) Option { return func(c *config) { c.geometry.Publishers = n } }
+
+// WithSubscribers sets how many subscriptions there can be at a time, up to 1024, rounded up to
+// a multiple of 64. Default 256.
+func WithSubscribers(n int) Option { return func(c *config) { c.geometry.Subscribers = n } }
+
+// WithClients sets how many handles can be open at a time. Default: publishers + subscribers + 32.
+func WithClients(n int) Option { return func(c *config) { c.clients = n } }
+
+// WithOwnedSlots sets how many slots each publisher owns beside those of the ring, 2 to 12. More
+// let a publisher run further ahead of the caches. Default 8.
+func WithOwnedSlots(n int) Option { return func(c *config) { c.geometry.Owned = n } }
+
+// WithMaxFrame sets the size in bytes of the largest message, up to 1 GiB. Default 16 MiB.
+func WithMaxFrame(bytes int) Option { return func(c *config) { c.geometry.MaxFrame = bytes } }
+
+// WithMode sets the permission bits of segment, semaphores and key file. Default 0600. Publishing and
+// subscribing need read and write, [Observe] needs read only.
+func WithMode(mode fs.FileMode) Option { return func(c *config) { c.mode = mode.Perm() } }
+
+// WithHugePages makes the segment of huge pages, which must be available (sysctl vm.nr_hugepages).
+func WithHugePages() Option { return func(c *config) { c.huge = true } }
+
+// WithDir sets the folder of key files, instead of [Dirs].
+func WithDir(dir string) Option { return func(c *config) { c.dirs = []string{dir} } }
+
+// WithClientName sets the name under which busd status shows this process. Default: the program's name.
+func WithClientName(name string) Option { return func(c *config) { c.client = name } }
+
+// WithDaemon marks this client as the bus's daemon, for busd status.
+func WithDaemon() Option { return func(c *config) { c.daemon = true } }
+
+// A WaitStrategy says what a call does that has to wait.
+type WaitStrategy uint8
+
+const (
+	// Adaptive spins for a few microseconds, yields a few times, then sleeps. The default.
+	Adaptive WaitStrategy = iota
+	// Block sleeps at once: the least processor time.
+	Block
+	// Yield gives the processor to others between looks, and never sleeps.
+	Yield
+	// Spin never lets go of the processor: the lowest latency, and a core for each that waits.
+	Spin
+)
+
+func (w WaitStrategy) String() string {
+	return [...]string{"adaptive", "block", "yield", "spin"}[w&3]
+}
+
+// A PublisherOption changes a publisher.
+type PublisherOption func(*publisherConfig)
+
+type publisherConfig struct {
+	noWait bool
+	time   bool
+	wait   WaitStrategy
+}
+
+// NoWait makes publishing fail with [ErrFull] where it would have to wait for a reliable subscriber.
+func NoWait() PublisherOption { return func(c *publisherConfig) { c.noWait = true } }
+
+// WithTime stamps every message with the time of its publication, which costs 8 bytes and the reading of a clock.
+func WithTime() PublisherOption { return func(c *publisherConfig) { c.time = true } }
+
+// WaitBy sets how a publisher waits for room.
+func WaitBy(w WaitStrategy) PublisherOption { return func(c *publisherConfig) { c.wait = w } }
+
+// A SubscribeOption changes a subscription.
+type SubscribeOption func(*subscribeConfig)
+
+type subscribeConfig struct {
+	patterns []string
+	policy   uint64
+	patience time.Duration
+	start    start
+	wait     WaitStrategy
+}
+
+// Also adds patterns: messages that match any of them are delivered, once each.
+func Also(patterns ...string) SubscribeOption {
+	return func(c *subscribeConfig) { c.patterns = append(c.patterns, patterns...) }
+}
+
+// Reliable makes publishers wait for this subscription rather than overwrite what it has not read.
+func Reliable() SubscribeOption {
+	return func(c *subscribeConfig) {
+		if c.policy == layout.PolicyLossy {
+			c.policy = layout.PolicyBlock
+		}
+	}
+}
+
+// EvictAfter is [Reliable] until a publisher has waited for this subscription for d: then
+// the subscription ends with [EvictedError].
+func EvictAfter(d time.Duration) SubscribeOption {
+	return func(c *subscribeConfig) { c.policy, c.patience = layout.PolicyEvict, d }
+}
+
+// DemoteAfter is [Reliable] until a publisher has waited for this subscription for d: then it goes on as
+// a lossy one, and learns from a [LossError] what it lost.
+func DemoteAfter(d time.Duration) SubscribeOption {
+	return func(c *subscribeConfig) { c.policy, c.patience = layout.PolicyDemote, d }
+}
+
+type start struct {
+	kind     uint8 // 0 now, 1 oldest, 2 position
+	position uint64
+}
+
+// FromNow starts with the next message that is published. The default.
+func FromNow() SubscribeOption { return func(c *subscribeConfig) { c.start = start{} } }
+
+// FromOldest starts with the oldest message that the ring still holds.
+func FromOldest() SubscribeOption { return func(c *subscribeConfig) { c.start = start{kind: 1} } }
+
+// FromPosition starts at a position. If it is overwritten already, the first call returns a [LossError].
+// A position beyond the next to be published is an error.
+func FromPosition(p uint64) SubscribeOption {
+	return func(c *subscribeConfig) { c.start = start{kind: 2, position: p} }
+}
+
+// WaitWith sets how the subscription waits for messages.
+func WaitWith(w WaitStrategy) SubscribeOption { return func(c *subscribeConfig) { c.wait = w } }

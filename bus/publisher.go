@@ -1,0 +1,285 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"shmbus/layout"
+	"shmbus/ring"
+)
+
+// A Publisher publishes on one topic. It is for one goroutine at a time, Close excepted.
+//
+// Publishing makes no allocation, no system call unless somebody interested is asleep or the ring is full, and
+// one locked instruction for each slot.
+type Publisher struct {
+	guard
+	bus  *Bus
+	seg  *segment
+	ring *ring.Publisher
+
+	topic   string
+	id      uint16
+	tag     uint32
+	room    int // bytes of a frame that fits one slot
+	whole   layout.FrameInfo
+	noWait  bool
+	stamp   bool
+	wait    WaitStrategy
+	sleeper *sleeper
+
+	interest []uint64 // who wants the topic, a bit for each subscriber
+	sleepers []uint64 // who sleeps
+	subHigh  *uint64
+	messages *uint64
+	bytes    *uint64
+	sent     uint64
+	volume   uint64
+
+	enc     encoder
+	reserve Reservation
+}
+
+// Publisher returns a new publisher on the topic, which it creates if need be.
+func (b *Bus) Publisher(topic string, opts ...PublisherOption) (*Publisher, error) {
+	fail := func(err error) (*Publisher, error) { return nil, &OpError{"publish on", b.name, err} }
+	if err := ValidTopic(topic); err != nil {
+		return fail(err)
+	}
+	if err := b.adopt(); err != nil {
+		return fail(err)
+	}
+	p, err := b.newPublisher(topic, opts)
+	if err != nil {
+		b.unref()
+		return fail(err)
+	}
+	b.enrol(p)
+	return p, nil
+}
+
+func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, error) {
+	var c publisherConfig
+	for _, o := range opts {
+		o(&c)
+	}
+	seg := b.seg
+	if seg.removed() {
+		return nil, ErrRemoved
+	}
+	id, err := b.topics.open(topic, b.client)
+	if err != nil {
+		return nil, err
+	}
+	rp, err := b.takePublisher()
+	if err != nil {
+		return nil, err
+	}
+	i := rp.Index()
+	atomic.StoreUint64(seg.pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
+	atomic.StoreUint64(seg.pub(i, layout.PubTopic), uint64(id)+1)
+	seg.wakeUnmatched(id)
+	p := &Publisher{
+		bus: b, seg: seg, ring: rp,
+		topic: topic, id: uint16(id), tag: layout.TopicTag(layout.TopicHash(topic)),
+		room:   seg.m.Geometry.SlotPayload(),
+		noWait: c.noWait, stamp: c.time, wait: c.wait,
+		sleeper:  newSleeper(seg.pub(i, layout.PubWake)),
+		interest: seg.interest(id),
+		sleepers: seg.row(layout.HeaderSleepers, seg.m.Geometry.SubscriberWords()),
+		subHigh:  seg.header(layout.HeaderSubHigh),
+		messages: seg.pub(i, layout.PubMessages),
+		bytes:    seg.pub(i, layout.PubBytes),
+	}
+	flags := uint8(layout.FlagWhole)
+	if c.time {
+		p.room -= layout.TimeSize
+		flags |= layout.FlagTime
+	}
+	p.whole = layout.MakeFrameInfo(0, flags, uint16(i), p.id)
+	p.enc.init(p)
+	p.guard.release = func() {
+		b.wipePublisher(i, false)
+		atomic.StoreUint64(seg.pub(i, layout.PubOwner), 0)
+		b.dismiss(p)
+	}
+	return p, nil
+}
+
+// takePublisher takes a publisher record that is free or whose owner is dead.
+func (b *Bus) takePublisher() (*ring.Publisher, error) {
+	seg, n := b.seg, b.seg.m.Geometry.Publishers
+	var unsettled error
+	for i := range n {
+		w := seg.pub(i, layout.PubOwner)
+		before, ok := seg.take(w, b.client.owner(layout.OwnerHeld))
+		if !ok {
+			continue
+		}
+		seg.raiseHigh(layout.HeaderPubHigh, i)
+		if before != 0 {
+			b.wipePublisher(i, true)
+		}
+		rp, err := b.ring.Publisher(i)
+		if err == nil {
+			return rp, nil
+		}
+		atomic.StoreUint64(w, 0)
+		if !errors.Is(err, ring.ErrUnsettled) {
+			return nil, err
+		}
+		unsettled = err
+	}
+	if unsettled != nil {
+		return nil, unsettled
+	}
+	return nil, &TableFullError{"publishers", n, "busd --publishers or WithPublishers"}
+}
+
+// Topic returns the topic.
+func (p *Publisher) Topic() string { return p.topic }
+
+// Index returns the number of the publisher's record, which messages carry as their publisher.
+func (p *Publisher) Index() int { return p.ring.Index() }
+
+// MaxFrame returns the size in bytes of the largest frame that the bus takes.
+func (p *Publisher) MaxFrame() int { return p.seg.m.Geometry.MaxFrame }
+
+// Close gives the publisher's record back. It may be called more than once, and by any goroutine.
+func (p *Publisher) Close() error {
+	p.guard.close(func() { p.bus.dorm.kick(p.sleeper) })
+	return nil
+}
+
+// PublishRaw publishes bytes that are one msgpack frame already; it does not look into them. It waits for reliable
+// subscribers while the ring is full, until ctx ends, unless the publisher has [NoWait].
+func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
+	if !p.enter() {
+		return ErrClosed
+	}
+	n := len(frame)
+	if n > p.room || n == 0 || p.stamp || p.held != 0 {
+		err := p.publishSlow(ctx, frame)
+		p.exit()
+		return err
+	}
+	p.ring.Fill(0, frame)
+	if p.ring.Exchange(p.whole|layout.FrameInfo(n), p.tag) != ring.Done {
+		err := p.exchangeSlow(ctx, p.whole|layout.FrameInfo(n))
+		if err != nil {
+			p.exit()
+			return err
+		}
+	}
+	p.published(n)
+	p.exit()
+	return nil
+}
+
+// published counts a message and wakes who sleeps and wants it.
+func (p *Publisher) published(n int) {
+	p.sent++
+	p.volume += uint64(n)
+	storeCount(p.messages, p.sent)
+	storeCount(p.bytes, p.volume)
+	p.wakeInterested()
+}
+
+// wakeInterested loads a word of sleepers for every 64 subscriptions that there ever were. The
+// compare-and-swap before it orders the loads behind the exchange.
+func (p *Publisher) wakeInterested() {
+	for i := range (atomic.LoadUint64(p.subHigh) + 63) / 64 {
+		if i >= uint64(len(p.sleepers)) {
+			return
+		}
+		if atomic.LoadUint64(&p.sleepers[i])&atomic.LoadUint64(&p.interest[i]) != 0 {
+			p.seg.wakeTopic(int(p.id))
+			return
+		}
+	}
+}
+
+// publishSlow publishes what does not fit one slot as it is.
+func (p *Publisher) publishSlow(ctx context.Context, frame []byte) error {
+	n := len(frame)
+	switch limit := p.seg.m.Geometry.MaxFrame; {
+	case p.held != 0:
+		return ErrBusy
+	case n == 0:
+		return errors.New("publish: a frame has at least one byte")
+	case n > limit:
+		return &TooLargeError{n, limit}
+	case n > p.room:
+		return p.publishFragments(ctx, frame)
+	}
+	p.ring.Fill(0, frame)
+	return p.publishFilled(ctx, n)
+}
+
+// publishFilled publishes a frame of n bytes that is in the slot already and leaves room for the time.
+func (p *Publisher) publishFilled(ctx context.Context, n int) error {
+	info := p.whole | layout.FrameInfo(n)
+	if p.stamp {
+		p.fillTime(n)
+		info += layout.TimeSize
+	}
+	if st := p.ring.Exchange(info, p.tag); st != ring.Done {
+		if err := p.exchangeSlow(ctx, info); err != nil {
+			return err
+		}
+	}
+	p.published(n)
+	return nil
+}
+
+func (p *Publisher) fillTime(off int) {
+	var b [8]byte
+	putUint64(b[:], uint64(time.Now().UnixNano()))
+	p.ring.FillUnaligned(off, b[:])
+}
+
+// publishFragments publishes a frame that takes several slots. If it fails on the way, the
+// fragments that were published are dropped by all subscribers.
+func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
+	g := p.seg.m.Geometry
+	payload := g.SlotPayload()
+	size := len(frame)
+	if p.stamp {
+		size += layout.TimeSize
+	}
+	if p.noWait {
+		if err := p.roomFor(g.Fragments(size)); err != nil {
+			return err
+		}
+	}
+	flags := p.whole.Flags() &^ layout.FlagLast
+	rest := frame
+	for i := 0; ; i++ {
+		p.ring.FillWord(0, uint64(i)<<32|uint64(size))
+		n := min(len(rest), payload-layout.FragmentPrefix)
+		p.ring.Fill(layout.FragmentPrefix, rest[:n])
+		rest = rest[n:]
+		fill := layout.FragmentPrefix + n
+		if len(rest) == 0 && (!p.stamp || fill+layout.TimeSize <= payload) {
+			if p.stamp {
+				p.fillTime(fill)
+				fill += layout.TimeSize
+			}
+			flags |= layout.FlagLast
+		}
+		info := layout.MakeFrameInfo(fill, flags, p.whole.Publisher(), p.id)
+		if p.ring.Exchange(info, p.tag) != ring.Done {
+			if err := p.exchangeSlow(ctx, info); err != nil {
+				return err
+			}
+		}
+		if flags&layout.FlagLast != 0 {
+			break
+		}
+		flags &^= layout.FlagFirst
+	}
+	p.published(len(frame))
+	return nil
+}

@@ -1,0 +1,172 @@
+package bus
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"shmbus/layout"
+	"shmbus/ring"
+	"shmbus/ring/fence"
+)
+
+const (
+	// roomSlice is how long a publisher that waits for room sleeps at most before it asks again whether
+	// the one it waits for is alive.
+	roomSlice = 2 * time.Millisecond
+	// roomSpin is how often it looks before it sleeps.
+	roomSpin = 200
+)
+
+// exchangeSlow publishes the filled slot after Exchange could not: it looks at the gates, and waits
+// for room as this publisher is told to.
+func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) error {
+	var since time.Time // when the wait began
+	tries := 0
+	for {
+		if p.closed.Load() {
+			return ErrClosed
+		}
+		if p.seg.removed() {
+			return ErrRemoved
+		}
+		slowest, position := p.lookForRoom(since.IsZero())
+		if slowest < 0 {
+			switch st := p.ring.Exchange(info, p.tag); st {
+			case ring.Done:
+				return nil
+			case ring.Corrupt:
+				return p.corrupt()
+			}
+			continue
+		}
+		if p.noWait {
+			return ErrFull
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if since.IsZero() {
+			since = time.Now()
+			atomic.AddUint64(p.seg.pub(p.ring.Index(), layout.PubFull), 1)
+		}
+		if p.releaseGate(slowest, since) {
+			continue
+		}
+		tries++
+		if p.pause(tries) {
+			continue
+		}
+		if err := p.sleepForRoom(ctx, slowest, position); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *Publisher) corrupt() error { return ErrCorrupt }
+
+// lookForRoom certifies sleepers, if that is due, and looks at the gates.
+func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {
+	seg, n := p.seg, p.seg.m.Geometry.Slots
+	if next := p.ring.Next(); next-atomic.LoadUint64(seg.header(layout.HeaderCertified)) >= uint64(n/4) && first {
+		seg.certify(next)
+	}
+	slowest, position = p.ring.Rescan()
+	if slowest >= 0 {
+		// Perhaps the slowest only sleeps, and there is nothing for it.
+		seg.certify(p.ring.Next())
+		slowest, position = p.ring.Rescan()
+	}
+	return slowest, position
+}
+
+// roomFor reports ErrFull if the ring has no room for n more slots.
+func (p *Publisher) roomFor(n int) error {
+	slowest, position := p.lookForRoom(true)
+	if slowest < 0 {
+		slowest, position = p.ring.Slowest()
+	}
+	if slowest >= 0 && p.ring.Next()+uint64(n) > position+uint64(p.seg.m.Geometry.Slots) {
+		return ErrFull
+	}
+	return nil
+}
+
+// releaseGate opens the gate that this publisher waits at, if its subscriber is dead or its patience is over. It
+// reports whether it is worth looking again at once.
+func (p *Publisher) releaseGate(s int, since time.Time) bool {
+	seg, r := p.seg, p.bus.ring
+	// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read.
+	gate := r.Gate(s)
+	if gate.State() != layout.GateClosed {
+		return true
+	}
+	if !seg.alive(layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))) {
+		r.OpenGate(s, gate, layout.GateOpen)
+		return true
+	}
+	reason := uint32(layout.GateOpen)
+	switch atomic.LoadUint64(seg.sub(s, layout.SubPolicy)) {
+	case layout.PolicyEvict:
+		reason = layout.GateEvicted
+	case layout.PolicyDemote:
+		reason = layout.GateDemoted
+	default:
+		return false
+	}
+	if time.Since(since) < time.Duration(min(atomic.LoadUint64(seg.sub(s, layout.SubPatience)), 1<<62)) {
+		return false
+	}
+	if r.OpenGate(s, gate, reason) {
+		atomic.AddUint64(seg.header(layout.HeaderEvictions), 1)
+		k := waker{seg: seg}
+		k.addSub(s) // it may be asleep and should learn it
+		k.post()
+	}
+	return true
+}
+
+// pause lets time pass without sleeping, and reports false when it is time to sleep.
+func (p *Publisher) pause(tries int) bool {
+	switch p.wait {
+	case Spin:
+		fence.Pause()
+		return tries%roomSpin != 0 // now and then the slow way, for its looks at context and liveness
+	case Yield:
+		runtime.Gosched()
+		return tries%roomSpin != 0
+	case Block:
+		return false
+	default:
+		if tries > roomSpin {
+			return false
+		}
+		if tries%16 == 0 {
+			runtime.Gosched()
+		} else {
+			fence.Pause()
+		}
+		return true
+	}
+}
+
+// sleepForRoom sleeps until a subscriber has moved on, but not for longer than roomSlice: the one
+// that is waited for may have died or been stopped in every instant, also before it woke this publisher.
+func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint64) error {
+	if p.wait == Spin || p.wait == Yield {
+		return nil
+	}
+	i := p.ring.Index()
+	blocked, bit := p.seg.header(layout.HeaderBlocked+8*(i/64)), uint64(1)<<(i%64)
+	p.sleeper.fallAsleep(0)
+	atomic.OrUint64(blocked, bit)
+	defer func() {
+		atomic.AndUint64(blocked, ^bit)
+		p.seg.awaken(p.sleeper.word)
+	}()
+	if p.bus.ring.Protected(slowest, p.ring.Next()) != position || p.closed.Load() {
+		return nil
+	}
+	return p.bus.dorm.wait(ctx, p.sleeper, roomSlice)
+}

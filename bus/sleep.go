@@ -1,0 +1,180 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"shmbus/layout"
+	"shmbus/sysvsem"
+)
+
+// A sleeper is one publisher or subscription that can wait. Its wake word is in the segment.
+type sleeper struct {
+	word   *uint64
+	kicked atomic.Bool   // by this process: its context, Close, or the death bell
+	signal chan struct{} // capacity 1: look again
+	placed int           // index in dormitory.beds, guarded by its mutex
+}
+
+func newSleeper(word *uint64) *sleeper {
+	return &sleeper{word: word, signal: make(chan struct{}, 1)}
+}
+
+// fallAsleep marks the wake word: from now on, publishers wake its owner.
+func (s *sleeper) fallAsleep(position uint64) {
+	old := layout.Wake(atomic.LoadUint64(s.word))
+	atomic.StoreUint64(s.word, uint64(layout.MakeWake(position, old.Generation()+1, layout.Asleep)))
+}
+
+func (s *sleeper) woken() bool {
+	return s.kicked.Load() || layout.Wake(atomic.LoadUint64(s.word)).State() != layout.Asleep
+}
+
+func (s *sleeper) nudge() {
+	select {
+	case s.signal <- struct{}{}:
+	default:
+	}
+}
+
+// A dormitory is where all sleepers of one handle sleep, with one thread: the first becomes the leader and
+// waits in the kernel on the client's semaphore. Whenever that returns it nudges who was woken;
+// when it has what it waited for itself, it makes another one the leader. So a lone subscription
+// returns straight from the kernel, without a hand-over between threads.
+type dormitory struct {
+	seg *segment
+	sem uint16
+
+	mu     sync.Mutex
+	beds   []*sleeper
+	leader *sleeper
+	err    error // ErrRemoved, when the semaphore set is gone
+}
+
+// wait returns when the sleeper's wake word is no longer asleep, when it is kicked, or when timeout has passed
+// (negative: never). The sleeper has looked at what it waits for after it fell asleep.
+func (d *dormitory) wait(ctx context.Context, s *sleeper, timeout time.Duration) error {
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { d.kick(s) })
+		defer stop()
+	}
+	var deadline time.Time
+	var expired <-chan time.Time
+	if timeout >= 0 {
+		deadline = time.Now().Add(timeout)
+	}
+	d.mu.Lock()
+	s.placed = len(d.beds)
+	d.beds = append(d.beds, s)
+	if d.leader == nil {
+		d.leader = s
+	}
+	err, leads := d.err, d.leader == s
+	d.mu.Unlock()
+
+	for err == nil && !s.woken() {
+		if leads {
+			left := time.Duration(-1)
+			if timeout >= 0 {
+				left = max(time.Until(deadline), 0)
+			}
+			err = d.sleep(s, left)
+			if errors.Is(err, sysvsem.ErrTimeout) {
+				err = nil
+				break
+			}
+			continue
+		}
+		if timeout >= 0 && expired == nil {
+			timer := time.NewTimer(time.Until(deadline))
+			defer timer.Stop()
+			expired = timer.C
+		}
+		select {
+		case <-s.signal:
+		case <-expired:
+			err = sysvsem.ErrTimeout
+		}
+		d.mu.Lock()
+		leads = d.leader == s
+		if err == nil {
+			err = d.err
+		}
+		d.mu.Unlock()
+	}
+	d.leave(s)
+	if errors.Is(err, sysvsem.ErrTimeout) {
+		err = nil
+	}
+	s.kicked.Store(false)
+	return err
+}
+
+// sleep is the leader's system call, and the look at the others after it.
+func (d *dormitory) sleep(leader *sleeper, timeout time.Duration) error {
+	ops := [1]sysvsem.Op{{Num: d.sem, Op: -1}}
+	err := d.seg.set.Wait(timeout, ops[:])
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil && !errors.Is(err, sysvsem.ErrTimeout) {
+		err = d.seg.semError(err)
+		d.err = err
+	}
+	for _, s := range d.beds {
+		if s != leader && (d.err != nil || s.woken()) {
+			s.nudge()
+		}
+	}
+	return err
+}
+
+// leave takes a sleeper's bed, and its office if it leads.
+func (d *dormitory) leave(s *sleeper) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := len(d.beds) - 1
+	d.beds[s.placed] = d.beds[last]
+	d.beds[s.placed].placed = s.placed
+	d.beds[last] = nil
+	d.beds = d.beds[:last]
+	if d.leader == s {
+		d.leader = nil
+		if last > 0 {
+			d.leader = d.beds[0]
+			d.leader.nudge()
+		}
+	}
+	select {
+	case <-s.signal: // what was meant for this sleep
+	default:
+	}
+}
+
+// kick makes the sleeper return from wait, now or, if it does not sleep, the next time.
+func (d *dormitory) kick(s *sleeper) {
+	s.kicked.Store(true)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rouse(s)
+}
+
+// kickAll makes all who sleep look again.
+func (d *dormitory) kickAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.beds {
+		s.kicked.Store(true)
+		d.rouse(s)
+	}
+}
+
+func (d *dormitory) rouse(s *sleeper) {
+	if d.leader == s {
+		d.seg.set.TryOp([]sysvsem.Op{{Num: d.sem, Op: 1, Flags: sysvsem.NoWait}})
+		return
+	}
+	s.nudge()
+}

@@ -1,0 +1,144 @@
+package bus
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"shmbus/layout"
+)
+
+// A topicTable is what this process knows of the topics in the segment. Topics are only ever
+// added, so what is known stays true.
+type topicTable struct {
+	seg *segment
+
+	mu     sync.Mutex
+	byID   []*topicInfo   // nil where the record is not ready yet
+	byName map[string]int // the lowest number with that name
+	ready  int            // all records below are ready
+}
+
+type topicInfo struct {
+	name string
+	tag  uint32
+}
+
+func newTopicTable(seg *segment) *topicTable {
+	return &topicTable{seg: seg, byName: make(map[string]int)}
+}
+
+// refresh reads the records that have become ready since.
+func (t *topicTable) refresh() {
+	n := t.seg.m.Geometry.Topics
+	for id := t.ready; id < n; id++ {
+		if id < len(t.byID) && t.byID[id] != nil {
+			continue
+		}
+		owner := layout.Owner(atomic.LoadUint64(t.seg.topic(id, layout.TopicOwner)))
+		if owner == 0 {
+			break
+		}
+		for len(t.byID) <= id {
+			t.byID = append(t.byID, nil)
+		}
+		if owner.State() != layout.OwnerReady {
+			continue
+		}
+		length := min(atomic.LoadUint64(t.seg.topic(id, layout.TopicLength)), layout.TopicNameSize)
+		name := string(t.seg.text(t.seg.m.Topics.At(id)+layout.TopicName, int(length)))
+		t.byID[id] = &topicInfo{name: name, tag: layout.TopicTag(layout.TopicHash(name))}
+		if _, ok := t.byName[name]; !ok {
+			t.byName[name] = id
+		}
+	}
+	for t.ready < len(t.byID) && t.byID[t.ready] != nil {
+		t.ready++
+	}
+}
+
+// since calls f for every ready topic that done does not have yet, and returns the number below which all
+// topics are ready.
+func (t *topicTable) since(done func(id int) bool, f func(id int, info *topicInfo)) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refresh()
+	for id, info := range t.byID {
+		if info != nil && !done(id) {
+			f(id, info)
+		}
+	}
+	return t.ready
+}
+
+func (t *topicTable) find(name string) (int, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if id, ok := t.byName[name]; ok {
+		return id, true
+	}
+	t.refresh()
+	id, ok := t.byName[name]
+	return id, ok
+}
+
+// open returns the number of the topic, which it creates if need be.
+//
+// A record is taken by compare-and-swap, filled, then marked ready. One whose creator is slow is passed over, not
+// waited for, so two processes that create the same topic at the same moment may make two records of
+// that name. That is harmless: subscribers go by the name, and so do tags.
+func (t *topicTable) open(name string, me client) (int, error) {
+	if id, ok := t.find(name); ok {
+		return id, nil
+	}
+	seg, n := t.seg, t.seg.m.Geometry.Topics
+	held, ready := me.owner(layout.OwnerHeld), me.owner(layout.OwnerReady)
+	for id := range n {
+		w := seg.topic(id, layout.TopicOwner)
+		owner := layout.Owner(atomic.LoadUint64(w))
+		if owner.State() == layout.OwnerHeld && seg.alive(owner) {
+			// Most likely it is ready in a microsecond, and may be the one that is wanted.
+			for range 100 {
+				if owner = layout.Owner(atomic.LoadUint64(w)); owner.State() != layout.OwnerHeld {
+					break
+				}
+				runtime.Gosched()
+			}
+			if owner.State() == layout.OwnerHeld {
+				continue
+			}
+		}
+		if owner.State() == layout.OwnerReady {
+			if known, ok := t.find(name); ok {
+				return known, nil
+			}
+			continue
+		}
+		if !atomic.CompareAndSwapUint64(w, uint64(owner), uint64(held)) {
+			continue
+		}
+		// Another may have created it since: then this record is not needed, but it cannot be given
+		// back without a hole, so it becomes a second record of the name.
+		copy(seg.text(seg.m.Topics.At(id)+layout.TopicName, layout.TopicNameSize), name)
+		atomic.StoreUint64(seg.topic(id, layout.TopicLength), uint64(len(name)))
+		atomic.StoreUint64(seg.topic(id, layout.TopicHashWord), layout.TopicHash(name))
+		atomic.StoreUint64(w, uint64(ready))
+		return id, nil
+	}
+	if id, ok := t.find(name); ok {
+		return id, nil
+	}
+	return 0, &TableFullError{"topics", n, "busd --topics or WithTopics"}
+}
+
+func (t *topicTable) info(id int) *topicInfo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if id >= len(t.byID) || t.byID[id] == nil {
+		t.refresh()
+	}
+	if id < len(t.byID) {
+		return t.byID[id]
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package bus
+
+import (
+	"errors"
+	"math/bits"
+	"sync/atomic"
+
+	"shmbus/layout"
+	"shmbus/sysvsem"
+)
+
+// wakeBatch is how many sleepers are woken with one system call. SEMOPM, the
+// kernel's limit, is 500 by default and 32 on old systems.
+const wakeBatch = 32
+
+// A waker wakes sleepers: it claims their wake words, posts their clients' semaphores with one call,
+// and marks the words notified. Stopped or killed between any two of these steps it leaves words that
+// the next waker claims and posts again.
+type waker struct {
+	seg   *segment
+	ops   [wakeBatch]sysvsem.Op
+	words [wakeBatch]*uint64
+	was   [wakeBatch]layout.Wake
+	n     int
+}
+
+// add claims the record behind a wake word, and posts when the batch is full. It reports whether there was
+// somebody to wake.
+func (k *waker) add(word, owner *uint64) bool {
+	w := layout.Wake(atomic.LoadUint64(word))
+	for w.State() == layout.Asleep {
+		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(w.With(layout.Claimed))) {
+			w = w.With(layout.Claimed)
+			break
+		}
+		w = layout.Wake(atomic.LoadUint64(word))
+	}
+	if w.State() != layout.Claimed {
+		return false
+	}
+	c := layout.Owner(atomic.LoadUint64(owner)).Client()
+	if c < 0 || c >= k.seg.m.Geometry.Clients {
+		return false
+	}
+	k.ops[k.n] = sysvsem.Op{Num: layout.SemSleep(c), Op: 1, Flags: sysvsem.NoWait}
+	k.words[k.n], k.was[k.n] = word, w
+	if k.n++; k.n == wakeBatch {
+		k.post()
+	}
+	return true
+}
+
+// post wakes who was added.
+func (k *waker) post() {
+	if k.n == 0 {
+		return
+	}
+	err := k.seg.set.TryOp(k.ops[:k.n])
+	switch {
+	case errors.Is(err, sysvsem.ErrRemoved):
+		k.seg.semError(err)
+	case err != nil:
+		// A value at its maximum keeps nobody asleep: the others are posted one by one.
+		for i := range k.ops[:k.n] {
+			k.seg.set.TryOp(k.ops[i : i+1])
+		}
+	}
+	for i, w := range k.was[:k.n] {
+		atomic.CompareAndSwapUint64(k.words[i], uint64(w), uint64(w.With(layout.Notified)))
+	}
+	atomic.AddUint64(k.seg.header(layout.HeaderPosts), uint64(k.n))
+	k.n = 0
+}
+
+func (k *waker) addSub(s int) {
+	if k.add(k.seg.sub(s, layout.SubWake), k.seg.sub(s, layout.SubOwner)) {
+		atomic.AddUint64(k.seg.sub(s, layout.SubPosts), 1)
+	}
+}
+
+// addSubs wakes the sleeping subscribers among 64*word … 64*word+63 whose bit is set.
+func (k *waker) addSubs(word int, set uint64) {
+	for set &= atomic.LoadUint64(k.seg.header(layout.HeaderSleepers + 8*word)); set != 0; set &= set - 1 {
+		k.addSub(64*word + bits.TrailingZeros64(set))
+	}
+}
+
+// wakeTopic wakes every sleeper that is interested in topic t.
+func (s *segment) wakeTopic(t int) {
+	k := waker{seg: s}
+	row := s.interest(t)
+	for i := range row {
+		k.addSubs(i, atomic.LoadUint64(&row[i]))
+	}
+	k.post()
+}
+
+// wakeAll wakes every sleeping subscriber.
+func (s *segment) wakeAll() {
+	k := waker{seg: s}
+	for i := range s.m.Geometry.SubscriberWords() {
+		k.addSubs(i, ^uint64(0))
+	}
+	k.post()
+}
+
+// wakeUnmatched wakes the sleepers that may not know topic t yet, and makes those that are awake look at the
+// topics before they sleep or skip. After it, every subscriber either has matched t or will before it misses a
+// message of it.
+func (s *segment) wakeUnmatched(t int) {
+	all := true
+	n := s.high(layout.HeaderSubHigh, s.m.Geometry.Subscribers)
+	for i := range n {
+		if atomic.LoadUint64(s.sub(i, layout.SubOwner)) != 0 && atomic.LoadUint64(s.sub(i, layout.SubMatched)) <= uint64(t) {
+			all = false
+		}
+	}
+	if all {
+		return
+	}
+	atomic.AddUint64(s.header(layout.HeaderTopicVersion), 1)
+	k := waker{seg: s}
+	for i := range n {
+		if atomic.LoadUint64(s.sub(i, layout.SubMatched)) <= uint64(t) {
+			k.addSub(i)
+		}
+	}
+	k.post()
+}
+
+// wakeBlocked wakes the publishers that wait for room.
+func (s *segment) wakeBlocked() {
+	k := waker{seg: s}
+	for i := range s.m.Geometry.PublisherWords() {
+		for set := atomic.LoadUint64(s.header(layout.HeaderBlocked + 8*i)); set != 0; set &= set - 1 {
+			p := 64*i + bits.TrailingZeros64(set)
+			if p < s.m.Geometry.Publishers {
+				k.add(s.pub(p, layout.PubWake), s.pub(p, layout.PubOwner))
+			}
+		}
+	}
+	k.post()
+}
+
+// certify proves to the subscribers that sleep that nothing for them was published below n, and
+// moves them there; those for whom there may be something are woken. Everything below n is
+// published. See "Certified sleep" in docs/design.md.
+func (s *segment) certify(n uint64) {
+	from := atomic.LoadUint64(s.header(layout.HeaderCertified))
+	if n <= from {
+		return
+	}
+	var want [layout.MaxSubscribers / 64]uint64
+	nw := (s.high(layout.HeaderSubHigh, s.m.Geometry.Subscribers) + 63) / 64
+	asleep := false
+	for i := range nw {
+		asleep = asleep || atomic.LoadUint64(s.header(layout.HeaderSleepers+8*i)) != 0
+	}
+	if asleep {
+		for p := range s.high(layout.HeaderPubHigh, s.m.Geometry.Publishers) {
+			// The intent was stored before the exchange that published, so no message is overlooked.
+			if atomic.LoadUint64(s.pub(p, layout.PubIntent)) < from {
+				continue
+			}
+			t := atomic.LoadUint64(s.pub(p, layout.PubTopic))
+			if t == 0 || t > uint64(s.m.Geometry.Topics) {
+				continue
+			}
+			row := s.interest(int(t - 1))
+			for i := range nw {
+				want[i] |= atomic.LoadUint64(&row[i])
+			}
+		}
+		k := waker{seg: s}
+		for i := range nw {
+			k.addSubs(i, want[i])
+			for set := atomic.LoadUint64(s.header(layout.HeaderSleepers+8*i)) &^ want[i]; set != 0; set &= set - 1 {
+				s.certifySub(64*i+bits.TrailingZeros64(set), n)
+			}
+		}
+		k.post()
+	}
+	w := s.header(layout.HeaderCertified)
+	for old := atomic.LoadUint64(w); old < n; old = atomic.LoadUint64(w) {
+		if atomic.CompareAndSwapUint64(w, old, n) {
+			return
+		}
+	}
+}
+
+func (s *segment) certifySub(i int, n uint64) {
+	word := s.sub(i, layout.SubWake)
+	for {
+		w := layout.Wake(atomic.LoadUint64(word))
+		if w.State() != layout.Asleep || w.Position(n) >= n {
+			return
+		}
+		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(layout.MakeWake(n, w.Generation(), layout.Asleep))) {
+			return
+		}
+	}
+}
