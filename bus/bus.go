@@ -3,6 +3,8 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,7 +66,7 @@ func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
 // OpenKey opens the bus with the given System V key, as ipcs shows it.
 func OpenKey(key int32, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
-	return openWith("open", "", c, func() (*segment, error) { return attachKey(key, sysvshm.ReadWrite) })
+	return openWith("open", keyName(key), c, func() (*segment, error) { return attachKey(key, sysvshm.ReadWrite) })
 }
 
 // Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others learn it at
@@ -80,12 +82,15 @@ func Remove(name string, opts ...Option) error {
 	return nil
 }
 
+// keyName stands in errors for a bus whose name is not known yet; it is no valid name.
+func keyName(key int32) string { return fmt.Sprintf("%s%#x", keyName0, uint32(key)) }
+
+const keyName0 = "key "
+
 func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus, error) {
 	fail := func(err error) (*Bus, error) { return nil, &OpError{op, name, err} }
-	if name != "" || op == "create" {
-		if err := ValidName(name); err != nil {
-			return fail(err)
-		}
+	if err := ValidName(name); err != nil && !strings.HasPrefix(name, keyName0) {
+		return fail(err)
 	}
 	seg, err := attach()
 	if err != nil {
@@ -101,7 +106,7 @@ func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus,
 		seg.detach()
 		return fail(err)
 	}
-	if name == "" {
+	if strings.HasPrefix(name, keyName0) {
 		name = seg.head.Name
 	}
 	ctx, cancel := context.WithCancel(context.Background())

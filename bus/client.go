@@ -115,7 +115,7 @@ func (s *segment) buryClient(c int, old layout.ClientState) bool {
 // take makes a record this client's if it is free or its owner is dead. It returns the owner before.
 func (s *segment) take(owner *uint64, me layout.Owner) (before layout.Owner, ok bool) {
 	before = layout.Owner(atomic.LoadUint64(owner))
-	if before != 0 && s.alive(before) {
+	if before == me || before != 0 && s.alive(before) {
 		return before, false
 	}
 	if !atomic.CompareAndSwapUint64(owner, uint64(before), uint64(me)) {

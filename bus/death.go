@@ -195,6 +195,7 @@ func (b *Bus) wipePublisher(p int, dead bool) {
 		atomic.AddUint64(seg.topic(int(t-1), layout.TopicBytes), atomic.SwapUint64(seg.pub(p, layout.PubBytes), 0))
 		atomic.StoreUint64(seg.pub(p, layout.PubTopic), 0)
 	}
+	atomic.StoreUint64(seg.pub(p, layout.PubIntent), 0)
 	atomic.StoreUint64(seg.pub(p, layout.PubFull), 0)
 	atomic.AndUint64(seg.header(layout.HeaderBlocked+8*(p/64)), ^uint64(1<<(p%64)))
 	seg.awaken(seg.pub(p, layout.PubWake))

@@ -37,7 +37,7 @@ func (e *encoder) init(p *Publisher) {
 }
 
 func (e *encoder) begin() {
-	e.slot = e.p.ring.Payload()[:e.p.room]
+	e.slot = e.p.ring.Payload()[:e.p.room:e.p.room]
 	e.buf = e.slot[:0]
 }
 

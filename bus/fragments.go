@@ -116,10 +116,12 @@ func (c *collector) release(a *assembly) {
 }
 
 func (c *collector) fresh() *assembly {
-	a := &assembly{}
-	if n := len(c.spare); n > 0 {
-		a, c.spare = c.spare[n-1], c.spare[:n-1]
+	n := len(c.spare)
+	if n == 0 {
+		return new(assembly)
 	}
+	a := c.spare[n-1]
+	c.spare = c.spare[:n-1]
 	*a = assembly{buf: a.buf[:0]}
 	return a
 }

@@ -25,6 +25,9 @@ func Receive[T any](ctx context.Context, s *Subscription) (T, Message, error) {
 func (s *Subscription) All(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
+			if ctx.Err() != nil {
+				return
+			}
 			m, err := s.Next(ctx)
 			if last(ctx, err) {
 				if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {

@@ -128,10 +128,10 @@ type Snapshot struct {
 	Fill      float64 `json:"fill"`      // part of the ring that the slowest reliable subscriber has yet to read, 0 to 1
 	Certified uint64  `json:"certified"` // sleepers are dealt with below it
 
-	Deaths     uint64 `json:"deaths"`     // clients found dead
-	Posts      uint64 `json:"posts"`      // wake-ups by system call
-	Evictions  uint64 `json:"evictions"`  // subscribers cut off or demoted
-	Reclaimed  uint64 `json:"reclaimed"`  // records taken over from the dead
+	Deaths     uint64 `json:"deaths"`    // clients found dead
+	Posts      uint64 `json:"posts"`     // wake-ups by system call
+	Evictions  uint64 `json:"evictions"` // subscribers cut off or demoted
+	Reclaimed  uint64 `json:"reclaimed"` // records taken over from the dead
 	BellResets uint64 `json:"bell_resets"`
 
 	Clients     []ClientStatus     `json:"clients"`

@@ -195,6 +195,8 @@ func (p *Publisher) wakeInterested() {
 			return
 		}
 		if atomic.LoadUint64(&p.sleepers[i])&atomic.LoadUint64(&p.interest[i]) != 0 {
+			// Whoever is woken resumes here and not where it fell asleep.
+			p.seg.certify(p.ring.Next()-1, p.ring.Index())
 			p.seg.wakeTopic(int(p.id))
 			return
 		}
@@ -278,6 +280,9 @@ func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
 		if flags&layout.FlagLast != 0 {
 			break
 		}
+		// Each fragment wakes, too: a frame may be larger than the ring, and nobody must be
+		// certified past the beginning of it.
+		p.wakeInterested()
 		flags &^= layout.FlagFirst
 	}
 	p.published(len(frame))

@@ -70,12 +70,12 @@ func (p *Publisher) corrupt() error { return ErrCorrupt }
 func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {
 	seg, n := p.seg, p.seg.m.Geometry.Slots
 	if next := p.ring.Next(); next-atomic.LoadUint64(seg.header(layout.HeaderCertified)) >= uint64(n/4) && first {
-		seg.certify(next)
+		seg.certify(next, p.ring.Index())
 	}
 	slowest, position = p.ring.Rescan()
 	if slowest >= 0 {
 		// Perhaps the slowest only sleeps, and there is nothing for it.
-		seg.certify(p.ring.Next())
+		seg.certify(p.ring.Next(), p.ring.Index())
 		slowest, position = p.ring.Rescan()
 	}
 	return slowest, position

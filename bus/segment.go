@@ -186,7 +186,7 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	if err != nil {
 		return err
 	}
-	if set.ID() == k.SemID || (k.State == keyCreating && !sst.ChangeTime.Before(st.ModTime().Truncate(time.Second))) {
+	if set.ID() == k.SemID || (k.State == keyCreating && madeAfter(sst.ChangeTime, st.ModTime())) {
 		return set.Remove()
 	}
 	return nil
@@ -214,8 +214,14 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile, written time.Time) (ours bo
 	}
 	var id layout.UUID
 	copy(id[:], mem[layout.HeaderUUID:])
-	untouched := id == layout.UUID{} && !st.ChangeTime.Before(written.Truncate(time.Second)) && st.Attached <= 1
+	untouched := id == layout.UUID{} && madeAfter(st.ChangeTime, written) && st.Attached <= 1
 	return id.String() == k.UUID || untouched, defect, nil
+}
+
+// madeAfter compares the kernel's time of an object, in whole seconds of a clock that
+// may be a tick behind, with a file's.
+func madeAfter(object, file time.Time) bool {
+	return !object.Before(file.Truncate(time.Second).Add(-time.Second))
 }
 
 // openSegment attaches to the bus with the given name.

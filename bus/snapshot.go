@@ -138,7 +138,7 @@ func (l *snapshotter) publishers(topics []TopicStatus) []PublisherStatus {
 		}
 		st := PublisherStatus{
 			Index: p, Alive: l.alive(o),
-			Position: atomic.LoadUint64(l.seg.pub(p, layout.PubIntent)),
+			Position: max(atomic.LoadUint64(l.seg.pub(p, layout.PubIntent)), 1) - 1,
 			Messages: atomic.LoadUint64(l.seg.pub(p, layout.PubMessages)),
 			Bytes:    atomic.LoadUint64(l.seg.pub(p, layout.PubBytes)),
 			Full:     atomic.LoadUint64(l.seg.pub(p, layout.PubFull)),
@@ -178,7 +178,7 @@ func (l *snapshotter) subscribers() []SubscriberStatus {
 
 			Position: position, Received: word(layout.SubReceived), Bytes: word(layout.SubBytes),
 			Lost: word(layout.SubLost), Losses: word(layout.SubLosses), Sleeps: word(layout.SubSleeps), Posts: word(layout.SubPosts),
-			Asleep: wake.State() != layout.Awake,
+			Asleep: wake.State() == layout.Asleep,
 			Since:  time.Unix(0, int64(word(layout.SubSince))),
 		}
 		if l.head > position {

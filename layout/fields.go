@@ -67,7 +67,7 @@ const ClientDaemon = 1
 
 // Offsets in a publisher record.
 const (
-	PubIntent   = 0  // word: the position about to be used; written by the owner before each exchange
+	PubIntent   = 0  // word: 1 + the position about to be used, 0 for none; written by the owner before each exchange
 	PubMessages = 8  // word: frames published by this owner
 	PubBytes    = 16 // word: their bytes
 	PubFull     = 24 // word: times it found no room

@@ -88,6 +88,9 @@ func DecodeHeader(b []byte, size int) (Header, Map, error) {
 	if v := le.Uint64(b[HeaderHash:]); v != Hash() {
 		return fail(ErrVersion, "it has layout hash %016x, this program %016x", v, Hash())
 	}
+	if v := le.Uint32(b[HeaderLength:]); v != HeaderSize {
+		return fail(ErrCorrupt, "it says that its header has %d bytes, not %d", v, HeaderSize)
+	}
 	field := func(off int) int { return int(le.Uint32(b[off:])) }
 	h := Header{
 		Geometry: Geometry{

@@ -16,7 +16,7 @@
 // lap before that of p, it
 //
 //  1. stores p in the slot's header,
-//  2. stores p in its record's intent,
+//  2. stores p+1 in its record's intent,
 //  3. stores {slot, displaced} in its record's pair,
 //  4. exchanges the entry by compare-and-swap,
 //  5. stores {displaced, displaced} in its pair.

@@ -141,7 +141,7 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 			return Corrupt
 		}
 		fence.Store(slotPosition(slot), pos)
-		fence.Store(p.intent, pos)
+		fence.Store(p.intent, pos+1)
 		fence.Store(pair, uint64(layout.InFlight(mine, old)))
 		if atomic.CompareAndSwapUint64(e, uint64(w), uint64(layout.MakeEntry(lap, tag, mine))) {
 			fence.Full()

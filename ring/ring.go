@@ -65,9 +65,10 @@ func (r *Ring) FormatAt(start uint64) {
 	for i := uint64(0); i <= r.mask; i++ {
 		atomic.StoreUint64(r.entry(i), uint64(layout.MakeEntry(lap, 0, uint32(i))))
 	}
+	atomic.StoreUint64(r.word(layout.HeaderCertified), start)
 	g := r.layout.Geometry
 	for p := range g.Publishers {
-		atomic.StoreUint64(r.pubWord(p, layout.PubIntent), start)
+		atomic.StoreUint64(r.pubWord(p, layout.PubIntent), 0)
 		for k := range g.Owned {
 			slot := uint32(g.Slots + p*g.Owned + k)
 			atomic.StoreUint64(r.pairWord(p, k), uint64(layout.Settled(slot)))
@@ -98,12 +99,16 @@ func (r *Ring) filled(p uint64) bool {
 // Head returns the position that the next publish gets, or got while Head was looking. It takes
 // about 2*log2(N) loads.
 func (r *Ring) Head() uint64 {
-	// Whoever stored an intent had seen the position before it filled. Intents are full
-	// 64-bit positions and only grow, so the largest is a close lower bound of the head.
-	hint := uint64(0)
+	// Whoever stored an intent had seen the position before it filled; everything below the certified
+	// position is filled, too. These are full 64-bit positions, and the largest is a close lower bound of the head.
+	hint := atomic.LoadUint64(r.word(layout.HeaderCertified))
+	if hint > 0 && !r.filled(hint-1) {
+		hint = 0
+	}
 	for p := range r.layout.Geometry.Publishers {
-		if v := atomic.LoadUint64(r.pubWord(p, layout.PubIntent)); v > hint && (v == 0 || r.filled(v-1)) {
-			hint = v
+		v := atomic.LoadUint64(r.pubWord(p, layout.PubIntent))
+		if v > hint+1 && r.filled(v-2) {
+			hint = v - 1
 		}
 	}
 	return r.headFrom(hint)

@@ -1,0 +1,105 @@
+package bus
+
+import (
+	"math/bits"
+	"sync/atomic"
+
+	"shmbus/layout"
+)
+
+// An activity is what a publisher record may have published since the last certification.
+type activity struct {
+	below    uint64   // its messages are below this position
+	interest []uint64 // who wants its topic
+}
+
+// maxActive bounds the records that are looked at one by one; of more than that, it is assumed
+// that each has something for whoever wants its topic.
+const maxActive = 64
+
+// certify proves to the subscribers that sleep that nothing for them was published below n, and moves them
+// there; those for whom there may be something are woken. Everything below n is published, and publisher record self,
+// the caller's own, has woken for all that it published. See "Certified sleep" in docs/design.md.
+func (s *segment) certify(n uint64, self int) {
+	from := atomic.LoadUint64(s.header(layout.HeaderCertified))
+	if n <= from {
+		return
+	}
+	nw := (s.high(layout.HeaderSubHigh, s.m.Geometry.Subscribers) + 63) / 64
+	for i := range nw {
+		if atomic.LoadUint64(s.header(layout.HeaderSleepers+8*i)) != 0 {
+			s.certifySleepers(n, from, nw, self)
+			break
+		}
+	}
+	w := s.header(layout.HeaderCertified)
+	for old := atomic.LoadUint64(w); old < n; old = atomic.LoadUint64(w) {
+		if atomic.CompareAndSwapUint64(w, old, n) {
+			return
+		}
+	}
+}
+
+func (s *segment) certifySleepers(n, from uint64, nw, self int) {
+	var want [layout.MaxSubscribers / 64]uint64
+	var active [maxActive]activity
+	found := 0
+	for p := range s.high(layout.HeaderPubHigh, s.m.Geometry.Publishers) {
+		// The intent was stored before the exchange that published, so no message is overlooked.
+		below := atomic.LoadUint64(s.pub(p, layout.PubIntent))
+		if p == self || below <= from {
+			continue
+		}
+		t := atomic.LoadUint64(s.pub(p, layout.PubTopic))
+		if t == 0 || t > uint64(s.m.Geometry.Topics) {
+			continue
+		}
+		row := s.interest(int(t - 1))
+		for i := range nw {
+			want[i] |= atomic.LoadUint64(&row[i])
+		}
+		if found < maxActive {
+			active[found] = activity{below, row}
+		}
+		found++
+	}
+	k := waker{seg: s}
+	for i := range nw {
+		for set := atomic.LoadUint64(s.header(layout.HeaderSleepers + 8*i)); set != 0; set &= set - 1 {
+			bit := bits.TrailingZeros64(set)
+			sub := 64*i + bit
+			if want[i]&(1<<bit) != 0 && (found > maxActive || s.missed(sub, n, active[:found])) {
+				k.addSub(sub)
+			} else {
+				s.certifySub(sub, n)
+			}
+		}
+	}
+	k.post()
+}
+
+// missed reports whether one of the active may have published something that subscriber sub, who
+// sleeps, wants and has not been certified past.
+func (s *segment) missed(sub int, n uint64, active []activity) bool {
+	at := layout.Wake(atomic.LoadUint64(s.sub(sub, layout.SubWake))).Position(n)
+	for _, a := range active {
+		if a.below > at && atomic.LoadUint64(&a.interest[sub/64])&(1<<(sub%64)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// certifySub moves a sleeper to n, unless it is awake or being woken.
+func (s *segment) certifySub(i int, n uint64) {
+	word := s.sub(i, layout.SubWake)
+	for {
+		w := layout.Wake(atomic.LoadUint64(word))
+		if w.State() != layout.Asleep || int64(n-w.Position(n)) <= 0 {
+			return
+		}
+		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(layout.MakeWake(n, w.Generation(), layout.Asleep))) {
+			return
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/test/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+var busNumber atomic.Int32
+
+// newBus returns a bus of the test's own, which is removed when the test ends.
+func newBus(t testing.TB, opts ...Option) *Bus {
+	t.Helper()
+	dir := t.TempDir()
+	name := fmt.Sprintf("test-%d", busNumber.Add(1))
+	b, err := Create(name, append([]Option{WithDir(dir)}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		b.Close()
+		if err := Remove(name, WithDir(dir)); err != nil {
+			t.Errorf("remove: %v", err)
+		}
+	})
+	return b
+}
+
+// reopen opens another handle on the same bus.
+func reopen(t testing.TB, b *Bus) *Bus {
+	t.Helper()
+	h, err := OpenKey(b.Key())
+	require.NoError(t, err)
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+func publisher(t testing.TB, b *Bus, topic string, opts ...PublisherOption) *Publisher {
+	t.Helper()
+	p, err := b.Publisher(topic, opts...)
+	require.NoError(t, err)
+	return p
+}
+
+func subscribe(t testing.TB, b *Bus, pattern string, opts ...SubscribeOption) *Subscription {
+	t.Helper()
+	s, err := b.Subscribe(pattern, opts...)
+	require.NoError(t, err)
+	return s
+}
+
+// soon returns a context that ends the test's waits long before the test's own deadline.
+func soon(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually waits until the condition holds.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}
+
+// asleep returns the condition that exactly n of the handle's sleepers sleep, none of them about to wake.
+func asleep(t testing.TB, b *Bus, n int) func() bool {
+	t.Helper()
+	return func() bool {
+		b.dorm.mu.Lock()
+		defer b.dorm.mu.Unlock()
+		for _, s := range b.dorm.beds {
+			if s.woken() {
+				return false
+			}
+		}
+		return len(b.dorm.beds) == n
+	}
+}
