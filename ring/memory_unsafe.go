@@ -16,6 +16,9 @@ type memory struct {
 	base     []byte // keeps the memory reachable
 }
 
+// An address is where a slot or a part of it is.
+type address = unsafe.Pointer
+
 func newMemory(mem []byte, m layout.Map) (memory, error) {
 	if len(mem) < m.Size {
 		return memory{}, fmt.Errorf("ring: %d bytes of memory, the geometry needs %d", len(mem), m.Size)
@@ -55,9 +58,14 @@ func slotInfo(slot unsafe.Pointer) *uint64 {
 	return (*uint64)(unsafe.Add(slot, layout.FrameInfoOffset))
 }
 
-func slotPayload(slot unsafe.Pointer) unsafe.Pointer {
-	return unsafe.Add(slot, layout.FrameHeaderSize)
+func slotPayload(slot address) address { return unsafe.Add(slot, layout.FrameHeaderSize) }
+
+// payloadAt returns the address of byte off of a slot's payload; off is bounded by the caller.
+func payloadAt(slot address, off int) address {
+	return unsafe.Add(slot, layout.FrameHeaderSize+off)
 }
+
+func payloadWord(slot address, off int) *uint64 { return (*uint64)(payloadAt(slot, off)) }
 
 // bytesAt returns n bytes at p, which the caller has bounded, with no capacity beyond.
 func bytesAt(p unsafe.Pointer, n int) []byte { return unsafe.Slice((*byte)(p), n) }

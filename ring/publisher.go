@@ -2,7 +2,6 @@ package ring
 
 import (
 	"sync/atomic"
-	"unsafe"
 
 	"shmbus/layout"
 	"shmbus/ring/fence"
@@ -97,7 +96,7 @@ func (p *Publisher) Fill(off int, b []byte) {
 	if uint(off)+uint(len(b)) > uint(p.r.slotSize)-layout.FrameHeaderSize {
 		panic("ring: frame larger than a slot")
 	}
-	copyIn(unsafe.Add(slotPayload(p.slot()), off), b)
+	copyIn(payloadAt(p.slot(), off), b)
 }
 
 // FillWord stores a word at offset off of the payload, a multiple of 8.
@@ -105,10 +104,10 @@ func (p *Publisher) FillWord(off int, v uint64) {
 	if uint(off)+8 > uint(p.r.slotSize)-layout.FrameHeaderSize {
 		panic("ring: frame larger than a slot")
 	}
-	fence.Store((*uint64)(unsafe.Add(slotPayload(p.slot()), off)), v)
+	fence.Store(payloadWord(p.slot(), off), v)
 }
 
-func (p *Publisher) slot() unsafe.Pointer { return p.r.slot(p.slots[p.turn]) }
+func (p *Publisher) slot() address { return p.r.slot(p.slots[p.turn]) }
 
 // Exchange publishes the filled slot with the given frame header and topic tag. With Done
 // it has position Next()-1. With Limit, nothing is published and the slot keeps what it was filled with:
@@ -184,14 +183,14 @@ func (p *Publisher) FillUnaligned(off int, b []byte) {
 		panic("ring: frame larger than a slot")
 	}
 	if !fence.RaceEnabled {
-		copyIn(unsafe.Add(slotPayload(p.slot()), off), b)
+		copyIn(payloadAt(p.slot(), off), b)
 		return
 	}
 	start := off &^ 7
 	buf := make([]byte, off-start+len(b))
-	copyOut(buf[:off-start], unsafe.Add(slotPayload(p.slot()), start))
+	copyOut(buf[:off-start], payloadAt(p.slot(), start))
 	copy(buf[off-start:], b)
-	copyIn(unsafe.Add(slotPayload(p.slot()), start), buf)
+	copyIn(payloadAt(p.slot(), start), buf)
 }
 
 // Slowest returns the subscriber with the lowest protected position, and that position; -1 and

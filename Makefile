@@ -1,0 +1,59 @@
+# What there is to make: `make` alone prints it.
+
+GO       ?= go
+BIN      := bin
+COMMANDS := busd buspub bussub
+
+.PHONY: help
+help:
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the commands into bin/
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/ $(addprefix ./cmd/,$(COMMANDS))
+
+.PHONY: demo
+demo: build ## see messages of this host's own live data flow, 12 seconds
+	$(GO) build -o $(BIN)/demo ./test/demo
+	@$(BIN)/demo
+
+.PHONY: test
+test: ## run all tests: units, examples, and real processes that are killed and stopped
+	$(GO) test ./...
+
+.PHONY: race
+race: ## run the tests under the race detector
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/ -e /cmd/)
+
+.PHONY: check
+check: ## formatting, vet for both architectures, staticcheck, generated and unsafe code in their places
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	GOARCH=arm64 $(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	test/checkunsafe.sh
+
+.PHONY: arm64
+arm64: ## build everything for linux/arm64
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
+
+.PHONY: model
+model: ## check the protocol's model exhaustively, and that broken variants are caught (needs spin and a C compiler)
+	ring/model/run.sh
+
+.PHONY: fuzz
+fuzz: ## fuzz each target for FUZZTIME (default 10s)
+	test/fuzz.sh $(or $(FUZZTIME),10s)
+
+.PHONY: pipe
+pipe: build ## send a file of LINES JSON lines (default 5000000) through the bus and compare what comes out
+	test/pipe.sh $(or $(LINES),5000000)
+
+.PHONY: bench
+bench: ## time publishing and receiving
+	$(GO) test -run '^$$' -bench . -benchmem ./ring ./bus
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN)

@@ -1,0 +1,428 @@
+/*
+ * Sleeping, waking and certified sleep: sections 3 and 4 of docs/design.md.
+ *
+ * Every atomic { } or d_step { } below is one load, store or compare-and-swap of shared memory, or one
+ * semop, with the local work around it: processes interleave, die and stop between any two of them.
+ * The exchange ring is abstracted to what exchange.pml proves of it: a log with a head, one
+ * compare-and-swap that appends. README.md lists the bounds; run.sh the configurations.
+ */
+
+#ifndef SLEEPERS
+#define SLEEPERS   1
+#endif
+#ifndef RECORDS
+#define RECORDS    2            /* publisher records */
+#endif
+#ifndef CRASHES
+#define CRASHES    0            /* how many publishers may be killed, each at any step */
+#endif
+#ifndef STOPS
+#define STOPS      0            /* how many may be stopped for ever, each at any step */
+#endif
+#ifndef STOP_A
+#define STOP_A 0                /* who may be stopped */
+#define STOP_B 1
+#endif
+#ifndef Q0
+#define Q0 1
+#endif
+#ifndef Q1
+#define Q1 2
+#endif
+#ifndef Q2
+#define Q2 1
+#endif
+#ifndef T2
+#define T2 1
+#endif
+#ifndef TOPICS_AT_START
+#define TOPICS_AT_START 2
+#endif
+#define PUBLISHERS 3            /* processes that publish; they take one record each */
+#define TOPICS     3
+#define LONGEST    7            /* more messages than any configuration publishes */
+
+/* Wake word: position:46 generation:16 state:2, one word, so always compared as a whole. */
+#define AWAKE    0
+#define ASLEEP   1
+#define CLAIMED  2
+#define NOTIFIED 3
+#define NOT_YET  0              /* position of a sleeper that has not had its last look: nobody certifies it */
+#define AT(p)    ((p) + 1)      /* any other position */
+
+typedef Word { byte state; byte generation; byte position }
+
+Word word[SLEEPERS];
+byte cursor[SLEEPERS];          /* the next position that this subscriber reads */
+byte matched[SLEEPERS];         /* how many topics it has matched against its patterns */
+byte semaphore[SLEEPERS];       /* the client's sleep semaphore; 2 stands for "2 or more" */
+byte sleepers;                  /* a bit each */
+byte interest[TOPICS];          /* a bit per sleeper */
+byte topics = TOPICS_AT_START;  /* the length of the topic table */
+byte certified;                 /* header word: everything below is dealt with */
+
+byte topic[RECORDS];            /* publisher records: topic, intent (AT(p)), owner */
+byte intent[RECORDS];
+byte owner[RECORDS];
+
+byte head;                      /* the ring: positions below head are published */
+byte bell;
+
+/* What only the model knows. */
+byte log_topic[LONGEST];
+byte log_publisher[LONGEST];
+byte pending[PUBLISHERS];       /* AT(what it has published without having gone through the sleepers yet) */
+#define LIVING  0
+#define DEAD    1
+#define STOPPED 2
+byte fate[PUBLISHERS];
+bool finished[PUBLISHERS];
+
+/* Patterns: sleeper 0 wants topic 0 (and topic 2, the one that is created late); sleeper 1 wants topic 1. */
+#define wants(s, t) ((s) == 0 && ((t) == 0 || (t) == 2) || (s) == 1 && (t) == 1)
+#define bit(s)      (1 << (s))
+
+/* What a mutation (run.sh) changes has a name here. */
+#ifdef MUT_CERTIFY_BEFORE_LAST_LOOK
+#define may_certify true
+#else
+#define may_certify (w.position != NOT_YET)
+#endif
+#ifdef MUT_CLAIMED_IS_LEFT_ALONE
+#define repost false
+#elif defined(MUT_CERTIFY_LEAVES_CLAIMED)
+#define repost (!certifying || (want & bit(s)))
+#else
+#define repost true
+#endif
+#ifdef MUT_NOTIFIED_BEFORE_POST
+#define CLAIMED_FIRST NOTIFIED
+#else
+#define CLAIMED_FIRST CLAIMED
+#endif
+#ifdef MUT_CLAIM_NOT_RETRIED
+#define claim_lost drop()
+#else
+#define claim_lost step = LOAD
+#endif
+#ifdef MUT_WAKER_CLEARS_BIT
+#define clear_bits sleepers = sleepers & ~interest[mytopic]
+#else
+#define clear_bits skip
+#endif
+#ifdef MUT_CERTIFY_SKIPS_DEAD
+#define counts(r) (fate[owner[r]] != DEAD)
+#else
+#define counts(r) true
+#endif
+#ifndef CERTIFIERS
+#define CERTIFIERS 7            /* who of the publishers may certify, a bit each; whenever there is something to certify */
+#endif
+#define CERTIFY_WHEN quota > 0 && p > certified && (CERTIFIERS & bit(me))
+#ifdef MUT_CERTIFY_BEFORE_LAST_LOOK
+#define falls_asleep_at AT(cursor[me])
+#define last_look_done  skip
+#else
+#define falls_asleep_at NOT_YET
+#define last_look_done  word[me].position = AT(cursor[me])
+#endif
+#define fall_asleep word[me].generation = (word[me].generation + 1) & 3; word[me].state = ASLEEP; word[me].position = falls_asleep_at
+#ifdef MUT_BIT_AFTER_LAST_LOOK
+#define before_last_look         skip
+#define set_bit_before_last_look skip
+#define set_bit_after_last_look  atomic { fall_asleep }; atomic { sleepers = sleepers | bit(me) }
+#else
+#define before_last_look         fall_asleep
+#define set_bit_before_last_look atomic { sleepers = sleepers | bit(me) }
+#define set_bit_after_last_look  skip
+#endif
+
+#define same_word(s) (word[s].state == w.state && word[s].generation == w.generation && word[s].position == w.position)
+
+inline post(s) { semaphore[s] = (semaphore[s] < 2 -> semaphore[s] + 1 : 2) }
+
+/* The claim of certified sleep, checked at the moment at which the word is moved: from then on the
+ * subscriber's gate counts as `to`, so what it has not read below may be gone. */
+inline assert_nothing_skipped(s, to) {
+	q = cursor[s];
+	do
+	:: q < to -> assert(!wants(s, log_topic[q])); q++
+	:: else -> q = 0; break
+	od
+}
+
+/*
+ * Wakes the sleepers in the mask `left`. Run by certify (certifying, next = n), it moves the words of
+ * those outside `want` instead, if these have had their last look and nobody has claimed them.
+ */
+#define LOAD  0
+#define CLAIM 1
+#define POST  2
+#define MARK  3
+#define MOVE  4
+
+inline drop()  { left = left & ~bit(s); s = 0; w.state = 0; w.generation = 0; w.position = 0; step = LOAD }
+
+inline wake() {
+	do
+	:: atomic { left == 0 -> certifying = false; want = 0; pending[me] = 0; break }
+	:: d_step { left != 0 && step == LOAD ->
+		s = (left & bit(0) -> 0 : 1);
+		w.state = word[s].state; w.generation = word[s].generation; w.position = word[s].position;
+		if
+		:: w.state == ASLEEP && certifying && !(want & bit(s)) && may_certify ->
+			if
+			:: w.position >= AT(next) -> drop()
+			:: else -> step = MOVE
+			fi
+		:: w.state == ASLEEP && (!certifying || (want & bit(s)) || !may_certify) -> step = CLAIM
+		:: w.state == CLAIMED && repost -> step = POST
+		:: w.state == AWAKE || w.state == NOTIFIED || w.state == CLAIMED && !repost -> drop()
+		fi }
+	:: d_step { step == MOVE ->
+		if
+		:: same_word(s) -> assert_nothing_skipped(s, next); word[s].position = AT(next); drop()
+		:: else -> step = LOAD
+		fi }
+	:: d_step { step == CLAIM ->
+		if
+		:: same_word(s) -> word[s].state = CLAIMED_FIRST; w.state = CLAIMED_FIRST; step = POST
+		:: else -> claim_lost
+		fi }
+	:: d_step { step == POST ->
+		post(s);
+		step = MARK }
+	:: d_step { step == MARK ->
+		if
+		:: same_word(s) -> word[s].state = NOTIFIED
+		:: else
+		fi;
+		drop() }
+	od
+}
+
+
+/* Loads the sleepers that topic t wakes into `left`. */
+inline who_wants(t) {
+	atomic { left = sleepers; clear_bits; left = left & interest[t] }
+}
+
+inline certify() {
+	atomic { floor = certified; next = p; r = 0 }
+	do
+	:: atomic { r == RECORDS -> r = 0; break }
+	:: d_step { r < RECORDS ->
+		if
+		:: intent[r] >= AT(floor) && counts(r) -> want = want | interest[topic[r]]
+		:: else
+		fi;
+		r++ }
+	od;
+#ifdef MUT_POSITION_AFTER_INTENTS
+	atomic { next = head; p = head }
+#endif
+#ifdef MUT_CERTIFIED_BEFORE_SLEEPERS
+	atomic { certified = (certified > next -> certified : next) }
+#endif
+	atomic { left = sleepers; certifying = true };
+	wake();
+	atomic { certified = (certified > next -> certified : next); next = 0; floor = 0 }
+}
+
+/*
+ * Process `me` publishes `quota` messages on topic `mytopic`, from record `mine`. With `heir`, it
+ * waits until the record's owner has died, and takes the record over.
+ */
+proctype Publisher(byte me; byte mine; byte mytopic; byte quota; bool heir)
+{
+	Word w;
+	byte s, r, p, q, step, left, want, next, floor;
+	bool certifying;
+	{
+		if
+		:: !heir
+		:: heir ->
+end_heir:		atomic { fate[owner[mine]] == DEAD -> owner[mine] = me };
+			/* A record that changes its owner after a death wakes the sleepers of the old topic first. */
+#ifndef MUT_HEIR_WAKES_NOBODY
+			who_wants(topic[mine]);
+			wake();
+#endif
+			atomic { topic[mine] = mytopic }
+		fi;
+
+		/* Open: enter the topic, wake who has matched fewer topics than its number says. */
+		if
+		:: mytopic < TOPICS_AT_START
+		:: mytopic >= TOPICS_AT_START ->
+			atomic { if :: topics == mytopic -> topics++ :: else fi };
+#ifndef MUT_OPEN_WAKES_NOBODY
+			atomic { left = sleepers };
+			atomic {
+				if :: (left & bit(0)) && matched[0] > mytopic -> left = left & ~bit(0) :: else fi;
+#if SLEEPERS > 1
+				if :: (left & bit(1)) && matched[1] > mytopic -> left = left & ~bit(1) :: else fi
+#endif
+			};
+			wake()
+#endif
+		fi;
+
+		atomic { p = head };
+		do
+		:: atomic { quota == 0 -> break }
+		:: CERTIFY_WHEN -> certify()
+		:: atomic { quota > 0 ->
+#ifndef MUT_INTENT_AFTER_EXCHANGE
+			intent[mine] = AT(p) };
+		   atomic {
+#endif
+			if
+			:: head == p ->
+				log_topic[p] = mytopic; log_publisher[p] = me; head++; p++; quota--; pending[me] = p
+			:: head > p -> p = head; goto lost
+			fi };
+#ifdef MUT_INTENT_AFTER_EXCHANGE
+		   atomic { intent[mine] = p };
+#endif
+		   who_wants(mytopic);
+		   wake();
+lost:		   skip
+		od;
+		finished[me] = true
+	}
+#if CRASHES + STOPS > 0
+	unless { atomic { fate[me] != LIVING ->
+		w.state = 0; w.generation = 0; w.position = 0;
+		s = 0; r = 0; p = 0; q = 0; step = 0; left = 0; want = 0; next = 0; floor = 0; quota = 0;
+		certifying = false } }
+#endif
+}
+
+/* Kills (and rings the bell: the kernel's undo) or stops, at any step. */
+proctype Fate()
+{
+	byte crashes = CRASHES, stops = STOPS;
+end:	do
+	:: d_step { crashes > 0 && fate[0] == LIVING && !finished[0] -> fate[0] = DEAD; bell++; crashes-- }
+	:: d_step { stops > 0 && fate[STOP_A] == LIVING && !finished[STOP_A] -> fate[STOP_A] = STOPPED; stops-- }
+	:: d_step { stops > 0 && fate[STOP_B] == LIVING && !finished[STOP_B] -> fate[STOP_B] = STOPPED; stops-- }
+	od
+}
+
+/* One subscriber, the only one of its process. */
+proctype Sleeper(byte me)
+{
+	byte rung, q, x;                /* rung: the value of the bell that this process has heard */
+
+awake:	do
+	:: atomic { cursor[me] < head -> cursor[me] = cursor[me] + 1 }
+	:: atomic { matched[me] < topics ->
+		interest[matched[me]] = interest[matched[me]] | (wants(me, matched[me]) -> bit(me) : 0) };
+	   atomic { matched[me] = matched[me] + 1 }
+	:: atomic { cursor[me] == head && matched[me] == topics -> before_last_look; break }
+	od;
+	set_bit_before_last_look;
+#ifndef MUT_NO_LAST_LOOK
+	do
+	:: atomic { cursor[me] < head && !wants(me, log_topic[cursor[me]]) -> cursor[me] = cursor[me] + 1 }
+	:: atomic { cursor[me] < head && wants(me, log_topic[cursor[me]]) -> goto wake_up }
+	:: atomic { cursor[me] == head -> break }
+	od;
+#ifndef MUT_NO_LOOK_AT_TOPICS
+	if
+	:: atomic { matched[me] < topics -> goto wake_up }
+	:: atomic { matched[me] == topics }
+	fi;
+#endif
+#endif
+	set_bit_after_last_look;
+	/* Nothing there: certifiers may move the word from here on. Lost: somebody has claimed it. */
+	if
+	:: atomic { word[me].state == ASLEEP -> last_look_done }
+	:: atomic { word[me].state != ASLEEP -> goto wake_up }
+	fi;
+end_asleep:
+	atomic {
+		if
+		:: semaphore[me] > 0 -> semaphore[me] = semaphore[me] - 1
+#ifndef MUT_NO_BELL
+		:: bell > rung -> rung = bell           /* the post of this process's watcher */
+#endif
+		fi };
+wake_up:
+	/* any -> awake, by a swap: what it gives back is the last position certified. */
+	atomic { x = word[me].position; word[me].state = AWAKE; word[me].position = NOT_YET };
+	atomic {
+		if
+		:: x > AT(cursor[me]) -> assert_nothing_skipped(me, x - 1); cursor[me] = x - 1
+		:: else
+		fi;
+		x = 0;
+		sleepers = sleepers & ~bit(me);
+		goto awake }
+}
+
+/*
+ * Runs when nobody else can: every publisher is done, dead or stopped, every sleeper sleeps.
+ * What a sleeper wants and has not read can only be a message whose publisher was stopped before it
+ * had woken the sleepers.
+ */
+proctype Quiet()
+{
+	byte s, q;
+	timeout -> d_step {
+		do
+		:: s < SLEEPERS ->
+			q = cursor[s];
+			if
+			:: word[s].position != NOT_YET && word[s].position - 1 > q -> q = word[s].position - 1
+			:: else
+			fi;
+			/* nor is a quiet one left behind, to be lapped or to hold its gate where it was */
+			assert(q >= certified);
+			do
+			:: q < head ->
+				assert(!wants(s, log_topic[q]) ||
+					pending[log_publisher[q]] == AT(q) && fate[log_publisher[q]] == STOPPED);
+				q++
+			:: else -> q = 0; break
+			od;
+			s++
+		:: else -> break
+		od
+	}
+}
+
+init {
+	atomic {
+		owner[0] = 0; topic[0] = 0;
+		owner[1] = 1; topic[1] = 1;
+#if RECORDS > 2
+		owner[2] = 2; topic[2] = T2;
+#endif
+		interest[0] = bit(0);
+		matched[0] = TOPICS_AT_START;
+#if SLEEPERS > 1
+		interest[1] = bit(1);
+		matched[1] = TOPICS_AT_START;
+#endif
+	}
+	atomic {
+		run Publisher(0, 0, 0, Q0, false);
+		run Publisher(1, 1, 1, Q1, false);
+#if RECORDS > 2
+		run Publisher(2, 2, T2, Q2, false);
+#elif defined(HEIR)
+		run Publisher(2, 0, T2, Q2, true);
+#endif
+		run Sleeper(0);
+#if SLEEPERS > 1
+		run Sleeper(1);
+#endif
+#if CRASHES + STOPS > 0
+		run Fate();
+#endif
+		run Quiet()
+	}
+}
