@@ -22,7 +22,7 @@ const maxActive = 64
 // the caller's own, has woken for all that it published. See "Certified sleep" in docs/design.md.
 func (s *segment) certify(n uint64, self int) {
 	from := atomic.LoadUint64(s.header(layout.HeaderCertified))
-	if n <= from {
+	if n <= from || n&layout.NotYet == layout.NotYet { // wake words cannot hold that position: the next will do
 		return
 	}
 	nw := (s.high(layout.HeaderSubHigh, s.m.Geometry.Subscribers) + 63) / 64
@@ -68,10 +68,8 @@ func (s *segment) certifySleepers(n, from uint64, nw, self int) {
 		for set := atomic.LoadUint64(s.header(layout.HeaderSleepers + 8*i)); set != 0; set &= set - 1 {
 			bit := bits.TrailingZeros64(set)
 			sub := 64*i + bit
-			if want[i]&(1<<bit) != 0 && (found > maxActive || s.missed(sub, n, active[:found])) {
+			if want[i]&(1<<bit) != 0 && (found > maxActive || s.missed(sub, n, active[:found])) || !s.certifySub(sub, n) {
 				k.addSub(sub)
-			} else {
-				s.certifySub(sub, n)
 			}
 		}
 	}
@@ -90,16 +88,23 @@ func (s *segment) missed(sub int, n uint64, active []activity) bool {
 	return false
 }
 
-// certifySub moves a sleeper to n, unless it is awake or being woken.
-func (s *segment) certifySub(i int, n uint64) {
+// certifySub moves a sleeper to n. It is false for one that must be woken instead: it has not taken its last look
+// yet, or somebody claimed it and may have been stopped before it posted.
+func (s *segment) certifySub(i int, n uint64) bool {
 	word := s.sub(i, layout.SubWake)
 	for {
 		w := layout.Wake(atomic.LoadUint64(word))
-		if w.State() != layout.Asleep || int64(n-w.Position(n)) <= 0 {
-			return
+		if w.State() != layout.Asleep {
+			return w.State() != layout.Claimed
+		}
+		if w.IsNotYet() {
+			return false
+		}
+		if int64(n-w.Position(n)) <= 0 {
+			return true
 		}
 		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(layout.MakeWake(n, w.Generation(), layout.Asleep))) {
-			return
+			return true
 		}
 	}
 }

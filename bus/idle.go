@@ -42,7 +42,8 @@ func (s *Subscription) pause(tries int) bool {
 }
 
 // sleep sleeps until there may be something to do. The order matters: first the wake word and the
-// sleeper bit, by which publishers know, then the last look.
+// sleeper bit, by which publishers know, then the last look, and only after that a position from which it can be
+// certified: a message that came before the bit was seen is found by that look and by nothing else.
 func (s *Subscription) sleep(ctx context.Context) error {
 	seg := s.seg
 	s.bus.watch()
@@ -50,10 +51,11 @@ func (s *Subscription) sleep(ctx context.Context) error {
 		s.in.match(s.bus.topics, s.index)
 	}
 	bits, bit := seg.header(layout.HeaderSleepers+8*(s.index/64)), uint64(1)<<(s.index%64)
-	s.sleeper.fallAsleep(s.cur.Next())
+	s.sleeper.fallAsleep()
 	atomic.OrUint64(bits, bit)
 	var err error
 	if _, st := s.cur.Peek(); st == ring.Empty && !s.in.stale(seg) && !s.closed.Load() && !seg.removed() {
+		s.sleeper.lookedAt(s.cur.Next())
 		s.stats.Sleeps++
 		fence.Store(seg.sub(s.index, layout.SubSleeps), s.stats.Sleeps)
 		err = s.bus.dorm.wait(ctx, s.sleeper, -1)
@@ -69,7 +71,7 @@ func (s *Subscription) wakeUp() {
 	for {
 		w := layout.Wake(atomic.LoadUint64(s.sleeper.word))
 		next := s.cur.Next()
-		if p := w.Position(next); w.State() != layout.Awake && int64(p-next) > 0 {
+		if p := w.Position(next); w.State() != layout.Awake && !w.IsNotYet() && int64(p-next) > 0 {
 			s.cur.SetNext(p)
 		}
 		if atomic.CompareAndSwapUint64(s.sleeper.word, uint64(w), uint64(w.With(layout.Awake))) {

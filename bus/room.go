@@ -159,7 +159,7 @@ func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint
 	}
 	i := p.ring.Index()
 	blocked, bit := p.seg.header(layout.HeaderBlocked+8*(i/64)), uint64(1)<<(i%64)
-	p.sleeper.fallAsleep(0)
+	p.sleeper.fallAsleep()
 	atomic.OrUint64(blocked, bit)
 	defer func() {
 		atomic.AndUint64(blocked, ^bit)

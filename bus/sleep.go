@@ -23,10 +23,19 @@ func newSleeper(word *uint64) *sleeper {
 	return &sleeper{word: word, signal: make(chan struct{}, 1)}
 }
 
-// fallAsleep marks the wake word: from now on, publishers wake its owner.
-func (s *sleeper) fallAsleep(position uint64) {
+// fallAsleep marks the wake word: from now on, publishers wake its owner. They do not move it yet.
+func (s *sleeper) fallAsleep() {
 	old := layout.Wake(atomic.LoadUint64(s.word))
-	atomic.StoreUint64(s.word, uint64(layout.MakeWake(position, old.Generation()+1, layout.Asleep)))
+	atomic.StoreUint64(s.word, uint64(layout.MakeWake(layout.NotYet, old.Generation()+1, layout.Asleep)))
+}
+
+// lookedAt notes that the sleeper took its last look and found nothing at position: now it can be certified. If
+// it was claimed meanwhile, it stays as it is.
+func (s *sleeper) lookedAt(position uint64) {
+	w := layout.Wake(atomic.LoadUint64(s.word))
+	if w.State() == layout.Asleep {
+		atomic.CompareAndSwapUint64(s.word, uint64(w), uint64(layout.MakeWake(position, w.Generation(), layout.Asleep)))
+	}
 }
 
 func (s *sleeper) woken() bool {

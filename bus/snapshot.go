@@ -167,7 +167,7 @@ func (l *snapshotter) subscribers() []SubscriberStatus {
 		}
 		wake := layout.Wake(word(layout.SubWake))
 		position := word(layout.SubCursor)
-		if wake.State() != layout.Awake {
+		if wake.State() != layout.Awake && !wake.IsNotYet() {
 			position = max(position, wake.Position(l.head))
 		}
 		st := SubscriberStatus{

@@ -147,6 +147,9 @@ const (
 	wakePositionMask = 1<<wakePositionBits - 1
 )
 
+// NotYet is the position of a sleeper that has not taken its last look: nobody may move it.
+const NotYet = wakePositionMask
+
 // MakeWake packs a wake word; the position keeps its low 46 bits.
 func MakeWake(position uint64, generation uint16, state uint8) Wake {
 	return Wake(position&wakePositionMask)<<18 | Wake(generation)<<2 | Wake(state&3)
@@ -157,6 +160,9 @@ func (w Wake) State() uint8 { return uint8(w & 3) }
 
 // Generation returns the number of the sleep, modulo 2^16.
 func (w Wake) Generation() uint16 { return uint16(w >> 2) }
+
+// IsNotYet reports whether the sleeper has no position yet.
+func (w Wake) IsNotYet() bool { return w>>18 == NotYet }
 
 // With returns the word with another state.
 func (w Wake) With(state uint8) Wake { return w&^3 | Wake(state&3) }

@@ -8,13 +8,15 @@ import (
 	"unsafe"
 )
 
-// copyIn writes whole words, so the bytes behind src up to the next multiple of 8 are
-// overwritten; slots are multiples of 64 bytes.
+// copyIn writes whole words; slots are multiples of 64 bytes. The bytes behind src keep what they were: only
+// the slot's owner writes to it.
 func copyIn(dst unsafe.Pointer, src []byte) {
 	for i := 0; i < len(src); i += 8 {
+		p := (*uint64)(unsafe.Add(dst, i))
 		var w [8]byte
+		binary.NativeEndian.PutUint64(w[:], atomic.LoadUint64(p))
 		copy(w[:], src[i:])
-		atomic.StoreUint64((*uint64)(unsafe.Add(dst, i)), binary.NativeEndian.Uint64(w[:]))
+		atomic.StoreUint64(p, binary.NativeEndian.Uint64(w[:]))
 	}
 }
 

@@ -167,7 +167,7 @@ func (c *Cursor) Jump() (from, to uint64) {
 	from = c.next
 	head := c.r.headFrom(c.next)
 	to = max(c.r.Oldest(head)+c.margin, from+1)
-	c.margin = min(max(2*c.margin, c.r.Slots()/16), c.r.Slots()/2)
+	c.margin = min(max(2*c.margin, c.r.Slots()/16, 1), c.r.Slots()/2)
 	c.SetNext(min(to, head))
 	return from, c.next
 }

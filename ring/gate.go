@@ -31,7 +31,7 @@ func (r *Ring) Protected(s int, near uint64) uint64 {
 	// The wake word first: when the sleeper resumes, it moves its cursor before it wakes.
 	w := layout.Wake(atomic.LoadUint64(r.subWord(s, layout.SubWake)))
 	c := atomic.LoadUint64(r.subWord(s, layout.SubCursor))
-	if w.State() != layout.Awake {
+	if w.State() != layout.Awake && !w.IsNotYet() {
 		c = max(c, w.Position(near))
 	}
 	return c

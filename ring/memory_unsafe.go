@@ -8,7 +8,7 @@ import (
 )
 
 // memory turns offsets that package layout computed and bounded into pointers. It is the only
-// place of this package where that happens, with the copies in plain_unsafe.go.
+// place of this package where that happens, with the copies in copy_unsafe.go.
 type memory struct {
 	entries  unsafe.Pointer
 	slots    unsafe.Pointer

@@ -27,10 +27,9 @@ type Publisher struct {
 	r      *Ring
 	next   uint64 // the next position to try; next-1 was seen filled
 	limit  uint64 // positions from here on need a Rescan first
-	turn   int    // index in usable of the slot to fill next
-	usable []uint32
+	turn   int    // index in slots of the slot to fill next
 	pairs  []*uint64
-	slots  []uint32 // slot of each usable pair
+	slots  []uint32 // slot of each pair in pairs
 	intent *uint64
 	index  int
 }
@@ -93,7 +92,7 @@ func (p *Publisher) CommitPayload(b []byte) {
 // Fill copies b to offset off of the payload of the slot that is published next. off is a
 // multiple of 8; off+len(b) is at most the slot's payload.
 func (p *Publisher) Fill(off int, b []byte) {
-	if uint(off)+uint(len(b)) > uint(p.r.slotSize)-layout.FrameHeaderSize {
+	if off < 0 || uint(off)+uint(len(b)) > uint(p.r.slotSize)-layout.FrameHeaderSize {
 		panic("ring: frame larger than a slot")
 	}
 	copyIn(payloadAt(p.slot(), off), b)
@@ -101,7 +100,7 @@ func (p *Publisher) Fill(off int, b []byte) {
 
 // FillWord stores a word at offset off of the payload, a multiple of 8.
 func (p *Publisher) FillWord(off int, v uint64) {
-	if uint(off)+8 > uint(p.r.slotSize)-layout.FrameHeaderSize {
+	if off < 0 || uint(off)+8 > uint(p.r.slotSize)-layout.FrameHeaderSize {
 		panic("ring: frame larger than a slot")
 	}
 	fence.Store(payloadWord(p.slot(), off), v)
@@ -179,7 +178,7 @@ func (p *Publisher) Rescan() (slowest int, position uint64) {
 
 // FillUnaligned copies b to any offset of the payload.
 func (p *Publisher) FillUnaligned(off int, b []byte) {
-	if uint(off)+uint(len(b)) > uint(p.r.slotSize)-layout.FrameHeaderSize {
+	if off < 0 || uint(off)+uint(len(b)) > uint(p.r.slotSize)-layout.FrameHeaderSize {
 		panic("ring: frame larger than a slot")
 	}
 	if !fence.RaceEnabled {

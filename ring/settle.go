@@ -17,9 +17,13 @@ var ErrUnsettled = errors.New("ring: the slots of the record's previous owner ar
 // entry, or in a settled pair elsewhere, is therefore not the record's: the other one is. An unsettled pair
 // elsewhere proves nothing, since its owner may have been stopped behind its exchange.
 func (r *Ring) settle(p int) error {
-	const tries = 3 // slots move while this looks; a later owner looks again
-	for range tries {
+	// Slots move while this looks, and a pair that is settled may settle another: three times, and again
+	// as long as it helps. A later owner looks again.
+	const tries = 3
+	before := layout.MaxOwned + 1
+	for try := 0; ; try++ {
 		unsettled := make(map[uint32]int) // a slot of a pair -> index of the pair
+		pairs := 0
 		for k := range r.layout.Geometry.Owned {
 			pair := layout.Pair(atomic.LoadUint64(r.pairWord(p, k)))
 			if pair.IsSettled() {
@@ -29,10 +33,12 @@ func (r *Ring) settle(p int) error {
 				return corrupt("pair %d of publisher record %d names slots %d and %d of %d", k, p, pair.Mine(), pair.Displaced(), r.total)
 			}
 			unsettled[pair.Mine()], unsettled[pair.Displaced()] = k, k
+			pairs++
 		}
-		if len(unsettled) == 0 {
+		if len(unsettled) == 0 || try >= tries && pairs >= before {
 			return nil
 		}
+		before = pairs
 		elsewhere := func(slot uint32) {
 			k, ok := unsettled[slot]
 			if !ok {
@@ -61,7 +67,6 @@ func (r *Ring) settle(p int) error {
 			}
 		}
 	}
-	return nil
 }
 
 // Books is the account of all slots. It is exact only while nobody publishes.
@@ -109,22 +114,42 @@ func (r *Ring) Audit() Books {
 			}
 		}
 	}
-	for _, pair := range pending {
-		m, d := pair.Mine(), pair.Displaced()
-		if m >= r.total || d >= r.total {
-			b.Twice = append(b.Twice, max(m, d))
-			continue
-		}
-		if seen[m] == 0 {
-			seen[m] = 1
-		} else if seen[d] == 0 {
-			seen[d] = 1
-		}
-	}
+	b.assign(pending, seen)
 	for s, n := range seen {
 		if n == 0 {
 			b.Missing = append(b.Missing, uint32(s))
 		}
 	}
 	return b
+}
+
+// assign gives each pending pair one of its slots that is seen nowhere else, so that as few
+// slots as possible stay without: a pair may have to leave a slot to another pair that
+// has no choice, and take its second one.
+func (b *Books) assign(pending []layout.Pair, seen []uint8) {
+	holder := make(map[uint32]int) // slot -> index in pending
+	var place func(i int, visited map[uint32]bool) bool
+	place = func(i int, visited map[uint32]bool) bool {
+		for _, s := range [2]uint32{pending[i].Mine(), pending[i].Displaced()} {
+			if seen[s] != 0 || visited[s] {
+				continue
+			}
+			visited[s] = true
+			if j, taken := holder[s]; !taken || place(j, visited) {
+				holder[s] = i
+				return true
+			}
+		}
+		return false
+	}
+	for i, pair := range pending {
+		if m, d := pair.Mine(), pair.Displaced(); m >= uint32(len(seen)) || d >= uint32(len(seen)) {
+			b.Twice = append(b.Twice, max(m, d))
+			continue
+		}
+		place(i, make(map[uint32]bool))
+	}
+	for s := range holder {
+		seen[s] = 1
+	}
 }

@@ -1,0 +1,92 @@
+package ring
+
+import (
+	"math"
+	"sync/atomic"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"shmbus/layout"
+)
+
+// fillTo makes r look as if all positions below head were published. Intents say so, as far as hints asks.
+func fillTo(r *Ring, head uint64, hint uint64) {
+	r.FormatAt(head)
+	for p := head &^ r.mask; p < head; p++ {
+		e := r.load(p)
+		atomic.StoreUint64(r.entry(p&r.mask), uint64(layout.MakeEntry(layout.LapOf(p, r.shift), 0, e.Slot())))
+	}
+	for i := range r.layout.Geometry.Publishers {
+		atomic.StoreUint64(r.pubWord(i, layout.PubIntent), 0)
+	}
+	atomic.StoreUint64(r.pubWord(0, layout.PubIntent), hint)
+}
+
+func TestHead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		shift := rapid.IntRange(3, 10).Draw(t, "log2 N")
+		r, err := NewHeap(geometry(1<<shift, 2, 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := uint64(1) << shift
+		base := rapid.SampledFrom([]uint64{0, 1 << 32, n << 31, n << 32, n << 33, 3 * n << 31, 1 << 46, 1 << 62}).Draw(t, "base")
+		head := base + uint64(rapid.Int64Range(-int64(min(base, 3*n)), 3*int64(n)).Draw(t, "offset"))
+		// The newest intent is that of the last message, or one that was never used, at the head itself.
+		hint := head - min(head, rapid.Uint64Range(0, 1).Draw(t, "below"))
+		fillTo(r, head, hint)
+		if got := r.Head(); got != head {
+			t.Fatalf("head %#x with hint %#x, want %#x", got, hint, head)
+		}
+		from := head - min(head, rapid.Uint64Range(0, 1<<30*n).Draw(t, "from"))
+		if got := r.headFrom(from); got != head {
+			t.Fatalf("head from %#x is %#x, want %#x", from, got, head)
+		}
+		if got, want := r.Oldest(head), head-min(head, n); got != want {
+			t.Fatalf("oldest %#x, want %#x", got, want)
+		}
+		for range 10 {
+			p := head + uint64(rapid.Int64Range(-int64(min(head, 5*n)), 5*int64(n)).Draw(t, "p"))
+			if r.filled(p) != (p < head) {
+				t.Fatalf("position %#x filled: %v; the head is %#x", p, r.filled(p), head)
+			}
+		}
+	})
+}
+
+// TestHeadOfCorruptRing: whatever the words are, the search ends.
+func TestHeadOfCorruptRing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r, err := NewHeap(geometry(8, 2, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		edge := rapid.SampledFrom([]uint64{0, 1, 1 << 31 << 32, math.MaxUint64, (1<<31 - 1) << 32, (1<<31 + 1) << 32})
+		word := rapid.OneOf(rapid.Uint64(), edge)
+		for i := range uint64(8) {
+			atomic.StoreUint64(r.entry(i), word.Draw(t, "entry"))
+		}
+		for i := range 2 {
+			atomic.StoreUint64(r.pubWord(i, layout.PubIntent), word.Draw(t, "intent"))
+		}
+		r.Head()
+		r.headFrom(word.Draw(t, "from"))
+	})
+}
+
+func TestFormatAtRoundsDown(t *testing.T) {
+	r := newRing(t, geometry(8, 2, 1))
+	r.FormatAt(1003)
+	if h := r.Head(); h != 1000 {
+		t.Errorf("head %d", h)
+	}
+	if r.Slots() != 8 || r.Layout().Geometry != geometry(8, 2, 1) {
+		t.Error("the ring does not know its geometry")
+	}
+	expectBalance(t, r)
+	c := r.Reader(FromOldest())
+	if c.Next() != 992 {
+		t.Errorf("oldest %d", c.Next())
+	}
+}
