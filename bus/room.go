@@ -15,6 +15,9 @@ const (
 	// roomSlice is how long a publisher that waits for room sleeps at most before it asks again whether
 	// the one it waits for is alive.
 	roomSlice = 2 * time.Millisecond
+	// roomGather is how long, in pauses, a publisher that found little room lets it grow. At the edge of a full
+	// ring every look at the slowest subscriber's cursor takes its cache line away from it, so looks should be few.
+	roomGather = 32
 	// roomSpin is how often it looks before it sleeps.
 	roomSpin = 200
 )
@@ -33,6 +36,12 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		}
 		slowest, position := p.lookForRoom(since.IsZero())
 		if slowest < 0 {
+			if p.ring.Room() < uint64(p.seg.m.Geometry.Slots/16) {
+				for range roomGather {
+					fence.Pause()
+				}
+				p.ring.Rescan()
+			}
 			switch st := p.ring.Exchange(info, p.tag); st {
 			case ring.Done:
 				return nil

@@ -26,7 +26,7 @@ type Subscription struct {
 	over     error // why the subscription ended
 	wait     WaitStrategy
 	sleeper  *sleeper
-	stride   uint64 // a reliable subscriber looks for blocked publishers each time it crosses a multiple of it
+	stride   uint64 // mask of positions at which a reliable subscriber looks for blocked publishers: every eighth of a lap
 	held     *assembly
 	buf      []byte
 
@@ -99,7 +99,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		cur:     b.ring.Join(i, from, reliable),
 		frag:    collector{max: seg.m.Geometry.MaxFrame + layout.TimeSize},
 		sleeper: newSleeper(seg.sub(i, layout.SubWake)),
-		stride:  uint64(seg.m.Geometry.Slots / 8),
+		stride:  uint64(seg.m.Geometry.Slots/8 - 1),
 		buf:     make([]byte, seg.m.Geometry.SlotPayload()),
 
 		received: seg.sub(i, layout.SubReceived),
@@ -196,7 +196,7 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 // skip passes over a position.
 func (s *Subscription) skip() {
 	s.cur.Skip()
-	if s.cur.Next()%s.stride == 0 {
+	if s.cur.Next()&s.stride == 0 {
 		s.cur.SetNext(s.cur.Next())
 		s.crossed()
 	}
@@ -206,7 +206,7 @@ func (s *Subscription) skip() {
 // subscription does that in any case.
 func (s *Subscription) advance() {
 	s.cur.Advance()
-	if s.cur.Next()%s.stride == 0 {
+	if s.cur.Next()&s.stride == 0 {
 		s.crossed()
 	}
 }

@@ -130,13 +130,19 @@ func (s *segment) wakeUnmatched(t int) {
 
 // wakeBlocked wakes the publishers that wait for room.
 func (s *segment) wakeBlocked() {
+	for i := range (s.high(layout.HeaderPubHigh, s.m.Geometry.Publishers) + 63) / 64 {
+		if set := atomic.LoadUint64(s.header(layout.HeaderBlocked + 8*i)); set != 0 {
+			s.wakePublishers(64*i, set)
+		}
+	}
+}
+
+// wakePublishers wakes those of the publishers from first on whose bit is set.
+func (s *segment) wakePublishers(first int, set uint64) {
 	k := waker{seg: s}
-	for i := range s.m.Geometry.PublisherWords() {
-		for set := atomic.LoadUint64(s.header(layout.HeaderBlocked + 8*i)); set != 0; set &= set - 1 {
-			p := 64*i + bits.TrailingZeros64(set)
-			if p < s.m.Geometry.Publishers {
-				k.add(s.pub(p, layout.PubWake), s.pub(p, layout.PubOwner))
-			}
+	for ; set != 0; set &= set - 1 {
+		if p := first + bits.TrailingZeros64(set); p < s.m.Geometry.Publishers {
+			k.add(s.pub(p, layout.PubWake), s.pub(p, layout.PubOwner))
 		}
 	}
 	k.post()

@@ -10,17 +10,15 @@ import (
 	"shmbus/layout"
 )
 
-// fillTo makes r look as if all positions below head were published. Intents say so, as far as hints asks.
-func fillTo(r *Ring, head uint64, hint uint64) {
+// fillTo makes r look as if all positions below head were published. certified and one intent are set, too.
+func fillTo(r *Ring, head, certified, intent uint64) {
 	r.FormatAt(head)
 	for p := head &^ r.mask; p < head; p++ {
 		e := r.load(p)
 		atomic.StoreUint64(r.entry(p&r.mask), uint64(layout.MakeEntry(layout.LapOf(p, r.shift), 0, e.Slot())))
 	}
-	for i := range r.layout.Geometry.Publishers {
-		atomic.StoreUint64(r.pubWord(i, layout.PubIntent), 0)
-	}
-	atomic.StoreUint64(r.pubWord(0, layout.PubIntent), hint)
+	atomic.StoreUint64(r.word(layout.HeaderCertified), certified)
+	atomic.StoreUint64(r.pubWord(1, layout.PubIntent), intent)
 }
 
 func TestHead(t *testing.T) {
@@ -33,11 +31,19 @@ func TestHead(t *testing.T) {
 		n := uint64(1) << shift
 		base := rapid.SampledFrom([]uint64{0, 1 << 32, n << 31, n << 32, n << 33, 3 * n << 31, 1 << 46, 1 << 62}).Draw(t, "base")
 		head := base + uint64(rapid.Int64Range(-int64(min(base, 3*n)), 3*int64(n)).Draw(t, "offset"))
-		// The newest intent is that of the last message, or one that was never used, at the head itself.
-		hint := head - min(head, rapid.Uint64Range(0, 1).Draw(t, "below"))
-		fillTo(r, head, hint)
+		below := func(what string) uint64 { return head - min(head, rapid.Uint64Range(0, 1<<30*n).Draw(t, what)) }
+		certified, intent := below("certified"), below("intent")
+		switch rapid.IntRange(0, 3).Draw(t, "intent of the newest") {
+		case 0:
+			intent = head + 1 // it is about to publish at the head
+		case 1:
+			intent = head // it has published the newest
+		case 2:
+			intent = 0
+		}
+		fillTo(r, head, certified, intent)
 		if got := r.Head(); got != head {
-			t.Fatalf("head %#x with hint %#x, want %#x", got, hint, head)
+			t.Fatalf("head %#x with certified %#x and intent %#x, want %#x", got, certified, intent, head)
 		}
 		from := head - min(head, rapid.Uint64Range(0, 1<<30*n).Draw(t, "from"))
 		if got := r.headFrom(from); got != head {

@@ -176,6 +176,14 @@ func (p *Publisher) Rescan() (slowest int, position uint64) {
 	return slowest, position
 }
 
+// Room returns how many messages may be published before the next look at the gates.
+func (p *Publisher) Room() uint64 {
+	if p.next >= p.limit {
+		return 0
+	}
+	return p.limit - p.next
+}
+
 // FillUnaligned copies b to any offset of the payload.
 func (p *Publisher) FillUnaligned(off int, b []byte) {
 	if off < 0 || uint(off)+uint(len(b)) > uint(p.r.slotSize)-layout.FrameHeaderSize {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"shmbus/layout"
 )
@@ -27,7 +28,7 @@ func geometry(n, owned, pubs int) layout.Geometry {
 	return layout.Geometry{Slots: n, SlotSize: 64, Owned: owned, Publishers: pubs, Subscribers: 64, Clients: 2, Topics: 1, MaxFrame: 1 << 10}
 }
 
-func newRing(tb testing.TB, g layout.Geometry) *Ring {
+func newRing(tb rapid.TB, g layout.Geometry) *Ring {
 	tb.Helper()
 	r, err := NewHeap(g)
 	if err != nil {
@@ -36,7 +37,7 @@ func newRing(tb testing.TB, g layout.Geometry) *Ring {
 	return r
 }
 
-func openPublisher(tb testing.TB, r *Ring, record int) *Publisher {
+func openPublisher(tb rapid.TB, r *Ring, record int) *Publisher {
 	tb.Helper()
 	p, err := r.Publisher(record)
 	if err != nil {
@@ -64,7 +65,7 @@ func parse(b []byte) (uint64, bool) {
 }
 
 // publish publishes value, waiting at gates, and returns its position.
-func publish(tb testing.TB, p *Publisher, value uint64) uint64 {
+func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 	var buf [48]byte
 	message(&buf, value)
 	p.Fill(0, buf[:])
@@ -84,14 +85,14 @@ func publish(tb testing.TB, p *Publisher, value uint64) uint64 {
 	}
 }
 
-func publishAll(tb testing.TB, p *Publisher, values ...uint64) {
+func publishAll(tb rapid.TB, p *Publisher, values ...uint64) {
 	for _, v := range values {
 		publish(tb, p, v)
 	}
 }
 
 // take reads the message at the cursor: Done with its value, or Empty, or Lapped.
-func take(tb testing.TB, c *Cursor) (uint64, Status) {
+func take(tb rapid.TB, c *Cursor) (uint64, Status) {
 	e, st := c.Peek()
 	if st != Done {
 		return 0, st
@@ -112,7 +113,7 @@ func take(tb testing.TB, c *Cursor) (uint64, Status) {
 	return v, Done
 }
 
-func expect(tb testing.TB, c *Cursor, values ...uint64) {
+func expect(tb rapid.TB, c *Cursor, values ...uint64) {
 	tb.Helper()
 	for _, want := range values {
 		at := c.Next()
@@ -122,14 +123,14 @@ func expect(tb testing.TB, c *Cursor, values ...uint64) {
 	}
 }
 
-func expectStatus(tb testing.TB, c *Cursor, want Status) {
+func expectStatus(tb rapid.TB, c *Cursor, want Status) {
 	tb.Helper()
 	if e, st := c.Peek(); st != want {
 		tb.Fatalf("at %d status %d, want %d (entry %#x)", c.Next(), st, want, uint64(e))
 	}
 }
 
-func expectBalance(tb testing.TB, r *Ring) {
+func expectBalance(tb rapid.TB, r *Ring) {
 	tb.Helper()
 	if b := r.Audit(); !b.Balanced() {
 		tb.Fatalf("the books do not balance: %+v", b)
@@ -225,10 +226,18 @@ func TestFill(t *testing.T) {
 		{"in pieces", func(p *Publisher) { p.Fill(8, text[8:]); p.Fill(0, text[:8]) }, string(text)},
 		{"odd length", func(p *Publisher) { p.Fill(0, text[:13]) }, string(text[:13])},
 		{"nothing", func(p *Publisher) { p.Fill(48, nil) }, ""},
-		{"word", func(p *Publisher) { p.FillWord(0, 0x6867666564636261); p.FillWord(40, 0x6867666564636261); p.Fill(8, text[:32]) }, "abcdefgh" + string(text[:32]) + "abcdefgh"},
+		{"word", func(p *Publisher) {
+			p.FillWord(0, 0x6867666564636261)
+			p.FillWord(40, 0x6867666564636261)
+			p.Fill(8, text[:32])
+		}, "abcdefgh" + string(text[:32]) + "abcdefgh"},
 		{"in place", func(p *Publisher) { b := p.Payload(); n := copy(b, text[:29]); p.CommitPayload(b[:n]) }, string(text[:29])},
 		{"at the end", func(p *Publisher) { p.Fill(0, text[:40]); p.FillUnaligned(40, text[40:]) }, string(text)},
-		{"at any offset", func(p *Publisher) { p.Fill(0, text[:7]); p.FillUnaligned(7, text[7:20]); p.FillUnaligned(20, text[20:21]) }, string(text[:21])},
+		{"at any offset", func(p *Publisher) {
+			p.Fill(0, text[:7])
+			p.FillUnaligned(7, text[7:20])
+			p.FillUnaligned(20, text[20:21])
+		}, string(text[:21])},
 		{"in the middle", func(p *Publisher) { p.Fill(0, text); p.FillUnaligned(3, []byte("###")) }, "the" + "###" + string(text[6:])},
 		{"in the middle of a word", func(p *Publisher) { p.Fill(0, text); p.Fill(8, []byte("#")) }, string(text[:8]) + "#" + string(text[9:])},
 	}
