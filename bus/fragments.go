@@ -8,107 +8,122 @@ import (
 
 // An assembly collects the fragments of one publisher's frame.
 type assembly struct {
-	total int    // bytes announced by the first fragment
+	total int    // bytes announced by each fragment
 	next  uint32 // number of the fragment that comes next
 	first uint64 // position of the first fragment
 	slots uint64 // positions consumed so far
+	hit   bool   // positions were lost since it began: perhaps some of its own
 	buf   []byte
 }
 
-// A collector puts frames together from fragments, one at a time for each publisher.
-type collector struct {
-	max    int
-	open   map[uint16]*assembly
-	spare  []*assembly
-	orphan map[uint16]uint64 // positions of fragments whose frame is broken by a loss, by publisher
-	lossy  bool              // something was lost: fragments without a beginning are losses, too
+// A debt is positions that were consumed and delivered nothing, because other fragments of their frame were lost.
+type debt struct {
+	from  uint64 // the first of them
+	count uint64
 }
 
-type collected uint8
+// A collector puts frames together from fragments, one at a time for each publisher, and accounts for those that
+// a loss has broken: every position is delivered, lost, or part of a frame that its publisher gave up.
+type collector struct {
+	max   int
+	open  map[uint16]*assembly
+	debts map[uint16]debt
+	spare []*assembly
+	lossy bool // something was lost: fragments without a beginning are losses, too
+}
 
-const (
-	incomplete collected = iota
-	complete
-	broken // the frame's other fragments were lost
-	ignored
-)
+func newCollector(max int) collector {
+	return collector{max: max, open: make(map[uint16]*assembly), debts: make(map[uint16]debt)}
+}
 
-// add takes a fragment. With complete, the returned assembly holds the frame, until release. With broken, lost is
-// how many positions of the frame were consumed for nothing.
-func (c *collector) add(position uint64, info layout.FrameInfo, payload []byte) (a *assembly, lost uint64, st collected) {
+// pending reports whether any publisher's frame is unfinished or broken.
+func (c *collector) pending() bool { return len(c.open)+len(c.debts) > 0 }
+
+// lost notes that positions were lost.
+func (c *collector) lost() {
+	c.lossy = true
+	for _, a := range c.open {
+		a.hit = true
+	}
+}
+
+// add takes a fragment. The returned assembly holds a frame that is complete, until release. owed is what is now
+// known to be lost of a broken frame; the fragment itself is taken all the same.
+func (c *collector) add(position uint64, info layout.FrameInfo, payload []byte) (a *assembly, owed debt) {
 	pub, flags := info.Publisher(), info.Flags()
 	if len(payload) < layout.FragmentPrefix {
-		return nil, 0, ignored
+		return nil, debt{}
 	}
 	prefix := binary.LittleEndian.Uint64(payload)
 	total, index := int(uint32(prefix)), uint32(prefix>>32)
 	payload = payload[layout.FragmentPrefix:]
 	a = c.open[pub]
-	if flags&layout.FlagFirst != 0 {
-		// What was there before was abandoned by a publisher that died or gave up, or is broken by a loss.
-		lost = c.drop(pub)
+	switch {
+	case flags&layout.FlagFirst != 0:
+		// What was there before was given up by a publisher that died or whose context ended, or is broken.
+		owed = c.settle(pub)
 		if index != 0 || total > c.max || total <= 0 {
-			return nil, lost, ignored
+			return nil, owed
 		}
 		a = c.fresh()
 		a.total, a.first = total, position
-		if c.open == nil {
-			c.open = make(map[uint16]*assembly)
-		}
 		c.open[pub] = a
-	} else if a == nil || a.next != index || a.total != total || len(a.buf)+len(payload) > a.total {
-		lost = c.drop(pub)
+	case a == nil || a.next != index || a.total != total || len(a.buf)+len(payload) > a.total:
+		c.abandon(pub)
 		if c.lossy {
-			lost++
-			if flags&layout.FlagLast == 0 {
-				c.orphans()[pub] += lost
-				return nil, 0, ignored
-			}
-			lost += c.orphan[pub]
-			delete(c.orphan, pub)
-			return nil, lost, broken
+			c.owe(pub, position, 1)
 		}
-		return nil, 0, ignored
+		if flags&layout.FlagLast != 0 {
+			owed = c.settle(pub)
+		}
+		return nil, owed
 	}
 	a.next++
 	a.slots++
 	a.buf = append(a.buf, payload...)
 	if flags&layout.FlagLast == 0 {
-		return nil, lost, incomplete
+		return nil, owed
 	}
 	delete(c.open, pub)
 	if len(a.buf) != a.total {
-		c.spare = append(c.spare, a)
-		return nil, lost, ignored
+		c.release(a)
+		return nil, owed
 	}
-	return a, lost, complete
+	return a, owed
 }
 
-func (c *collector) orphans() map[uint16]uint64 {
-	if c.orphan == nil {
-		c.orphan = make(map[uint16]uint64)
+func (c *collector) owe(pub uint16, from, count uint64) {
+	d := c.debts[pub]
+	if d.count == 0 {
+		d.from = from
 	}
-	return c.orphan
+	d.count += count
+	c.debts[pub] = d
 }
 
-// drop forgets the publisher's unfinished frame. It returns how many positions of it were lost by
-// this subscriber: none, if the publisher abandoned it.
-func (c *collector) drop(pub uint16) uint64 {
-	lost := c.orphan[pub]
-	delete(c.orphan, pub)
+// abandon forgets the publisher's unfinished frame. If positions were lost meanwhile, those that it
+// consumed are owed; otherwise its publisher gave it up, and nothing was lost.
+func (c *collector) abandon(pub uint16) {
 	a := c.open[pub]
 	if a == nil {
-		return lost
+		return
 	}
 	delete(c.open, pub)
-	if c.lossy {
-		lost += a.slots
+	if a.hit {
+		c.owe(pub, a.first, a.slots)
 	}
 	c.release(a)
-	return lost
 }
 
-// release gives an assembly's buffer back for the next frame; large ones are kept by one frame at most.
+// settle ends whatever is unfinished of the publisher and returns what is owed for it.
+func (c *collector) settle(pub uint16) debt {
+	c.abandon(pub)
+	d := c.debts[pub]
+	delete(c.debts, pub)
+	return d
+}
+
+// release gives an assembly's buffer back for later frames.
 func (c *collector) release(a *assembly) {
 	if len(c.spare) < 2 {
 		c.spare = append(c.spare, a)

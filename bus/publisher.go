@@ -194,7 +194,7 @@ func (p *Publisher) wakeInterested() {
 		if i >= uint64(len(p.sleepers)) {
 			return
 		}
-		if atomic.LoadUint64(&p.sleepers[i])&atomic.LoadUint64(&p.interest[i]) != 0 {
+		if set := atomic.LoadUint64(&p.sleepers[i]) & atomic.LoadUint64(&p.interest[i]); set != 0 && p.seg.anyToWake(int(i), set) {
 			// Whoever is woken resumes here and not where it fell asleep.
 			p.seg.certify(p.ring.Next()-1, p.ring.Index())
 			p.seg.wakeTopic(int(p.id))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -352,4 +353,64 @@ func TestFrameLargerThanTheRing(t *testing.T) {
 	}
 	require.NoError(t, publisher(t, b, "b").PublishRaw(ctx, []byte{1}))
 	require.NoError(t, <-other)
+}
+
+// However frames of several publishers are mixed, cut off by loss and given up: every position is delivered,
+// lost, or part of a frame that its publisher gave up.
+func TestEveryPositionIsAccountedFor(t *testing.T) {
+	for seed := range uint64(20) {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		b := newBus(t, WithSlots(64), WithSlotSize(64))
+		ctx := soon(t)
+		s := subscribe(t, b, ">")
+		pubs := []*Publisher{publisher(t, b, "a"), publisher(t, b, "b"), publisher(t, b, "c")}
+		slots := func(n int) uint64 { return uint64(b.Geometry().Fragments(n)) }
+		var delivered, lost, givenUp uint64
+		drain := func() {
+			for {
+				m, err := s.TryNext()
+				var loss *LossError
+				switch {
+				case errors.Is(err, ErrEmpty):
+					return
+				case errors.As(err, &loss):
+					lost += loss.Count
+					require.LessOrEqual(t, loss.Count, loss.To-loss.From)
+				default:
+					require.NoError(t, err)
+					delivered += slots(m.Size())
+				}
+			}
+		}
+		for range 200 {
+			p := pubs[rnd.IntN(len(pubs))]
+			size := 1 + rnd.IntN(400)
+			if slots(size) > 1 && rnd.IntN(10) == 0 {
+				// The publisher gives up after the first fragment, as one whose context ends does. Nothing is lost with
+				// it while the subscriber keeps up.
+				drain()
+				before := lost
+				p.ring.FillWord(0, uint64(size))
+				p.ring.Fill(8, make([]byte, 40))
+				require.NoError(t, p.exchangeSlow(ctx, layout.MakeFrameInfo(48, layout.FlagFirst, p.whole.Publisher(), p.id)))
+				drain()
+				require.NoError(t, p.PublishRaw(ctx, []byte{1}))
+				drain()
+				require.Equal(t, before, lost, "seed %d", seed)
+				givenUp++
+				continue
+			}
+			require.NoError(t, p.PublishRaw(ctx, make([]byte, size)))
+			if rnd.IntN(12) == 0 {
+				drain()
+			}
+		}
+		drain()
+		for _, p := range pubs { // whatever is still open comes to its end
+			require.NoError(t, p.PublishRaw(ctx, []byte{1}))
+		}
+		drain()
+		require.Equal(t, b.ring.Head(), delivered+lost+givenUp, "seed %d", seed)
+		require.NotZero(t, lost, "seed %d", seed)
+	}
 }

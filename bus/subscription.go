@@ -97,7 +97,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	s := &Subscription{
 		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait,
 		cur:     b.ring.Join(i, from, reliable),
-		frag:    collector{max: seg.m.Geometry.MaxFrame + layout.TimeSize},
+		frag:    newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
 		sleeper: newSleeper(seg.sub(i, layout.SubWake)),
 		stride:  uint64(seg.m.Geometry.Slots/8 - 1),
 		buf:     make([]byte, seg.m.Geometry.SlotPayload()),
@@ -226,7 +226,9 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		if info, payload, st = s.cur.View(e); st == ring.Done {
 			st = s.cur.Valid(e, info)
 		}
-	} else {
+	}
+	// Fragments are put together in a buffer, so they are copied in any case.
+	if !inPlace || st == ring.Done && info.Flags()&layout.FlagWhole != layout.FlagWhole {
 		var n int
 		if info, n, st = s.cur.Read(e, s.buf); st == ring.Done {
 			payload = s.buf[:n]
@@ -247,6 +249,11 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		return again, nil
 	}
 	flags := info.Flags()
+	if s.frag.pending() && flags&layout.FlagFirst != 0 {
+		if owed := s.frag.settle(info.Publisher()); owed.count > 0 {
+			return gone, s.lossOf(owed.from, s.cur.Next(), owed.count) // the message itself comes next
+		}
+	}
 	*m = Message{Topic: name, Position: s.cur.Next(), Publisher: int(info.Publisher())}
 	if flags&layout.FlagWhole != layout.FlagWhole {
 		return s.fragment(info, payload, m)
@@ -272,27 +279,11 @@ func (m *Message) cutTime(payload []byte) []byte {
 	return payload[:n]
 }
 
-// fragment adds a fragment to its frame. In race-detector builds and outside of them, fragments are copied.
+// fragment adds a fragment, which was copied and validated, to its frame.
 func (s *Subscription) fragment(info layout.FrameInfo, payload []byte, m *Message) (step, error) {
-	position := s.cur.Next()
-	e, st := s.cur.Peek()
-	a, lost, c := s.frag.add(position, info, payload)
-	if st != ring.Done {
-		st = ring.Lapped
-	} else {
-		st = s.cur.Valid(e, info) // the copy was taken from a slot that was still the one
-	}
-	if st != ring.Done {
-		s.frag.lossy = true
-		if c == complete {
-			s.frag.release(a)
-		} else {
-			s.frag.drop(info.Publisher())
-		}
-		return s.unreadable(st)
-	}
+	a, owed := s.frag.add(s.cur.Next(), info, payload)
 	s.advance()
-	if c == complete {
+	if a != nil {
 		if s.held != nil {
 			s.frag.release(s.held)
 		}
@@ -302,13 +293,10 @@ func (s *Subscription) fragment(info layout.FrameInfo, payload []byte, m *Messag
 			m.Raw = m.cutTime(a.buf)
 		}
 		s.count(len(m.Raw))
-		if lost > 0 {
-			s.countLoss(lost)
-		}
 		return got, nil
 	}
-	if lost > 0 {
-		return gone, s.lossOf(position+1-lost, position+1, lost)
+	if owed.count > 0 {
+		return gone, s.lossOf(owed.from, s.cur.Next(), owed.count)
 	}
 	return again, nil
 }
@@ -346,6 +334,7 @@ func (s *Subscription) unreadable(st ring.Status) (step, error) {
 // damaged passes over a message that no correct program published.
 func (s *Subscription) damaged(format string, a ...any) error {
 	p := s.cur.Next()
+	s.frag.lost()
 	s.countLoss(1)
 	s.advance()
 	return fmt.Errorf("%w: message at position %d: %s", ErrCorrupt, p, fmt.Sprintf(format, a...))
@@ -354,7 +343,7 @@ func (s *Subscription) damaged(format string, a ...any) error {
 // lapped moves on behind what was overwritten.
 func (s *Subscription) lapped() error {
 	from, to := s.cur.Jump()
-	s.frag.lossy = true
+	s.frag.lost()
 	loss := LossError{From: from, To: to, Count: to - from}
 	s.countLoss(loss.Count)
 	if s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted {

@@ -85,6 +85,17 @@ func (k *waker) addSubs(word int, set uint64) {
 	}
 }
 
+// anyToWake reports whether somebody in a word of sleepers has not been woken yet.
+func (s *segment) anyToWake(word int, set uint64) bool {
+	for ; set != 0; set &= set - 1 {
+		w := layout.Wake(atomic.LoadUint64(s.sub(64*word+bits.TrailingZeros64(set), layout.SubWake)))
+		if w.State() == layout.Asleep || w.State() == layout.Claimed {
+			return true
+		}
+	}
+	return false
+}
+
 // wakeTopic wakes every sleeper that is interested in topic t.
 func (s *segment) wakeTopic(t int) {
 	k := waker{seg: s}
