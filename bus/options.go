@@ -18,7 +18,6 @@ type config struct {
 	dirs     []string
 	client   string
 	daemon   bool
-	sizesSet bool
 }
 
 func newConfig(opts []Option) config {

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -46,7 +47,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 			case ring.Done:
 				return nil
 			case ring.Corrupt:
-				return p.corrupt()
+				return fmt.Errorf("%w: the ring's entry for position %d holds what no correct program wrote (busd doctor looks closer)", ErrCorrupt, p.ring.Next())
 			}
 			continue
 		}
@@ -72,8 +73,6 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		}
 	}
 }
-
-func (p *Publisher) corrupt() error { return ErrCorrupt }
 
 // lookForRoom certifies sleepers, if that is due, and looks at the gates.
 func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {

@@ -130,15 +130,3 @@ func (t *topicTable) open(name string, me client) (int, error) {
 	}
 	return 0, &TableFullError{"topics", n, "busd --topics or WithTopics"}
 }
-
-func (t *topicTable) info(id int) *topicInfo {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if id >= len(t.byID) || t.byID[id] == nil {
-		t.refresh()
-	}
-	if id < len(t.byID) {
-		return t.byID[id]
-	}
-	return nil
-}

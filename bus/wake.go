@@ -106,15 +106,6 @@ func (s *segment) wakeTopic(t int) {
 	k.post()
 }
 
-// wakeAll wakes every sleeping subscriber.
-func (s *segment) wakeAll() {
-	k := waker{seg: s}
-	for i := range s.m.Geometry.SubscriberWords() {
-		k.addSubs(i, ^uint64(0))
-	}
-	k.post()
-}
-
 // wakeUnmatched wakes the sleepers that may not know topic t yet, and makes those that are awake look at the
 // topics before they sleep or skip. After it, every subscriber either has matched t or will before it misses a
 // message of it.
