@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"shmbus/bus"
+	"shmbus/sysvsem"
+	"shmbus/sysvshm"
+)
+
+// deathGrace is how long the living may take to clear what a dead client left.
+const deathGrace = 200 * time.Millisecond
+
+// checkBus looks at a live bus.
+func (d *doctor) checkBus(i bus.Info) {
+	in := bus.WithDir(filepath.Dir(i.Path))
+	o, err := bus.Observe(i.Name, in)
+	if err != nil { // it went since it was listed, or is no longer ours to look at
+		return
+	}
+	defer o.Close()
+	s, err := o.Snapshot()
+	if err != nil {
+		return
+	}
+	d.checkDead(i, o, s)
+	d.checkBooks(i, o)
+	d.checkPermissions(i)
+	d.checkDaemon(i, s)
+}
+
+// dead describes the clients, and the records of clients, that nobody has cleared.
+func dead(s bus.Snapshot) map[string]bool {
+	list := map[string]bool{}
+	for _, c := range s.Clients {
+		if !c.Alive {
+			list[fmt.Sprintf("client %d (%s, pid %d)", c.Index, c.Name, c.Pid)] = true
+		}
+	}
+	for _, p := range s.Publishers {
+		if !p.Alive {
+			list[fmt.Sprintf("publisher %d (%s)", p.Index, p.Topic)] = true
+		}
+	}
+	for _, u := range s.Subscribers {
+		if !u.Alive {
+			list[fmt.Sprintf("subscriber %d (%s)", u.Index, u.Pattern)] = true
+		}
+	}
+	return list
+}
+
+func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
+	before := dead(s)
+	if len(before) == 0 || sleep(d.ctx, deathGrace) != nil {
+		return
+	}
+	s, err := o.Snapshot()
+	if err != nil {
+		return
+	}
+	var still []string
+	for who := range dead(s) {
+		if before[who] {
+			still = append(still, who)
+		}
+	}
+	if len(still) == 0 {
+		return
+	}
+	slices.Sort(still)
+	d.add(finding{
+		Check: "dead-clients", Severity: problem, Bus: i.Name,
+		Text:   fmt.Sprintf("bus %s: not yet cleared after their death: %s", i.Name, strings.Join(still, ", ")),
+		Advice: "busd doctor --fix, or start busd -b " + i.Name,
+		fix: func() error {
+			b, err := bus.Open(i.Name, bus.WithDir(filepath.Dir(i.Path)), bus.WithClientName("busd doctor"))
+			if err != nil {
+				return err
+			}
+			_, err = b.Recover()
+			return errors.Join(err, b.Close())
+		},
+	})
+}
+
+// checkBooks audits the slots, if nobody publishes for a moment: only then the account is exact.
+func (d *doctor) checkBooks(i bus.Info, o *bus.Observer) {
+	for range 5 {
+		before, err := o.Snapshot()
+		if err != nil {
+			return
+		}
+		first, err1 := o.Audit()
+		if sleep(d.ctx, 10*time.Millisecond) != nil {
+			return
+		}
+		second, err2 := o.Audit()
+		after, err := o.Snapshot()
+		if errors.Join(err, err1, err2) != nil {
+			return
+		}
+		if before.Head != after.Head {
+			continue
+		}
+		if !first.Balanced() && !second.Balanced() {
+			d.add(finding{
+				Check: "slot-books", Severity: problem, Bus: i.Name,
+				Text: fmt.Sprintf("bus %s: of %d slots %d are in the ring, %d owned, %d unsettled; %d found twice, %d missing",
+					i.Name, second.Total, second.Ring, second.Owned, second.Unsettled, len(second.Twice), len(second.Missing)),
+				Advice: "end its clients, remove the bus (busd rm " + i.Name + ") and make it again; please report how it came to this",
+			})
+		}
+		return
+	}
+	d.add(finding{Check: "slot-books", Severity: info, Bus: i.Name, Text: fmt.Sprintf("bus %s: the slots were not counted, because it is in use", i.Name)})
+}
+
+func (d *doctor) checkPermissions(i bus.Info) {
+	file, err := os.Stat(i.Path)
+	if err != nil {
+		return
+	}
+	shm, err := sysvshm.FromID(i.ShmID).Stat()
+	if err != nil {
+		return
+	}
+	sem, err := sysvsem.FromID(i.SemID).Stat()
+	if err != nil {
+		return
+	}
+	const used = 0o666
+	fileUID, fileGID := owner(file)
+	want := file.Mode().Perm() & used
+	if shm.Mode&used == want && sem.Mode&used == want && shm.UID == fileUID && sem.UID == fileUID && shm.GID == sem.GID && shm.GID == fileGID {
+		return
+	}
+	show := func(mode fs.FileMode, uid, gid int) string {
+		return fmt.Sprintf("%04o of %d:%d", mode.Perm(), uid, gid)
+	}
+	d.add(finding{
+		Check: "permissions", Severity: problem, Bus: i.Name,
+		Text: fmt.Sprintf("bus %s: the key file has mode %s, the segment %s, the semaphores %s", i.Name,
+			show(file.Mode(), fileUID, fileGID), show(shm.Mode, shm.UID, shm.GID), show(sem.Mode, sem.UID, sem.GID)),
+		Advice: fmt.Sprintf("busd doctor --fix gives segment and semaphores what %s has", i.Path),
+		fix: func() error {
+			return errors.Join(
+				sysvshm.FromID(i.ShmID).SetPerm(fileUID, fileGID, want),
+				sysvsem.FromID(i.SemID).SetPerm(fileUID, fileGID, want))
+		},
+	})
+}
+
+func (d *doctor) checkDaemon(i bus.Info, s bus.Snapshot) {
+	text := "no busd serves it; clients see to deaths themselves"
+	if daemons := otherDaemons(s, 0); len(daemons) > 0 {
+		var pids []string
+		for _, c := range daemons {
+			pids = append(pids, fmt.Sprint(c.Pid))
+		}
+		text = "served by busd, pid " + strings.Join(pids, ", ")
+	}
+	d.add(finding{Check: "busd", Severity: info, Bus: i.Name, Text: fmt.Sprintf("bus %s: %s", i.Name, text)})
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
+	"shmbus/layout"
+	"shmbus/sysvsem"
+	"shmbus/sysvshm"
+)
+
+// knownBuses is what the key files say.
+type knownBuses struct {
+	live []bus.Info // of the folders that are looked after
+	all  []bus.Info // of every folder that may hold key files, to tell what is an orphan
+	dirs []string   // those folders
+}
+
+func newDoctorFor(ctx context.Context, dirs []string) *doctor {
+	return &doctor{
+		ctx: ctx, dirs: dirs, uid: os.Geteuid(),
+		semLimits: sysvsem.Limits, semUsage: sysvsem.Usage, shmLimits: sysvshm.Limits, shmUsage: sysvshm.Usage,
+	}
+}
+
+// checkKeyFiles looks at every key file of the folders that are looked after.
+func (d *doctor) checkKeyFiles() (knownBuses, error) {
+	var known knownBuses
+	mine := append(bus.Dirs(), d.dirs...)
+	for _, dir := range d.allDirs(mine) {
+		known.dirs = append(known.dirs, dir)
+		infos, err := bus.List(bus.WithDir(dir))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return known, err
+		}
+		known.all = append(known.all, infos...)
+		if !containsDir(mine, dir) {
+			continue
+		}
+		for _, i := range infos {
+			if i.State == "live" && i.Err == nil {
+				known.live = append(known.live, i)
+				continue
+			}
+			d.checkKeyFile(i)
+		}
+	}
+	return known, nil
+}
+
+// allDirs returns the given folders and those where the buses of the system and of all users are by default.
+func (d *doctor) allDirs(mine []string) []string {
+	all := append(mine[:len(mine):len(mine)], d.root+"/run/shmbus")
+	for _, pattern := range []string{d.root + "/run/user/*/shmbus", filepath.Join(d.root, os.TempDir(), "shmbus-*")} {
+		found, _ := filepath.Glob(pattern)
+		for _, path := range found {
+			if st, err := os.Stat(path); err == nil && st.IsDir() {
+				all = append(all, path)
+			}
+		}
+	}
+	var once []string
+	for _, dir := range all {
+		if !containsDir(once, dir) {
+			once = append(once, dir)
+		}
+	}
+	return once
+}
+
+// containsDir compares folders by what they are, not by how they are spelled.
+func containsDir(dirs []string, dir string) bool {
+	st, err := os.Stat(dir)
+	for _, other := range dirs {
+		if filepath.Clean(other) == filepath.Clean(dir) {
+			return true
+		}
+		if st2, err2 := os.Stat(other); err == nil && err2 == nil && os.SameFile(st, st2) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkKeyFile says what is wrong with a bus that is not live.
+func (d *doctor) checkKeyFile(i bus.Info) {
+	in := bus.WithDir(filepath.Dir(i.Path))
+	remove := "busd rm " + i.Name
+	f := finding{Bus: i.Name, Severity: problem, fix: func() error { return bus.Remove(i.Name, in) }}
+	switch {
+	case i.State == "stale" && errors.Is(i.Err, bus.ErrRemoved):
+		f.Check, f.Advice = "half-removed", remove
+		f.Text = i.Path + ": the segment is there, and its semaphores are gone"
+	case i.State == "stale":
+		f.Check, f.Advice = "stale-key-file", remove
+		f.Text = fmt.Sprintf("%s is there, but the segment it names (key %s) is gone", i.Path, key(i.Key))
+	case i.State == "incomplete" && locked(i.Path):
+		f.Check, f.Severity, f.fix = "incomplete", info, nil
+		f.Text = i.Path + ": the bus is being created or removed just now"
+	case i.State == "incomplete":
+		f.Check, f.Advice = "incomplete", remove
+		f.Text = i.Path + ": the creation of the bus was never completed"
+		if i.Key == sysvshm.Private {
+			f.Text = i.Path + " can not be understood"
+			f.Advice = "if it is a key file of a bus, remove it: rm " + i.Path
+			f.fix = nil
+		}
+	case i.State == "denied":
+		f.Check, f.Severity, f.fix = "unreadable", info, nil
+		f.Text = i.Path + ": you may not look at this bus"
+		f.Advice = "run busd doctor as its owner"
+	default:
+		f.Check, f.Advice = "foreign-key-file", remove+" --force"
+		f.Text = fmt.Sprintf("%s names System V key %s, behind which is no bus that this program knows", i.Path, key(i.Key))
+		// It may be a bus of another version, at work.
+		if st, err := sysvshm.FromID(i.ShmID).Stat(); err == nil && st.Key == i.Key && st.Attached > 0 {
+			f.fix = nil
+			f.Text += fmt.Sprintf(" and which has %s", plural(st.Attached, "mapping"))
+		}
+		if other, ok := busBehind(i.Key); ok && other.UUID.String() != i.UUID {
+			f.Text = fmt.Sprintf("%s names System V key %s, which bus %q has", i.Path, key(i.Key), other.Name)
+			f.Advice = "rm " + i.Path
+			f.fix = func() error { return unlinkKeyFile(i.Path) }
+		}
+	}
+	if i.Err != nil {
+		f.Text += " (" + cli.Line(i.Err) + ")"
+	}
+	d.add(f)
+}
+
+// busBehind returns the header of the bus that has a System V key.
+func busBehind(k sysvshm.Key) (layout.Header, bool) {
+	s, err := sysvshm.Get(k, 0, 0)
+	if err != nil {
+		return layout.Header{}, false
+	}
+	st, err := s.Stat()
+	if err != nil {
+		return layout.Header{}, false
+	}
+	h, err := peek(st)
+	return h, err == nil
+}
+
+// unlinkKeyFile removes a key file alone, unless a bus is made with it just now.
+func unlinkKeyFile(path string) error {
+	if locked(path) {
+		return fmt.Errorf("%s is being used to create a bus", path)
+	}
+	return os.Remove(path)
+}
+
+// locked reports whether somebody holds the lock of a key file, under which buses are created and removed.
+func locked(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+}

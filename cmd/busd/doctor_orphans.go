@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
+	"shmbus/layout"
+	"shmbus/sysvsem"
+	"shmbus/sysvshm"
+)
+
+// checkOrphans looks for segments and semaphore sets of buses that no key file names.
+func (d *doctor) checkOrphans(known knownBuses) error {
+	segments, err := sysvshm.List()
+	if err != nil {
+		return err
+	}
+	sets, err := sysvsem.List()
+	if err != nil {
+		return err
+	}
+	keys := map[sysvshm.Key]bool{}
+	var spokenFor []sysvsem.Key
+	for _, st := range segments {
+		keys[st.Key] = true
+		if known.names(st) {
+			continue
+		}
+		h, err := peek(st)
+		if err == nil || errors.Is(err, layout.ErrIncomplete) || errors.Is(err, layout.ErrVersion) {
+			spokenFor = append(spokenFor, st.Key)
+			d.orphanedSegment(st, h, err, known)
+		}
+	}
+	for _, i := range known.all {
+		spokenFor = append(spokenFor, i.Key) // whatever is wrong there was said of the key file
+	}
+	for _, st := range sets {
+		if st.Key != sysvsem.Private && !keys[st.Key] && !slices.Contains(spokenFor, st.Key) {
+			d.checkSet(st, known)
+		}
+	}
+	return nil
+}
+
+// names reports whether a key file speaks for the segment. One of a bus that is not complete has the key only.
+func (k knownBuses) names(st sysvshm.Stat) bool {
+	return slices.ContainsFunc(k.all, func(i bus.Info) bool {
+		return i.Key != sysvshm.Private && i.Key == st.Key && (i.ShmID == st.ID || i.State == "incomplete")
+	})
+}
+
+// peek reads the header of a segment.
+func peek(st sysvshm.Stat) (h layout.Header, err error) {
+	if st.Size < layout.HeaderSize {
+		return h, layout.ErrNotABus
+	}
+	m, err := sysvshm.FromID(st.ID).Attach(sysvshm.ReadOnly)
+	if err != nil {
+		return h, err
+	}
+	defer m.Detach()
+	// A segment of huge pages, of which there are none left, faults at the first access.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("segment %d can not be read: %v", st.ID, r)
+		}
+	}()
+	h, _, err = layout.DecodeHeader(m.Bytes(), len(m.Bytes()))
+	return h, err
+}
+
+func (d *doctor) orphanedSegment(st sysvshm.Stat, h layout.Header, defect error, known knownBuses) {
+	f := finding{
+		Check: "orphaned-segment", Severity: problem, Bus: h.Name,
+		Text: fmt.Sprintf("segment %d (key %s, %s) is a bus's", st.ID, key(st.Key), cli.Bytes(uint64(st.Size))),
+	}
+	if h.Name != "" {
+		f.Text = fmt.Sprintf("segment %d (key %s, %s) is that of a bus %q", st.ID, key(st.Key), cli.Bytes(uint64(st.Size)), h.Name)
+	}
+	if defect != nil {
+		f.Text += " (" + cli.Line(defect) + ")"
+	}
+	switch {
+	case st.Destroy:
+		f.Severity, f.Check = info, "removed-segment"
+		f.Text += fmt.Sprintf(" that was removed, and goes when the last of %d mappings does", st.Attached)
+	case st.Attached > 0:
+		f.Severity = info
+		f.Text += fmt.Sprintf(" that no key file in %s names, but %d mappings use it", strings.Join(known.dirs, ", "), st.Attached)
+		f.Advice = "if it belongs to another SHMBUS_DIR, nothing; otherwise end its clients (ipcs -m -p), then busd doctor --fix --orphans"
+	case d.uid != 0 && st.UID != d.uid:
+		f.Severity = info
+		f.Text += fmt.Sprintf(" of user %d that no key file in %s names", st.UID, strings.Join(known.dirs, ", "))
+		f.Advice = "run busd doctor as that user"
+	default:
+		f.Text += fmt.Sprintf(" that no key file in %s names and nobody uses", strings.Join(known.dirs, ", "))
+		f.Advice = fmt.Sprintf("if it belongs to another SHMBUS_DIR, name that with --dir; otherwise busd doctor --fix --orphans, or ipcrm -m %d", st.ID)
+		if d.orphans {
+			f.fix = func() error { return removeOrphan(st, h) }
+		}
+	}
+	d.add(f)
+}
+
+// removeOrphan removes a segment, and its set, unless somebody has come to use it.
+func removeOrphan(st sysvshm.Stat, h layout.Header) error {
+	now, err := sysvshm.FromID(st.ID).Stat()
+	if err != nil || now.Attached > 0 {
+		return errors.Join(err, errors.New("it is in use by now"))
+	}
+	if err := sysvshm.FromID(st.ID).Remove(); err != nil {
+		return err
+	}
+	// Identifiers are used again: the key, which both share, says whether it is the set.
+	set := sysvsem.FromID(int(h.SemID))
+	if s, err := set.Stat(); err == nil && s.Key == st.Key && s.Key != sysvsem.Private {
+		return set.Remove()
+	}
+	return nil
+}
+
+// checkSet judges a set without a segment. A set has no magic number; taken together, its size, its key, and its values
+// tell whether it is a bus's.
+func (d *doctor) checkSet(st sysvsem.Stat, known knownBuses) {
+	if st.NSems < 5 || st.NSems%2 == 0 || !keyOfDirs(st.Key, known.dirs) {
+		return
+	}
+	set := sysvsem.FromID(st.ID)
+	values, err := set.GetAll()
+	if err != nil || len(values) != st.NSems {
+		return
+	}
+	live := 0
+	for c := range (len(values) - 1) / 2 {
+		switch values[layout.SemLive(c)] {
+		case 0:
+		case 1:
+			live++
+		default:
+			return // no bus's
+		}
+	}
+	f := finding{
+		Check: "orphaned-semaphores", Severity: problem,
+		Text: fmt.Sprintf("semaphore set %d (key %s, %d semaphores) looks like that of a bus whose segment is gone", st.ID, key(st.Key), st.NSems),
+	}
+	users := lastUsers(set, st.NSems)
+	switch {
+	case live > 0 || users > 0:
+		f.Severity = warning
+		f.Text += fmt.Sprintf("; %s by living processes", plural(max(live, users), "semaphore")+" held or used")
+		f.Advice = fmt.Sprintf("end them, then busd doctor --fix --orphans; see ipcs -s -i %d", st.ID)
+	case d.uid != 0 && st.UID != d.uid:
+		f.Severity = info
+		f.Advice = fmt.Sprintf("run busd doctor as user %d", st.UID)
+	default:
+		f.Advice = fmt.Sprintf("unless another program made it: busd doctor --fix --orphans, or ipcrm -s %d", st.ID)
+		if d.orphans {
+			f.fix = set.Remove
+		}
+	}
+	d.add(f)
+}
+
+// keyOfDirs reports whether ftok can have made the key from a file in one of the folders: it contains
+// eight bits of the device.
+func keyOfDirs(k sysvsem.Key, dirs []string) bool {
+	for _, dir := range dirs {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) == nil && uint8(st.Dev) == uint8(k>>16) {
+			return true
+		}
+	}
+	return false
+}
+
+// lastUsers counts the semaphores whose last user lives or on which somebody waits.
+func lastUsers(set *sysvsem.Set, n int) int {
+	used := 0
+	for i := range n {
+		pid, _ := set.GetPid(i)
+		waiting, _ := set.GetNCnt(i)
+		zero, _ := set.GetZCnt(i)
+		if waiting+zero > 0 || pid > 0 && pid != os.Getpid() && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			used++
+		}
+	}
+	return used
+}
+
+// owner returns the owner of a file.
+func owner(st fs.FileInfo) (uid, gid int) {
+	if s, ok := st.Sys().(*syscall.Stat_t); ok {
+		return int(s.Uid), int(s.Gid)
+	}
+	return -1, -1
+}

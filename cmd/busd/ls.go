@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
+)
+
+// lsEntry is an element of the output of ls --json.
+type lsEntry struct {
+	Name        string `json:"name"`
+	State       string `json:"state"`
+	UUID        string `json:"uuid"`
+	Path        string `json:"path"`
+	Key         int32  `json:"key"`
+	ShmID       int    `json:"shm_id"`
+	SemID       int    `json:"sem_id"`
+	Slots       int    `json:"slots"`
+	SlotSize    int    `json:"slot_size"`
+	SizeBytes   int    `json:"size_bytes"`
+	Head        uint64 `json:"head"`
+	Clients     int    `json:"clients"`
+	Publishers  int    `json:"publishers"`
+	Subscribers int    `json:"subscribers"`
+	DaemonPids  []int  `json:"daemon_pids"`
+	Error       string `json:"error,omitempty"`
+}
+
+func newLs() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "list the buses",
+		Long: `busd ls lists the buses that have a key file. Their states:
+
+  live        it works
+  incomplete  its creator died, or is at work just now
+  stale       it has a key file, and no segment any more
+  foreign     its key file names a segment that is another's
+  denied      you may not read it
+
+With --json: an array of objects with
+  name, state, uuid, path (of the key file), key, shm_id, sem_id    strings and numbers
+  slots, slot_size, size_bytes    sizes; size_bytes is that of the segment
+  head                            position of the next message
+  clients, publishers, subscribers    how many live ones
+  daemon_pids                     process ids of the busds that serve it
+  error                           why there is no more to say; only if there is a reason`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ls(cmd.OutOrStdout(), cmd.ErrOrStderr(), asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func ls(stdout, stderr io.Writer, asJSON bool) error {
+	infos, err := bus.List()
+	if err != nil {
+		return err
+	}
+	entries := make([]lsEntry, 0, len(infos))
+	for _, i := range infos {
+		entries = append(entries, newLsEntry(i))
+	}
+	if asJSON {
+		return writeJSON(stdout, entries, true)
+	}
+	if len(entries) == 0 {
+		fmt.Fprintf(stderr, "there is no bus in %s; make one with: busd -b NAME\n", strings.Join(bus.Dirs(), ", "))
+		return nil
+	}
+	t := cli.Table{Head: []string{"NAME", "STATE", "SEGMENT>", "SLOTS>", "MESSAGES>", "PUBS>", "SUBS>", "BUSD", "KEY", "SHMID>", "SEMID>", "NOTE"}}
+	for _, e := range entries {
+		if e.State != "live" || e.Error != "" {
+			t.Row(e.Name, e.State, "", "", "", "", "", "", key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), e.Error)
+			continue
+		}
+		t.Row(e.Name, e.State, cli.Bytes(uint64(e.SizeBytes)), fmt.Sprintf("%s×%d", cli.Size(e.Slots), e.SlotSize), cli.Count(e.Head),
+			fmt.Sprint(e.Publishers), fmt.Sprint(e.Subscribers), strings.Trim(fmt.Sprint(e.DaemonPids), "[]"),
+			key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), "")
+	}
+	t.DropEmpty()
+	return t.Write(stdout, "")
+}
+
+func newLsEntry(i bus.Info) lsEntry {
+	e := lsEntry{Name: i.Name, State: i.State, UUID: i.UUID, Path: i.Path, Key: i.Key, ShmID: i.ShmID, SemID: i.SemID, DaemonPids: []int{}}
+	err := i.Err
+	if i.State == "live" && err == nil {
+		err = look(i.Name, func(o *bus.Observer) error {
+			s, err := o.Snapshot()
+			if err != nil {
+				return err
+			}
+			e.Slots, e.SlotSize, e.SizeBytes, e.Head = s.Geometry.Slots, s.Geometry.SlotSize, s.SizeBytes, s.Head
+			e.Publishers, e.Subscribers = alive(s)
+			for _, c := range s.Clients {
+				if c.Alive {
+					e.Clients++
+				}
+			}
+			for _, c := range otherDaemons(s, 0) {
+				e.DaemonPids = append(e.DaemonPids, c.Pid)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		e.Error = cli.Line(err)
+	}
+	return e
+}
+
+// alive counts the publishers and subscribers that live.
+func alive(s bus.Snapshot) (publishers, subscribers int) {
+	for _, p := range s.Publishers {
+		if p.Alive {
+			publishers++
+		}
+	}
+	for _, u := range s.Subscribers {
+		if u.Alive {
+			subscribers++
+		}
+	}
+	return publishers, subscribers
+}
+
+func key(k int32) string { return fmt.Sprintf("%#08x", uint32(k)) }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/bus"
+	"shmbus/sysvshm"
+)
+
+func TestLsOfNothing(t *testing.T) {
+	dir := ownDir(t)
+	r := busd(t, "ls")
+	require.Equal(t, result{"", "there is no bus in " + dir + "; make one with: busd -b NAME\n", 0}, r)
+	require.Equal(t, result{"[]\n", "", 0}, busd(t, "ls", "--json"))
+}
+
+func TestLs(t *testing.T) {
+	dir := ownDir(t)
+	b := makeBus(t, "prices", bus.WithDaemon())
+	p, err := b.Publisher("a")
+	require.NoError(t, err)
+	require.NoError(t, p.Publish(t.Context(), "x"))
+	gone := makeBus(t, "gone")
+	discard(gone.ShmID(), gone.SemID())
+	gone.Close()
+
+	r := busd(t, "ls")
+	require.Zero(t, r.code, r.stderr)
+	require.Regexp(t, `(?m)^NAME +STATE +SEGMENT +SLOTS +MESSAGES +PUBS +SUBS +BUSD +KEY +SHMID +SEMID +NOTE$`, r.stdout)
+	require.Regexp(t, `(?m)^prices +live +.* KiB +64×128 +1 +1 +0 +\d+ `, r.stdout)
+	require.Regexp(t, `(?m)^gone +stale `, r.stdout)
+
+	var list []lsEntry
+	require.NoError(t, json.Unmarshal([]byte(busd(t, "ls", "--json").stdout), &list))
+	require.Len(t, list, 2)
+	require.Equal(t, "stale", list[0].State)
+	require.NotEmpty(t, list[0].Error)
+	require.Equal(t, lsEntry{
+		Name: "prices", State: "live", UUID: b.UUID().String(), Path: filepath.Join(dir, "prices.shmbus"), Key: b.Key(), ShmID: b.ShmID(), SemID: b.SemID(),
+		Slots: 64, SlotSize: 128, SizeBytes: b.Size(), Head: 1, Clients: 1, Publishers: 1, DaemonPids: []int{os.Getpid()},
+	}, list[1])
+}
+
+func TestLookingLeavesNoTrace(t *testing.T) {
+	ownDir(t)
+	b := makeBus(t, "prices")
+	require.NoError(t, b.Close())
+	attached := func() int {
+		st, err := sysvshm.FromID(b.ShmID()).Stat()
+		require.NoError(t, err)
+		return st.Attached
+	}
+	before := attached()
+	for _, args := range [][]string{{"ls"}, {"status", "prices"}, {"topics", "prices"}, {"doctor"}} {
+		r := busd(t, args...)
+		require.Zero(t, r.code, "%v: %s%s", args, r.stdout, r.stderr)
+	}
+	require.Equal(t, before, attached())
+}

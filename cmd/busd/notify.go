@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A notifier tells the service manager about the state of the service, by the protocol of sd_notify(3): datagrams of
+// VARIABLE=value lines to the socket that NOTIFY_SOCKET names. The nil notifier tells nobody.
+type notifier struct{ conn *net.UnixConn }
+
+// newNotifier returns a nil notifier where there is no service manager.
+func newNotifier() (*notifier, error) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return nil, nil
+	}
+	// A leading @ stands for the abstract namespace, to systemd as to package net.
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, fmt.Errorf("NOTIFY_SOCKET: %w", err)
+	}
+	return &notifier{conn}, nil
+}
+
+// send sends a datagram of the given lines. What the manager does not hear, it does not hear.
+func (n *notifier) send(lines ...string) {
+	if n == nil {
+		return
+	}
+	for i, l := range lines {
+		lines[i] = strings.ReplaceAll(l, "\n", " ")
+	}
+	_, _ = n.conn.Write([]byte(strings.Join(lines, "\n")))
+}
+
+func (n *notifier) ready(status string)    { n.send("READY=1", "STATUS="+status) }
+func (n *notifier) status(status string)   { n.send("STATUS=" + status) }
+func (n *notifier) stopping(status string) { n.send("STOPPING=1", "STATUS="+status) }
+
+// reloading carries the time, by which Type=notify-reload tells this reload from an earlier one.
+func (n *notifier) reloading() {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
+	n.send("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", t.Nano()/1000))
+}
+
+func (n *notifier) close() {
+	if n != nil {
+		n.conn.Close()
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shmbus/bus"
+)
+
+func newRm() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:     "rm NAME…",
+		Aliases: []string{"remove"},
+		Short:   "remove buses",
+		Long: `busd rm removes buses: segment, semaphores and key file. It refuses while clients other than busd are attached,
+and says who; with --force it removes nevertheless, and they get an error that says so.
+
+A busd that serves a removed bus gives it up or makes it again, as its --on-removed says.`,
+		Args:              arguments(1, -1),
+		ValidArgsFunction: completeBuses,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var errs []error
+			for _, name := range args {
+				errs = append(errs, rm(name, force, cmd.ErrOrStderr()))
+			}
+			return errors.Join(errs...)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "also when clients are attached")
+	return cmd
+}
+
+func rm(name string, force bool, stderr io.Writer) error {
+	daemons, err := removable(name)
+	if err != nil && (!force || errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrName)) {
+		return err
+	}
+	if err := bus.Remove(name); err != nil {
+		return err
+	}
+	for _, d := range daemons {
+		fmt.Fprintf(stderr, "note: busd (pid %d) serves %s; it makes it again if it was told --on-removed recreate\n", d.Pid, name)
+	}
+	return nil
+}
+
+// removable returns an error that says why a bus should not be removed, or the daemons that serve it.
+func removable(name string) ([]bus.ClientStatus, error) {
+	if err := bus.ValidName(name); err != nil {
+		return nil, err
+	}
+	var snapshot bus.Snapshot
+	err := look(name, func(o *bus.Observer) (err error) {
+		snapshot, err = o.Snapshot()
+		return err
+	})
+	switch {
+	case err == nil:
+	case broken(name):
+		return nil, nil
+	case errors.Is(err, bus.ErrNotFound):
+		return nil, err
+	default:
+		return nil, fmt.Errorf("%w; whether it is in use can not be seen (busd rm --force %s removes it nevertheless)", err, name)
+	}
+	var users []string
+	for _, c := range snapshot.Clients {
+		if c.Alive && !c.Daemon {
+			users = append(users, fmt.Sprintf("%s (pid %d)", c.Name, c.Pid))
+		}
+	}
+	daemons := otherDaemons(snapshot, 0)
+	if len(users) > 0 {
+		return daemons, fmt.Errorf("bus %s is in use by %s: end them, or remove it nevertheless with busd rm --force %s",
+			name, strings.Join(users, ", "), name)
+	}
+	return daemons, nil
+}
+
+// broken reports whether a bus has a key file and nothing that could be in use behind it.
+func broken(name string) bool {
+	infos, _ := bus.List()
+	for _, i := range infos {
+		if i.Name == name {
+			return i.State == "stale" || i.State == "incomplete"
+		}
+	}
+	return false
+}

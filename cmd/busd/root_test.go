@@ -1,0 +1,62 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWrongUsage(t *testing.T) {
+	ownDir(t)
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		stderr string
+	}{
+		{"no bus", nil, "use -b NAME or set SHMBUS_BUS"},
+		{"unknown command", []string{"sevre"}, `there is no command "sevre"; use one of completion, doctor`},
+		{"unknown flag", []string{"ls", "--jsno"}, "unknown flag: --jsno (see busd ls --help)"},
+		{"argument too many", []string{"ls", "x"}, `unexpected argument "x"`},
+		{"serve takes no argument", []string{"serve", "prices"}, `unexpected argument "prices"`},
+		{"no name", []string{"status"}, "SHMBUS_BUS"},
+		{"topics of which bus", []string{"topics"}, "SHMBUS_BUS"},
+		{"rm names its buses", []string{"rm"}, "which bus?"},
+		{"interval", []string{"status", "x", "--interval", "0s"}, "--interval 0s is too short"},
+		{"bus name", []string{"-b", "a/b"}, "invalid bus name"},
+		{"size", []string{"-b", "x", "--slots", "many"}, `"many" is no size`},
+		{"size beyond all bounds", []string{"-b", "x", "--subscribers", "9223372036854775807"}, "too large"},
+		{"impossible sizes", []string{"-b", "x", "--slots", "1000"}, "not a power of two"},
+		{"mode", []string{"-b", "x", "--mode", "999"}, "use octal permission bits"},
+		{"on-removed", []string{"-b", "x", "--on-removed", "cry"}, "neither exit nor recreate"},
+		{"log format", []string{"-b", "x", "--log-format", "xml"}, "neither text nor json"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := busd(t, tt.args...)
+			require.Equal(t, 2, r.code, r.stderr)
+			require.Contains(t, r.stderr, tt.stderr)
+			require.Regexp(t, `^busd: [^\n]+\n$`, r.stderr, "one line")
+			require.Empty(t, r.stdout)
+		})
+	}
+}
+
+func TestHelpGoesToStdout(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"ls", "--help"}, {"status", "-h"}, {"topics", "-h"}, {"rm", "-h"}, {"doctor", "-h"}, {"--version"}} {
+		r := busd(t, args...)
+		require.Zero(t, r.code)
+		require.NotEmpty(t, r.stdout)
+		require.Empty(t, r.stderr)
+	}
+}
+
+func TestCompletionKnowsTheBuses(t *testing.T) {
+	ownDir(t)
+	makeBus(t, "prices")
+	makeBus(t, "audit")
+	r := busd(t, "__complete", "status", "pr")
+	require.Zero(t, r.code)
+	require.Contains(t, r.stdout, "prices\n")
+	require.NotContains(t, r.stdout, "audit")
+	require.Contains(t, busd(t, "__complete", "rm", "prices", "").stdout, "audit\n")
+	require.Contains(t, busd(t, "completion", "bash").stdout, "busd")
+}

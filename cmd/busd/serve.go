@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
+)
+
+// serveFlags is the command line of serve.
+type serveFlags struct {
+	buses     []string
+	spec      spec
+	config    string
+	logFormat string
+	quiet     bool
+}
+
+func newServe() *cobra.Command {
+	f := serveFlags{spec: defaultSpec()}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "make or adopt buses, and watch for the death of their clients",
+		Long: `busd serve makes the buses, or adopts those that exist, and stays: the kernel tells it when a client
+dies, and it clears what the dead left and logs it. Idle, it uses no processor time at all.
+
+A bus does not need it. SIGTERM and SIGINT end busd and leave the bus, which the next busd adopts. More than one busd
+may serve a bus; the later one says so. Sizes are fixed when a bus is made.
+
+When somebody removes a bus, --on-removed exit has busd give it up, and end with code 1 after the last; recreate has it make an
+empty bus of the same name.
+
+` + configHelp + "\n\nUnder systemd (Type=notify or notify-reload) it tells when it is ready, reloading and stopping.\n\n" + envHelp,
+		Example: "  busd -b prices\n  busd serve -b prices,audit --slots 64K --slot-size 512 --mode 0660\n  busd --config /etc/busd.conf --log-format json",
+		Args:    arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.run(cmd.Context(), cmd.ErrOrStderr())
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringSliceVarP(&f.buses, "bus", "b", nil, "names of the buses (default: SHMBUS_BUS, unless there is a configuration file)")
+	f.spec.flags(fs)
+	fs.StringVar(&f.config, "config", "", "configuration file that lists more buses")
+	fs.StringVar(&f.logFormat, "log-format", "text", "text or json, to standard error")
+	fs.BoolVar(&f.quiet, "quiet", false, "log warnings and errors only")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("on-removed", cobra.FixedCompletions([]cobra.Completion{"exit", "recreate"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("bus", completeBuses)
+	return cmd
+}
+
+func (f serveFlags) run(ctx context.Context, stderr io.Writer) error {
+	log, err := newLogger(f.logFormat, f.quiet, stderr)
+	if err != nil {
+		return err
+	}
+	specs, err := f.specs()
+	if err != nil {
+		return err
+	}
+	n, err := newNotifier()
+	if err != nil {
+		log.Warn("the service manager cannot be told", "error", err)
+	}
+	defer n.close()
+
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, unix.SIGHUP)
+	defer signal.Stop(reload)
+
+	d := newDaemon(log, n)
+	d.reread = f.specs
+	d.hasConfig = f.config != ""
+	return d.run(ctx, specs, reload)
+}
+
+// specs returns what the command line and the configuration file ask for.
+func (f serveFlags) specs() ([]spec, error) {
+	var fromFile []spec
+	if f.config != "" {
+		var err error
+		if fromFile, err = loadConfig(f.config, f.spec); err != nil {
+			return nil, err
+		}
+	}
+	names := f.buses
+	if len(names) == 0 && f.config == "" {
+		name, err := cli.BusName("")
+		if err != nil {
+			return nil, cli.Usagef("%w (busd --help says more)", err)
+		}
+		names = []string{name}
+	}
+	specs, listed := fromFile, map[string]bool{}
+	for _, s := range fromFile {
+		listed[s.Name] = true
+	}
+	for _, name := range names {
+		if err := bus.ValidName(name); err != nil {
+			return nil, cli.Usagef("%w", err)
+		}
+		// The file may say more of a bus that is named here too.
+		if !listed[name] {
+			listed[name] = true
+			s := f.spec
+			s.Name = name
+			specs = append(specs, s)
+		}
+	}
+	for _, s := range specs {
+		if err := s.check(); err != nil {
+			return nil, cli.Usagef("bus %s: %w", s.Name, err)
+		}
+	}
+	if len(specs) == 0 {
+		return nil, fmt.Errorf("%s lists no bus: give it a section [NAME]", f.config)
+	}
+	return specs, nil
+}
+
+func newLogger(format string, quiet bool, w io.Writer) (*slog.Logger, error) {
+	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if quiet {
+		opts.Level = slog.LevelWarn
+	}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return nil, cli.Usagef("--log-format %q is neither text nor json", format)
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
+	"shmbus/layout"
+)
+
+// A spec says how a bus is to be made, and kept. The zero value is not one: see defaultSpec.
+type spec struct {
+	Name string
+
+	Slots, SlotSize, Topics, Publishers, Subscribers, Clients, MaxFrame cli.Size // -1: the bus's default
+
+	Mode         modeValue
+	RemoveOnExit bool
+	OnRemoved    onRemoved
+}
+
+func defaultSpec() spec {
+	return spec{
+		Slots: -1, SlotSize: -1, Topics: -1, Publishers: -1, Subscribers: -1, Clients: -1, MaxFrame: -1,
+		Mode: 0o600, OnRemoved: removedExit,
+	}
+}
+
+// flags defines the flags of a spec. The keys of a configuration file are the same ones.
+func (s *spec) flags(fs *pflag.FlagSet) {
+	d := layout.Default()
+	size := func(v *cli.Size, name, usage string, deflt int) {
+		fs.Var(v, name, fmt.Sprintf("%s (default %s)", usage, cli.Size(deflt)))
+	}
+	size(&s.Slots, "slots", "messages that the ring holds, a power of two", d.Slots)
+	size(&s.SlotSize, "slot-size", "bytes of a slot, a multiple of 64; 16 are the frame's header, and larger frames take several slots", d.SlotSize)
+	size(&s.Topics, "topics", "topics that there can ever be", d.Topics)
+	size(&s.Publishers, "publishers", "publishers at a time", d.Publishers)
+	size(&s.Subscribers, "subscribers", "subscriptions at a time", d.Subscribers)
+	fs.Var(&s.Clients, "clients", "processes, or handles, attached at a time (default publishers + subscribers + 32)")
+	size(&s.MaxFrame, "max-frame", "bytes of the largest message", d.MaxFrame)
+	fs.Var(&s.Mode, "mode", "permission bits of the bus: publishing and subscribing need rw, looking needs r")
+	fs.BoolVar(&s.RemoveOnExit, "remove-on-exit", s.RemoveOnExit, "remove the bus when busd ends by SIGTERM or SIGINT, instead of leaving it")
+	fs.Var(&s.OnRemoved, "on-removed", "what to do when somebody else removes the bus: exit or recreate")
+}
+
+// sizes returns the sizes by the names of their flags.
+func (s spec) sizes() map[string]cli.Size {
+	return map[string]cli.Size{
+		"slots": s.Slots, "slot-size": s.SlotSize, "topics": s.Topics, "publishers": s.Publishers,
+		"subscribers": s.Subscribers, "clients": s.Clients, "max-frame": s.MaxFrame,
+	}
+}
+
+// check refuses sizes that no int of 32 bits holds; which smaller ones make a bus is known to Create.
+func (s spec) check() error {
+	for name, v := range s.sizes() {
+		if v > math.MaxInt32 {
+			return fmt.Errorf("%s %s is too large", name, v)
+		}
+	}
+	return nil
+}
+
+// options returns what Create is told.
+func (s spec) options() []bus.Option {
+	opts := []bus.Option{bus.WithMode(fs.FileMode(s.Mode))}
+	for _, o := range []struct {
+		size cli.Size
+		with func(int) bus.Option
+	}{
+		{s.Slots, bus.WithSlots}, {s.SlotSize, bus.WithSlotSize}, {s.Topics, bus.WithTopics},
+		{s.Publishers, bus.WithPublishers}, {s.Subscribers, bus.WithSubscribers}, {s.Clients, bus.WithClients}, {s.MaxFrame, bus.WithMaxFrame},
+	} {
+		if o.size >= 0 {
+			opts = append(opts, o.with(int(o.size)))
+		}
+	}
+	return opts
+}
+
+// differences lists the sizes that were asked for and that an existing bus does not have.
+func (s spec) differences(g layout.Geometry) []string {
+	var list []string
+	for _, d := range []struct {
+		what string
+		want cli.Size
+		have int
+	}{
+		{"slots", s.Slots, g.Slots}, {"slot-size", s.SlotSize, g.SlotSize}, {"topics", s.Topics, g.Topics},
+		{"publishers", s.Publishers, g.Publishers}, {"subscribers", roundUp(s.Subscribers, 64), g.Subscribers},
+		{"clients", s.Clients, g.Clients}, {"max-frame", s.MaxFrame, g.MaxFrame},
+	} {
+		if d.want >= 0 && int(d.want) != d.have {
+			list = append(list, fmt.Sprintf("%s %s instead of %s", d.what, cli.Size(d.have), d.want))
+		}
+	}
+	return list
+}
+
+func roundUp(v, unit cli.Size) cli.Size {
+	if v < 0 {
+		return v
+	}
+	return max((v+unit-1)/unit*unit, unit)
+}
+
+// modeValue is a flag's value of permission bits, written in octal.
+type modeValue fs.FileMode
+
+func (m *modeValue) Set(s string) error {
+	v, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32)
+	if err != nil || v > 0o777 {
+		return fmt.Errorf("%q is no mode: use octal permission bits, as in 0660", s)
+	}
+	*m = modeValue(v)
+	return nil
+}
+func (m modeValue) String() string { return fmt.Sprintf("%04o", uint32(m)) }
+func (m modeValue) Type() string   { return "OCTAL" }
+
+// onRemoved is what busd does when its bus is removed by somebody else.
+type onRemoved string
+
+const (
+	removedExit     onRemoved = "exit"
+	removedRecreate onRemoved = "recreate"
+)
+
+func (o *onRemoved) Set(s string) error {
+	choices := []onRemoved{removedExit, removedRecreate}
+	if !slices.Contains(choices, onRemoved(s)) {
+		return fmt.Errorf("%q is neither exit nor recreate", s)
+	}
+	*o = onRemoved(s)
+	return nil
+}
+func (o onRemoved) String() string { return string(o) }
+func (o onRemoved) Type() string   { return "exit|recreate" }
+
+var (
+	_ pflag.Value = (*modeValue)(nil)
+	_ pflag.Value = (*onRemoved)(nil)
+	_ pflag.Value = (*cli.Size)(nil)
+)

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
+)
+
+func TestWriteStatus(t *testing.T) {
+	before, after := twoLooks()
+	var b strings.Builder
+	require.NoError(t, writeStatus(&b, after, ratesBetween(before, after)))
+	require.Equal(t, `prices: live, 1h00m old, uuid u
+  system V  key 0x00001234, shmid 5, semid 6, 3 MiB
+  ring      4096 slots of 256 bytes, 49% filled; oldest 0, head 2000; reliable backlog 25%
+  traffic   2k/s messages, 125 KiB/s
+  handled   1 deaths, 4 records reclaimed, 3 evictions, 2 wake-ups
+  busd      pid 10, up 1m00s
+
+publishers: 2 of 64
+  PID  NAME  TOPIC  RATE      BYTES  MESSAGES  POSITION  FULL  STATE    AGE
+   11  feed  eu.a   2k/s  125 KiB/s      2000      1999     0  ready     0s
+   11  feed  eu.b    0/s      0 B/s         0         0     0  waiting   0s
+
+subscribers: 2 of 256
+  PID  NAME  PATTERN  POLICY       RATE  RECEIVED  POSITION  LAG  LOST  STATE    AGE
+   11  feed  eu.>     reliable  1.98k/s      1980      1980   20     7  asleep    0s
+   11  feed  us.>     evict         0/s         0         0    0     0  evicted   0s
+
+other clients:
+  PID  NAME         STATE     AGE
+   10  busd         daemon  1m00s
+   12  gone\x1b[2J  dead       0s
+`, b.String())
+}
+
+func TestStatusLine(t *testing.T) {
+	before, after := twoLooks()
+	var b strings.Builder
+	require.NoError(t, writeStatusLine(&b, after, ratesBetween(before, after)))
+	require.Equal(t, "03:04:05.500 prices head=2000 rate=2k/s bytes=125 KiB/s fill=49% backlog=25% publishers=2 subscribers=2 maxlag=20 lost=7 deaths=1\n", b.String())
+}
+
+// TestStatusJSONIsDocumented holds the output to the help text.
+func TestStatusJSONIsDocumented(t *testing.T) {
+	var check func(reflect.Type)
+	check = func(typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			require.Regexp(t, `\b`+name+`\b`, statusJSONHelp)
+			if f.Type.Kind() == reflect.Slice && name != "topics" {
+				check(f.Type.Elem())
+			}
+		}
+	}
+	check(reflect.TypeFor[statusJSON]())
+}
+
+func TestStatusOfABus(t *testing.T) {
+	ownDir(t)
+	b := makeBus(t, "prices")
+	p, err := b.Publisher("eu.a")
+	require.NoError(t, err)
+	_, err = b.Subscribe("eu.>", bus.Reliable())
+	require.NoError(t, err)
+	for range 3 {
+		require.NoError(t, p.Publish(t.Context(), 1))
+	}
+
+	r := busd(t, "status", "prices")
+	require.Zero(t, r.code, r.stderr)
+	require.Contains(t, r.stdout, "head 3")
+	require.Contains(t, r.stdout, "publishers: 1 of 4")
+	require.Contains(t, r.stdout, "eu.>")
+
+	t.Setenv("SHMBUS_BUS", "prices")
+	r = busd(t, "status", "--json")
+	require.Zero(t, r.code, r.stderr)
+	var j statusJSON
+	require.NoError(t, json.Unmarshal([]byte(r.stdout), &j))
+	require.Equal(t, "live", j.State)
+	require.Equal(t, uint64(3), j.Head)
+	require.Equal(t, uint64(3), j.Subscribers[0].Lag)
+	require.Equal(t, "eu.a", j.Publishers[0].Topic)
+	require.Equal(t, uint64(3), j.Publishers[0].Messages)
+	require.Equal(t, "eu.a", j.Topics[0].Name)
+	require.Positive(t, j.IntervalNS)
+
+	require.NoError(t, b.Close())
+	r = busd(t, "status")
+	require.Contains(t, r.stdout, "publishers: 0 of 4\n\nsubscribers: 0 of 256\n")
+}
+
+func TestStatusOfNoBus(t *testing.T) {
+	ownDir(t)
+	makeBus(t, "audit")
+	r := busd(t, "status", "prices")
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, "audit", "the error says which there are")
+}
+
+func TestStatusWatchAppendsLines(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+	}{{"text", nil}, {"json", []string{"--json"}}} {
+		t.Run(tt.name, func(t *testing.T) {
+			ownDir(t)
+			b := makeBus(t, "prices")
+			ctx, end := context.WithCancelCause(t.Context())
+			w := &lineCounter{after: 3, then: func() { end(cli.SignalError{}) }}
+			args := append([]string{"status", "prices", "--watch", "--interval", "5ms"}, tt.args...)
+			require.Zero(t, cli.Exec(ctx, run, args, nil, w, io.Discard))
+			require.GreaterOrEqual(t, w.lines.Load(), int64(3))
+			require.NotContains(t, w.text.String(), "\x1b")
+
+			// A bus that is removed ends the watching.
+			w = &lineCounter{after: 2, then: func() { _ = bus.Remove(b.Name()) }}
+			require.Equal(t, 1, cli.Exec(t.Context(), run, args, nil, w, io.Discard))
+		})
+	}
+}
+
+func TestStatusWatchRedrawsOnATerminal(t *testing.T) {
+	ownDir(t)
+	makeBus(t, "prices")
+	master, terminal := openTerminal(t)
+	ctx, end := context.WithCancelCause(t.Context())
+	var command sync.WaitGroup
+	var code int
+	command.Go(func() {
+		defer terminal.Close() // so that reading ends, whatever happens
+		code = cli.Exec(ctx, run, []string{"status", "prices", "--watch", "--interval", "5ms"}, nil, terminal, io.Discard)
+	})
+	seen := ""
+	for b := make([]byte, 4096); strings.Count(seen, "\x1b[Hprices: live") < 3; {
+		n, err := master.Read(b)
+		require.NoError(t, err)
+		seen += string(b[:n])
+	}
+	end(cli.SignalError{})
+	command.Wait()
+	require.Zero(t, code)
+	require.Contains(t, seen, "\x1b[K\r\n", "what a longer line left is cleared")
+	require.Contains(t, seen, "\x1b[J", "and what more lines left")
+}
+
+// openTerminal returns the two ends of a pseudo-terminal.
+func openTerminal(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here: ", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	require.NoError(t, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { terminal.Close() })
+	return master, terminal
+}
+
+// lineCounter calls then when it has seen so many lines.
+type lineCounter struct {
+	lines atomic.Int64
+	text  strings.Builder
+	after int64
+	then  func()
+}
+
+func (l *lineCounter) Write(b []byte) (int, error) {
+	l.text.Write(b)
+	if n := l.lines.Add(int64(strings.Count(string(b), "\n"))); n == l.after {
+		l.then()
+	}
+	return len(b), nil
+}
+
+func TestSleepEndsWithTheContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.True(t, errors.Is(sleep(ctx, time.Hour), context.Canceled))
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
+)
+
+// topicJSON is an element of the output of topics --json.
+type topicJSON struct {
+	ID          int    `json:"id"`
+	Name        string `json:"name"`
+	Messages    uint64 `json:"messages"`
+	Bytes       uint64 `json:"bytes"`
+	Publishers  int    `json:"publishers"`
+	Subscribers int    `json:"subscribers"`
+}
+
+func newTopics() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "topics [NAME]",
+		Short: "list the topics of a bus",
+		Long: `busd topics lists every topic that the bus has had a publisher for, what was published on it, and how many
+publishers and subscriptions it has now.
+
+With --json: an array, sorted by name, of objects with
+  id, name, messages, bytes, publishers, subscribers`,
+		Args:              arguments(0, 1),
+		ValidArgsFunction: completeBuses,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := busArgument(args)
+			if err != nil {
+				return err
+			}
+			return look(name, func(o *bus.Observer) error {
+				s, err := o.Snapshot()
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return writeJSON(cmd.OutOrStdout(), newTopicsJSON(s), true)
+				}
+				return writeTopics(cmd.OutOrStdout(), cmd.ErrOrStderr(), s)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newTopicsJSON(s bus.Snapshot) []topicJSON {
+	list := make([]topicJSON, 0, len(s.Topics))
+	for _, t := range s.Topics {
+		list = append(list, topicJSON{t.ID, t.Name, t.Messages, t.Bytes, t.Publishers, t.Subscribers})
+	}
+	slices.SortFunc(list, func(a, b topicJSON) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+func writeTopics(stdout, stderr io.Writer, s bus.Snapshot) error {
+	if len(s.Topics) == 0 {
+		fmt.Fprintf(stderr, "bus %s has no topic yet; the first publisher of one makes it\n", s.Name)
+		return nil
+	}
+	t := cli.Table{Head: []string{"TOPIC", "ID>", "PUBS>", "SUBS>", "MESSAGES>", "BYTES>"}}
+	for _, x := range newTopicsJSON(s) {
+		t.Row(x.Name, strconv.Itoa(x.ID), strconv.Itoa(x.Publishers), strconv.Itoa(x.Subscribers), cli.Count(x.Messages), cli.Bytes(x.Bytes))
+	}
+	return t.Write(stdout, "")
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A Table is printed with its columns aligned. A heading that ends in ">" aligns its column right and is printed
+// without that sign.
+type Table struct {
+	Head []string
+	Rows [][]string
+}
+
+// Row adds a row; what is missing is empty.
+func (t *Table) Row(cells ...string) { t.Rows = append(t.Rows, cells) }
+
+// Write prints the table, each line behind the indent; nothing at all if there are no rows.
+func (t *Table) Write(w io.Writer, indent string) error {
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	columns := len(t.Head)
+	head, right, width := make([]string, columns), make([]bool, columns), make([]int, columns)
+	for i, h := range t.Head {
+		head[i], right[i] = strings.CutSuffix(h, ">")
+		width[i] = utf8.RuneCountInString(head[i])
+	}
+	rows := make([][]string, 0, 1+len(t.Rows))
+	rows = append(rows, head)
+	for _, r := range t.Rows {
+		row := make([]string, columns)
+		for i := range columns {
+			if i < len(r) {
+				row[i] = Printable(r[i])
+			}
+			if row[i] == "" {
+				row[i] = "-"
+			}
+			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
+		}
+		rows = append(rows, row)
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		var line strings.Builder
+		line.WriteString(indent)
+		for i, cell := range row {
+			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			if right[i] {
+				line.WriteString(pad + cell)
+			} else {
+				line.WriteString(cell + pad)
+			}
+			line.WriteString("  ")
+		}
+		b.WriteString(strings.TrimRight(line.String(), " "))
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Age formats how long ago something was, in one or two units: "3s", "5m10s", "2h05m", "4d03h".
+func Age(d time.Duration) string {
+	d = max(d, 0).Truncate(time.Second)
+	two := func(n int64) string { return string([]byte{byte('0' + n/10%10), byte('0' + n%10)}) }
+	s := int64(d / time.Second)
+	switch {
+	case s < 60:
+		return d.String()
+	case s < 3600:
+		return Count(uint64(s/60)) + "m" + two(s%60) + "s"
+	case s < 86400:
+		return Count(uint64(s/3600)) + "h" + two(s/60%60) + "m"
+	}
+	return Count(uint64(s/86400)) + "d" + two(s/3600%24) + "h"
+}
+
+// DropEmpty drops the columns that are empty in all rows.
+func (t *Table) DropEmpty() {
+	for c := len(t.Head) - 1; c >= 0; c-- {
+		used := false
+		for _, r := range t.Rows {
+			used = used || c < len(r) && r[c] != ""
+		}
+		if used {
+			continue
+		}
+		t.Head = slices.Delete(slices.Clone(t.Head), c, c+1)
+		for i, r := range t.Rows {
+			if c < len(r) {
+				t.Rows[i] = slices.Delete(slices.Clone(r), c, c+1)
+			}
+		}
+	}
+}

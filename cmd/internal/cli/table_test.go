@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTable(t *testing.T) {
+	table := Table{Head: []string{"NAME", "LAG>", "NOTE"}}
+	var b strings.Builder
+	require.NoError(t, table.Write(&b, ""))
+	require.Empty(t, b.String(), "a table without rows")
+
+	table.Row("précis", "7")
+	table.Row("x\x1b[2J", "12345", "late")
+	require.NoError(t, table.Write(&b, "  "))
+	require.Equal(t, `  NAME        LAG  NOTE
+  précis        7  -
+  x\x1b[2J  12345  late
+`, b.String())
+}
+
+func TestTableDropsEmptyColumns(t *testing.T) {
+	table := Table{Head: []string{"A", "B", "C"}}
+	table.Row("1", "", "3")
+	table.Row("4", "", "")
+	table.DropEmpty()
+	require.Equal(t, []string{"A", "C"}, table.Head)
+	require.Equal(t, [][]string{{"1", "3"}, {"4", ""}}, table.Rows)
+}
+
+func TestPrintable(t *testing.T) {
+	require.Equal(t, `naïve "x"`, Printable(`naïve "x"`))
+	require.Equal(t, `a\nb\x1b"c"`, Printable("a\nb\x1b\"c\""))
+	require.Equal(t, `\xff`, Printable("\xff"))
+}

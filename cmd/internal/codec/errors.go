@@ -1,0 +1,68 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxDepth is how many arrays and maps may contain one another in a frame.
+// Reading and writing recurse or keep a stack, and so do most consumers.
+const MaxDepth = 1000
+
+// DefaultMax is the length in bytes a [Reader] allows a line or a msgpack
+// object unless told otherwise.
+const DefaultMax = 16 << 20
+
+var (
+	// ErrTooDeep reports nesting beyond [MaxDepth].
+	ErrTooDeep = fmt.Errorf("nested deeper than %d levels", MaxDepth)
+	// ErrTooLong reports a line or object longer than the reader's maximum, or
+	// than the 4 GiB a msgpack length can express.
+	ErrTooLong = errors.New("longer than the maximum length")
+	// ErrTrailing reports bytes after the first whole value.
+	ErrTrailing = errors.New("unexpected data after the value")
+	// ErrInvalidByte reports 0xc1, the one byte msgpack gives no meaning.
+	ErrInvalidByte = errors.New("byte 0xc1 is not msgpack")
+)
+
+// SyntaxError reports a line or frame that is not what its format asks for.
+type SyntaxError struct {
+	// Format is JSON or Msgpack: the language the input was read as.
+	Format Format
+	// Offset counts the bytes of the line or frame before the error.
+	Offset int
+	// Err is the reason: one of this package's errors, io.ErrUnexpectedEOF for
+	// input that ends too early, or an error of the JSON tokenizer.
+	Err error
+}
+
+func (e *SyntaxError) Error() string {
+	reason := e.Err.Error()
+	if e.Err == io.ErrUnexpectedEOF {
+		reason = "ends before the value is whole"
+	}
+	return fmt.Sprintf("%v: byte %d: %s", e.Format, e.Offset, reason)
+}
+
+func (e *SyntaxError) Unwrap() error { return e.Err }
+
+func jsonError(line []byte, err error) error {
+	if se, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return &SyntaxError{JSON, int(se.ByteOffset), se.Err}
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return &SyntaxError{JSON, len(line), err}
+}
+
+func frameError(offset int, err error) error {
+	return &SyntaxError{Msgpack, offset, err}
+}
+
+// fits reports whether msgpack can express a payload of n bytes.
+func fits(n int) bool { return uint64(n) <= math.MaxUint32 }
