@@ -105,7 +105,7 @@ func (s *segment) alive(o layout.Owner) bool {
 // buryClient notes that a client is dead, and reports whether this call was the one that did.
 func (s *segment) buryClient(c int, old layout.ClientState) bool {
 	won := atomic.CompareAndSwapUint64(s.client(c, layout.ClientStateWord), uint64(old),
-		uint64(layout.MakeClientState(old.Generation(), layout.ClientFree)))
+		uint64(layout.MakeClientState(old.Generation(), layout.ClientDead)))
 	if won {
 		atomic.AddUint64(s.header(layout.HeaderDeaths), 1)
 	}

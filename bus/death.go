@@ -15,7 +15,7 @@ type Death struct {
 	Client      int
 	Pid         int // in the client's own pid namespace
 	Name        string
-	Publishers  int // records it had
+	Publishers  int // records it had that nobody had cleared yet
 	Subscribers int
 	At          time.Time // when it was noticed
 }
@@ -26,7 +26,7 @@ const bellLimit = 16384
 
 // WatchDeaths waits for clients to die, clears what they left, and reports each to f, which may be nil. It
 // returns when ctx ends or the bus is closed or removed. Any number of processes may watch, whether or not there is a
-// daemon: each death is counted, and reported, by one of them.
+// daemon, and each hears of every death; what the dead left is cleared by one of them.
 func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 	if err := b.adopt(); err != nil {
 		return err
@@ -35,11 +35,34 @@ func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(b.ctx, stop)()
-	err := b.listen(ctx, func() { b.clearTheDead(f) })
+	dead := b.newObituary(f)
+	err := b.listen(ctx, func() { b.clearTheDead(dead) })
 	if b.ctx.Err() != nil {
 		return ErrClosed
 	}
 	return err
+}
+
+// An obituary is what one watcher knows of the dead.
+type obituary struct {
+	report func(Death)
+	known  map[int]uint32 // client -> generation that is known to be dead
+}
+
+func (b *Bus) newObituary(report func(Death)) *obituary {
+	o := &obituary{report: report, known: make(map[int]uint32)}
+	b.theDead(func(c int, generation uint32) { o.known[c] = generation })
+	return o
+}
+
+// theDead calls f for each client record whose last client is known to have died.
+func (b *Bus) theDead(f func(c int, generation uint32)) {
+	for c := range b.seg.high(layout.HeaderClientHigh, b.seg.m.Geometry.Clients) {
+		state := layout.ClientState(atomic.LoadUint64(b.seg.client(c, layout.ClientStateWord)))
+		if state.State() == layout.ClientDead {
+			f(c, state.Generation())
+		}
+	}
 }
 
 // watch starts this handle's own listener, once: from then on a death makes all its sleepers look again,
@@ -47,8 +70,9 @@ func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 func (b *Bus) watch() {
 	b.watching.Do(func() {
 		b.watchers.Go(func() {
+			dead := b.newObituary(nil)
 			b.listen(b.ctx, func() {
-				b.clearTheDead(nil)
+				b.clearTheDead(dead)
 				b.dorm.kickAll()
 			})
 			b.dorm.kickAll() // closed or removed
@@ -88,46 +112,62 @@ func (b *Bus) listen(ctx context.Context, f func()) error {
 	}
 }
 
-// Recover clears what dead clients left, and returns how many it found. Whoever listens to the death bell does the
-// same; a record that nobody cleared is taken over by the next who needs one.
+// Recover clears what dead clients left, and returns how many it found that nobody else had. Whoever listens to the
+// death bell does the same; a record that nobody cleared is taken over by the next who needs one.
 func (b *Bus) Recover() (int, error) {
 	if err := b.adopt(); err != nil {
 		return 0, err
 	}
 	defer b.unref()
-	n := 0
-	err := b.clearTheDead(func(Death) { n++ })
+	n, err := b.buryTheDead()
+	b.clearRecords()
 	return n, err
 }
 
-func (b *Bus) clearTheDead(report func(Death)) error {
+// buryTheDead marks the clients that the kernel says are dead, and returns how many it was the first to mark.
+func (b *Bus) buryTheDead() (int, error) {
 	seg := b.seg
 	alive, err := seg.set.GetAll()
 	if err != nil {
-		return seg.semError(err)
+		return 0, seg.semError(err)
 	}
-	lives := func(c int) bool { return c < len(alive)/2 && alive[layout.SemLive(c)] > 0 }
+	n := 0
 	for c := range seg.high(layout.HeaderClientHigh, seg.m.Geometry.Clients) {
 		state := layout.ClientState(atomic.LoadUint64(seg.client(c, layout.ClientStateWord)))
 		// A client that joined after GetAll is not dead: the kernel is asked again.
-		if state.State() != layout.ClientJoined || lives(c) || seg.clientLives(c) {
-			continue
-		}
-		d := Death{
-			Client: c, At: time.Now(),
-			Pid:  int(atomic.LoadUint64(seg.client(c, layout.ClientPid))),
-			Name: layout.CString(seg.text(seg.m.Clients.At(c)+layout.ClientName, layout.NameSize)),
-		}
-		if !seg.buryClient(c, state) {
-			continue
-		}
-		d.Publishers, d.Subscribers = b.countRecords(c, state.Generation())
-		if report != nil {
-			defer report(d)
+		lives := int(layout.SemLive(c)) < len(alive) && alive[layout.SemLive(c)] > 0
+		if state.State() == layout.ClientJoined && !lives && !seg.clientLives(c) && seg.buryClient(c, state) {
+			n++
 		}
 	}
+	return n, nil
+}
+
+// clearTheDead clears what the dead left and reports those that are not known yet.
+func (b *Bus) clearTheDead(o *obituary) {
+	if _, err := b.buryTheDead(); err != nil {
+		return // removed: the wait that follows says so
+	}
+	var news []Death
+	b.theDead(func(c int, generation uint32) {
+		if o.known[c] == generation {
+			return
+		}
+		o.known[c] = generation
+		d := Death{
+			Client: c, At: time.Now(),
+			Pid:  int(atomic.LoadUint64(b.seg.client(c, layout.ClientPid))),
+			Name: layout.CString(b.seg.text(b.seg.m.Clients.At(c)+layout.ClientName, layout.NameSize)),
+		}
+		d.Publishers, d.Subscribers = b.countRecords(c, generation)
+		news = append(news, d)
+	})
 	b.clearRecords()
-	return nil
+	if o.report != nil {
+		for _, d := range news {
+			o.report(d)
+		}
+	}
 }
 
 func (b *Bus) countRecords(c int, generation uint32) (pubs, subs int) {

@@ -68,14 +68,19 @@ func TestDeathIsHeardByEverybody(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, snap.Subscribers, 2)
 	kill()
-	d := <-heard
-	require.Equal(t, 1, d.Publishers)
-	require.Equal(t, 2, d.Subscribers)
+	pubs, subs := 0, 0
+	for range 3 {
+		d := <-heard
+		require.NotZero(t, d.Pid)
+		pubs, subs = max(pubs, d.Publishers), max(subs, d.Subscribers)
+	}
+	require.Equal(t, 1, pubs)
+	require.Equal(t, 2, subs)
 	eventually(t, "records free", func() bool {
 		snap, err = b.Snapshot()
 		return len(snap.Subscribers) == 0 && len(snap.Publishers) == 0
 	})
-	require.Equal(t, uint64(1), snap.Deaths, "counted once, whoever heard it")
+	require.Equal(t, uint64(1), snap.Deaths, "counted once, however many heard it")
 	stop()
 	for range 3 {
 		require.ErrorIs(t, <-ended, context.Canceled)

@@ -154,6 +154,7 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	if err != nil {
 		return err
 	}
+	foreign := false
 	shm, err := sysvshm.Get(k.Key, 0, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -164,6 +165,7 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 		if err != nil {
 			return err
 		}
+		foreign = !ours
 		if ours && k.State == keyReady && !force {
 			if defect != nil {
 				return fmt.Errorf("%w; remove it first: busd rm", defect)
@@ -186,7 +188,7 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	if err != nil {
 		return err
 	}
-	if set.ID() == k.SemID || (k.State == keyCreating && madeAfter(sst.ChangeTime, st.ModTime())) {
+	if k.State == keyReady && set.ID() == k.SemID && !foreign || (k.State == keyCreating && madeAfter(sst.ChangeTime, st.ModTime())) {
 		return set.Remove()
 	}
 	return nil
@@ -206,14 +208,15 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile, written time.Time) (ours bo
 	defer mapping.Detach()
 	mem := mapping.Bytes()
 	_, _, defect = layout.DecodeHeader(mem, len(mem))
-	if k.State == keyReady {
-		return shm.ID() == k.ShmID, defect, nil
-	}
 	if len(mem) < layout.HeaderSize {
 		return false, defect, nil
 	}
 	var id layout.UUID
 	copy(id[:], mem[layout.HeaderUUID:])
+	if k.State == keyReady {
+		// After a reboot identifiers begin again: a sound segment of another bus is never ours.
+		return id.String() == k.UUID || defect != nil && shm.ID() == k.ShmID, defect, nil
+	}
 	untouched := id == layout.UUID{} && madeAfter(st.ChangeTime, written) && st.Attached <= 1
 	return id.String() == k.UUID || untouched, defect, nil
 }

@@ -95,6 +95,7 @@ type ClientState uint64
 const (
 	ClientFree   = 0
 	ClientJoined = 1
+	ClientDead   = 2 // free, and its last client died: who listens to the bell can tell
 )
 
 // MakeClientState packs a client's state word.
@@ -105,7 +106,7 @@ func MakeClientState(generation, state uint32) ClientState {
 // Generation returns how many clients have used the record.
 func (c ClientState) Generation() uint32 { return uint32(c >> 32) }
 
-// State returns ClientFree or ClientJoined.
+// State returns ClientFree, ClientJoined or ClientDead.
 func (c ClientState) State() uint32 { return uint32(c) }
 
 // A Gate is the word with which a reliable subscriber holds publishers back:

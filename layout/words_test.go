@@ -87,6 +87,19 @@ func TestWakePositionNearWrap(t *testing.T) {
 	}
 }
 
+// TestNotYet: the position of a sleeper that has none yet is not one that a sleeper has before 2^46-1.
+func TestNotYet(t *testing.T) {
+	w := MakeWake(NotYet, 3, Asleep)
+	if NotYet != 1<<46-1 || !w.IsNotYet() || !w.With(Claimed).IsNotYet() || w.Generation() != 3 {
+		t.Errorf("wake %x", w)
+	}
+	for _, p := range []uint64{0, 1, NotYet - 1, NotYet + 1, 1 << 62} {
+		if MakeWake(p, 3, Asleep).IsNotYet() {
+			t.Errorf("a sleeper at %d is taken for one without a position", p)
+		}
+	}
+}
+
 func TestLapOf(t *testing.T) {
 	for _, tt := range []struct {
 		position uint64
