@@ -53,6 +53,7 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	bits, bit := seg.header(layout.HeaderSleepers+8*(s.index/64)), uint64(1)<<(s.index%64)
 	s.sleeper.fallAsleep()
 	atomic.OrUint64(bits, bit)
+	s.crossed() // behind a barrier: a publisher that blocks now sees the cursor, or is seen here
 	var err error
 	if _, st := s.cur.Peek(); st == ring.Empty && !s.in.stale(seg) && !s.closed.Load() && !seg.removed() {
 		s.sleeper.lookedAt(s.cur.Next())

@@ -1,0 +1,36 @@
+//go:build amd64 && !race
+
+package bus
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A small publish has one locked instruction, that of the ring's exchange, and a receive none: there are none in what
+// the bus adds to the ring. The XCHG of an atomic store on amd64 is one.
+func TestNoLockedInstructions(t *testing.T) {
+	archive := filepath.Join(t.TempDir(), "bus.a")
+	out, err := exec.Command("go", "build", "-o", archive, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	locked := regexp.MustCompile(`\t(LOCK|XCHG\w*|[LMS]FENCE|XADD\w*)\b.*`)
+	for _, f := range []string{
+		"(*Publisher).PublishRaw", "(*Publisher).published", "(*Publisher).wakeInterested", "(*Publisher).publishFilled",
+		"(*guard).enter", "(*guard).exit",
+		"(*Subscription).Next", "(*Subscription).Receive", "(*Subscription).TryNext", "(*Subscription).Read",
+		"(*Subscription).look", "(*Subscription).take", "(*Subscription).advance", "(*Subscription).skip", "(*Subscription).count",
+		"(*Subscription).crossed", "(*segment).wakeBlocked", "(*interest).topic",
+	} {
+		out, err := exec.Command("go", "tool", "objdump", "-s", "^shmbus/bus."+regexp.QuoteMeta(f)+"$", archive).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		inlined := !strings.Contains(string(out), "\tRET")
+		require.True(t, !inlined || f == "(*interest).topic" || f == "(*guard).enter" || f == "(*Subscription).crossed" || f == "(*Subscription).count",
+			"there is no code of %s", f)
+		require.Empty(t, locked.FindAllString(string(out), -1), f)
+	}
+}
