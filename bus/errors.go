@@ -58,6 +58,13 @@ func (e *NotFoundError) Error() string {
 
 func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
 
+// A goneError says that a bus is not there any more, though something of it is.
+type goneError string
+
+func (e goneError) Error() string { return string(e) }
+
+func (e goneError) Is(target error) bool { return target == ErrNotFound }
+
 // A LossError is what a subscription returns instead of the messages that it lost. The
 // subscription goes on behind them at the next call.
 type LossError struct {

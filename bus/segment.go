@@ -255,7 +255,7 @@ func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment, err
 	}
 	seg, err := attachKey(k.Key, flags)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: its key file %s is there, but segment and semaphores are gone (create it again, or clean up with: busd doctor --fix)", ErrNotFound, path)
+		return nil, goneError(fmt.Sprintf("its key file %s is there, but segment and semaphores are gone: create it again, or clean up with: busd doctor --fix", path))
 	}
 	if err != nil {
 		return nil, err
@@ -282,7 +282,7 @@ func attachSegment(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*segment, er
 	mapping, err := shm.Attach(flags)
 	if err != nil {
 		if errors.Is(err, sysvshm.ErrRemoved) {
-			err = fmt.Errorf("%w: %w", ErrNotFound, err)
+			err = goneError(err.Error())
 		}
 		return nil, err
 	}
@@ -308,7 +308,7 @@ func attachSegment(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*segment, er
 	}
 	seg := &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}
 	if seg.removed() {
-		return fail(fmt.Errorf("%w (%w)", ErrRemoved, ErrNotFound))
+		return fail(fmt.Errorf("%w just now: %w", ErrRemoved, goneError("it may be created again")))
 	}
 	return seg, nil
 }

@@ -85,7 +85,6 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	atomic.StoreUint64(seg.sub(i, layout.SubSince), uint64(time.Now().UnixNano()))
 	atomic.StoreUint64(seg.sub(i, layout.SubPolicy), c.policy)
 	atomic.StoreUint64(seg.sub(i, layout.SubPatience), uint64(c.patience))
-	in.match(b.topics, i)
 	from := ring.FromNow()
 	switch c.start.kind {
 	case 1:
@@ -106,6 +105,8 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		bytes:    seg.sub(i, layout.SubBytes),
 		lost:     seg.sub(i, layout.SubLost),
 	}
+	// Who sees the interest can rely on the start: what is published from then on is received.
+	in.match(b.topics, i)
 	s.guard.release = func() {
 		b.wipeSubscriber(i)
 		atomic.StoreUint64(seg.sub(i, layout.SubOwner), 0)

@@ -1,0 +1,32 @@
+// Command buspub publishes messages on a bus: its arguments, or the lines of its standard input.
+//
+//	buspub -b NAME TOPIC [MESSAGE…]
+//
+// # Input
+//
+// Each line of standard input is one message; with --format msgpack each object of the stream is. The format says what
+// becomes of a line: json (the default) is parsed, text is a string, raw is bytes. In json a line of white space
+// is no message. A last line without a newline counts.
+//
+// What cannot be published, because it is not what the format asks for, too large, or (with --no-wait) because the
+// ring is full, is named with the number of its line. It ends the command, or with --on-error skip
+// is left out: at most ten such lines a second are reported one by one, the others in sums.
+//
+// # Waiting
+//
+// Standard input is read a few hundred kilobytes ahead. --timeout limits one wait for others: for room in the ring, which
+// takes reliable subscribers that lag, or for --subscribers. It does not limit the wait for input.
+//
+// # Exit codes
+//
+//	0    everything was published
+//	1    failed, or with --on-error skip something was left out
+//	2    wrong usage
+//	3    timed out: --wait, --timeout
+//	130  SIGINT and
+//	143  SIGTERM came before the end of the input; they end the command between two messages
+package main
+
+import "shmbus/cmd/internal/cli"
+
+func main() { cli.Main(run) }

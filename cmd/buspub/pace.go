@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// pacerNap is the shortest sleep worth its system call; what is due within it is published at once.
+	pacerNap = 200 * time.Microsecond
+	// pacerBacklog is how much of a delay is made up for afterwards.
+	pacerBacklog = 10 * time.Millisecond
+)
+
+// A pacer spreads messages evenly over time.
+type pacer struct {
+	gap time.Duration // between two messages
+	due time.Time     // of the next
+}
+
+func newPacer(rate float64) *pacer {
+	return &pacer{gap: max(1, time.Duration(min(float64(time.Second)/rate, float64(1<<62))))}
+}
+
+// wait returns when the next message is due, or with the context's cause.
+func (p *pacer) wait(ctx context.Context) error {
+	now := time.Now()
+	switch earliest := now.Add(-pacerBacklog); {
+	case p.due.IsZero() || p.gap > pacerBacklog && p.due.Before(now):
+		p.due = now
+	case p.due.Before(earliest):
+		p.due = earliest
+	}
+	if d := p.due.Sub(now); d >= pacerNap {
+		if err := sleep(ctx, d); err != nil {
+			return err
+		}
+	}
+	p.due = p.due.Add(p.gap)
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

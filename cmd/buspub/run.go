@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
+)
+
+const (
+	openPoll        = 20 * time.Millisecond
+	subscribersPoll = 10 * time.Millisecond
+)
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	cmd := newCommand(func(cmd *cobra.Command, o options) error {
+		return start(cmd.Context(), o, stdin, stderr)
+	})
+	cmd.SetArgs(append([]string{}, args...))
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	return cmd.ExecuteContext(ctx)
+}
+
+// start does what the options say, up to the end of the input.
+func start(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) error {
+	b, err := open(ctx, o)
+	if err != nil {
+		return interrupted(ctx, err, 0)
+	}
+	defer b.Close()
+	var with []bus.PublisherOption
+	if o.noWait {
+		with = append(with, bus.NoWait())
+	}
+	if o.stamp {
+		with = append(with, bus.WithTime())
+	}
+	p, err := b.Publisher(o.topic, with...)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := awaitSubscribers(ctx, b, o); err != nil {
+		return interrupted(ctx, err, 0)
+	}
+	j := newJob(p, o, stderr)
+	err = j.run(ctx, stdin)
+	if closing := p.Close(); err == nil {
+		err = closing
+	}
+	if o.stats {
+		j.report()
+	}
+	return interrupted(ctx, err, j.published)
+}
+
+func open(ctx context.Context, o options) (*bus.Bus, error) {
+	if o.create {
+		b, _, err := bus.OpenOrCreate(o.bus)
+		return b, err
+	}
+	deadline := time.Now().Add(o.wait)
+	for {
+		b, err := bus.Open(o.bus)
+		missing := errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrIncomplete)
+		left := time.Until(deadline)
+		switch {
+		case !missing || o.wait == 0:
+			return b, err
+		case left <= 0:
+			return nil, fmt.Errorf("%w after %v: %w", cli.ErrTimeout, o.wait, err)
+		}
+		if err := sleep(ctx, min(openPoll, left)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// awaitSubscribers returns when enough subscriptions want the topic. It wants to see them twice, since
+// a subscription shows its interest a moment before it has its place in the ring.
+func awaitSubscribers(ctx context.Context, b *bus.Bus, o options) error {
+	if o.subscribers == 0 {
+		return nil
+	}
+	deadline := time.Now().Add(o.timeout)
+	for seen := false; ; {
+		s, err := b.Snapshot()
+		if err != nil {
+			return err
+		}
+		n := interested(s, o.topic)
+		enough := n >= o.subscribers
+		if enough && seen {
+			return nil
+		}
+		seen = enough
+		if o.timeout > 0 && time.Now().After(deadline) {
+			return fmt.Errorf("%w after %v: %d of %d subscriptions want %s", cli.ErrTimeout, o.timeout, n, o.subscribers, o.topic)
+		}
+		if err := sleep(ctx, subscribersPoll); err != nil {
+			return err
+		}
+	}
+}
+
+func interested(s bus.Snapshot, topic string) int {
+	for _, t := range s.Topics {
+		if t.Name == topic {
+			return t.Subscribers
+		}
+	}
+	return 0
+}
+
+// interrupted replaces err by what gives the exit code of a signal, if it was a signal that ended ctx. The
+// input has not come to its end then, so that this is no success.
+func interrupted(ctx context.Context, err error, published uint64) error {
+	var end cli.SignalError
+	if err == nil || !errors.As(context.Cause(ctx), &end) {
+		return err
+	}
+	if !errors.As(err, &end) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	number, _ := end.Signal.(syscall.Signal)
+	return &cli.ExitError{
+		Code: 128 + int(number),
+		Err:  fmt.Errorf("%v; %d messages were published", end, published),
+	}
+}
