@@ -110,7 +110,8 @@ type publisherConfig struct {
 // NoWait makes publishing fail with [ErrFull] where it would have to wait for a reliable subscriber.
 func NoWait() PublisherOption { return func(c *publisherConfig) { c.noWait = true } }
 
-// WithTime stamps every message with the time of its publication, which costs 8 bytes and the reading of a clock.
+// WithTime stamps every message with the time at which it was ready to be published, before any wait for room. It costs
+// 8 bytes of each message and the reading of a clock.
 func WithTime() PublisherOption { return func(c *publisherConfig) { c.time = true } }
 
 // WaitBy sets how a publisher waits for room.
