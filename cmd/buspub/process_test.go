@@ -33,12 +33,12 @@ func TestProcess(t *testing.T) {
 			home(t)
 			create(t, "b")
 			got := shell(t, tt.script)
-			require.Equal(t, tt.code, got.code, got.stderr)
-			require.Equal(t, tt.stdout, got.stdout)
+			require.Equal(t, tt.code, got.Code, got.Stderr)
+			require.Equal(t, tt.stdout, got.Stdout)
 			if tt.stderr == "" {
-				require.Empty(t, got.stderr)
+				require.Empty(t, got.Stderr)
 			}
-			require.True(t, strings.Contains(got.stderr, tt.stderr), got.stderr)
+			require.True(t, strings.Contains(got.Stderr, tt.stderr), got.Stderr)
 		})
 	}
 }

@@ -43,14 +43,14 @@ func TestProcess(t *testing.T) {
 			home(t)
 			b := create(t, "b")
 			got := shell(t, tt.script)
-			require.Equal(t, tt.code, got.code, got.stderr)
-			require.Equal(t, tt.stdout, got.stdout)
+			require.Equal(t, tt.code, got.Code, got.Stderr)
+			require.Equal(t, tt.stdout, got.Stdout)
 			if tt.stderr == "" {
-				require.Empty(t, got.stderr)
+				require.Empty(t, got.Stderr)
 			}
-			require.Contains(t, got.stderr, tt.stderr)
-			require.LessOrEqual(t, strings.Count(got.stderr, "bussub: "), 1, got.stderr)
-			require.Less(t, got.took, 10*time.Second)
+			require.Contains(t, got.Stderr, tt.stderr)
+			require.LessOrEqual(t, strings.Count(got.Stderr, "bussub: "), 1, got.Stderr)
+			require.Less(t, got.Took, 10*time.Second)
 			require.Equal(t, 0, subscribers(t, b), "the subscription is closed")
 		})
 	}
@@ -115,9 +115,9 @@ func TestIdentity(t *testing.T) {
 					for p in $pids; do wait $p || exit; done
 					for i in $(seq %[1]d); do cmp %[4]s out$i || exit; done
 				`, subscribers, in.format, in.messages, file))
-				require.Equal(t, 0, got.code, got.stderr)
-				require.Empty(t, got.stderr)
-				require.Empty(t, got.stdout)
+				require.Equal(t, 0, got.Code, got.Stderr)
+				require.Empty(t, got.Stderr)
+				require.Empty(t, got.Stdout)
 			})
 		}
 	}
