@@ -53,7 +53,7 @@ func Open(name string, opts ...Option) (*Bus, error) {
 func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
 	for {
 		b, err := Open(name, opts...)
-		if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrIncomplete) {
+		if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrIncomplete) && !errors.Is(err, ErrRemoved) {
 			return b, false, err
 		}
 		b, err = Create(name, opts...)

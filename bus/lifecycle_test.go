@@ -258,3 +258,32 @@ func TestTablesFull(t *testing.T) {
 	require.Equal(t, "clients", full.Table)
 	require.True(t, errors.Is(err, ErrTableFull))
 }
+
+// A remover can die behind each of its steps; the next creator finishes what it began.
+func TestCreateAfterRemoverDied(t *testing.T) {
+	for name, die := range map[string]func(b *Bus) error{
+		"behind the mark": func(b *Bus) error {
+			atomic.StoreUint64(b.seg.header(layout.HeaderState), layout.StateRemoved)
+			return nil
+		},
+		"behind the set":     func(b *Bus) error { return b.seg.set.Remove() },
+		"behind the segment": func(b *Bus) error { return errors.Join(b.seg.set.Remove(), b.seg.shm.Remove()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := WithDir(t.TempDir())
+			b, err := Create("x", dir)
+			require.NoError(t, err)
+			require.NoError(t, die(b))
+			require.NoError(t, b.Close())
+			again, created, err := OpenOrCreate("x", dir)
+			require.NoError(t, err)
+			require.True(t, created)
+			require.NoError(t, again.Close())
+			require.NoError(t, Remove("x", dir))
+			shms, _ := sysvshm.List()
+			sets, _ := sysvsem.List()
+			require.Empty(t, shms)
+			require.Empty(t, sets)
+		})
+	}
+}

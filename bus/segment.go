@@ -167,10 +167,14 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 		}
 		foreign = !ours
 		if ours && k.State == keyReady && !force {
-			if defect != nil {
+			switch {
+			case errors.Is(defect, ErrRemoved):
+				// Whoever removed it did not get to the end.
+			case defect != nil:
 				return fmt.Errorf("%w; remove it first: busd rm", defect)
+			default:
+				return ErrExists
 			}
-			return ErrExists
 		}
 		if ours {
 			if err := shm.Remove(); err != nil {
@@ -207,7 +211,10 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile, written time.Time) (ours bo
 	}
 	defer mapping.Detach()
 	mem := mapping.Bytes()
-	_, _, defect = layout.DecodeHeader(mem, len(mem))
+	h, _, defect := layout.DecodeHeader(mem, len(mem))
+	if defect == nil {
+		defect = halfRemoved(mem, h)
+	}
 	if len(mem) < layout.HeaderSize {
 		return false, defect, nil
 	}
@@ -219,6 +226,21 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile, written time.Time) (ours bo
 	}
 	untouched := id == layout.UUID{} && madeAfter(st.ChangeTime, written) && st.Attached <= 1
 	return id.String() == k.UUID || untouched, defect, nil
+}
+
+// halfRemoved returns ErrRemoved for a bus that is marked removed, or whose semaphore set is gone.
+func halfRemoved(mem []byte, h layout.Header) error {
+	w, err := newWords(mem, layout.Map{Size: layout.HeaderSize})
+	if err != nil {
+		return err
+	}
+	if atomic.LoadUint64(w.header(layout.HeaderState)) != layout.StateLive {
+		return ErrRemoved
+	}
+	if _, err := sysvsem.FromID(int(h.SemID)).Stat(); errors.Is(err, sysvsem.ErrRemoved) {
+		return ErrRemoved
+	}
+	return nil
 }
 
 // madeAfter compares the kernel's time of an object, in whole seconds of a clock that

@@ -49,7 +49,7 @@ func dieAt(tb rapid.TB, r *Ring, p *Publisher, at step, value uint64, rival func
 		case position:
 			atomic.StoreUint64(slotPosition(r.slot(mine)), pos)
 		case intent:
-			atomic.StoreUint64(p.intent, pos)
+			atomic.StoreUint64(p.intent, pos+1)
 		case inFlight:
 			atomic.StoreUint64(pair, uint64(layout.InFlight(mine, w.Slot())))
 		case lostRace:
@@ -149,6 +149,37 @@ func TestNoEvidenceYet(t *testing.T) {
 		t.Fatalf("a's pair is %#x, a owns %d", atomic.LoadUint64(wordA), truthA)
 	}
 	expectBalance(t, r)
+}
+
+// TestOpenPairsAreNoEvidence: three die one after the other behind their exchanges, each having displaced what the one before
+// published. Of the second's two slots, one is named by the first's pair and one by the third's: that proves nothing.
+func TestOpenPairsAreNoEvidence(t *testing.T) {
+	r := newRing(t, geometry(8, 2, 4))
+	others := openPublisher(t, r, 3)
+	var words [3]*uint64
+	var truth [3]uint32
+	for i := range 3 {
+		words[i], truth[i] = dieAt(t, r, openPublisher(t, r, i), swapped, 1, nil)
+		if i > 0 && truth[i] != layout.Pair(atomic.LoadUint64(words[i-1])).Mine() {
+			t.Fatal("the case is not the one meant")
+		}
+		if i < 2 {
+			publishAll(t, others, seq(0, 7)...)
+		}
+	}
+	for _, i := range []int{1, 0} {
+		if p := openPublisher(t, r, i); len(p.slots) != 1 || layout.Pair(atomic.LoadUint64(words[i])).IsSettled() {
+			t.Fatalf("without evidence record %d has %d slots, pair %#x", i, len(p.slots), atomic.LoadUint64(words[i]))
+		}
+		expectBalance(t, r)
+	}
+	for _, i := range []int{2, 1, 0} { // the ring tells whose the third's is, that tells the second's, and so on
+		openPublisher(t, r, i)
+		if got := layout.Pair(atomic.LoadUint64(words[i])); got != layout.Settled(truth[i]) {
+			t.Fatalf("record %d: pair %#x, it owns %d", i, uint64(got), truth[i])
+		}
+		expectBalance(t, r)
+	}
 }
 
 // TestUnsettled: a record all of whose pairs are open has no publisher until there is evidence.

@@ -173,8 +173,12 @@ func TestProtected(t *testing.T) {
 
 // TestJoinWhilePublishing: reliable readers come and go while publishers run at full speed round a small ring; none loses anything.
 func TestJoinWhilePublishing(t *testing.T) {
-	const pubs, subs, each = 2, 3, 10
+	const pubs, subs, each = 4, 3, 12
 	r := newRing(t, geometry(8, 2, pubs))
+	for s := range 64 { // open gates that take time to look at, behind those of the readers
+		r.CloseGate(s)
+		r.OpenGate(s, r.Gate(s), layout.GateOpen)
+	}
 	var stop atomic.Bool
 	var writers, readers sync.WaitGroup
 	for i := range pubs {
@@ -190,8 +194,10 @@ func TestJoinWhilePublishing(t *testing.T) {
 	for s := range subs {
 		readers.Go(func() {
 			for time.Now().Before(deadline) && !t.Failed() {
-				c := r.Join(s*21, FromNow(), true)
-				joins.Add(1)
+				c := r.Join(s, FromNow(), true)
+				for range joins.Add(1) % 4 {
+					runtime.Gosched() // the ring fills up meanwhile
+				}
 				for got := 0; got < each && time.Now().Before(deadline); {
 					at := c.Next()
 					switch _, st := take(t, c); st {
@@ -204,8 +210,8 @@ func TestJoinWhilePublishing(t *testing.T) {
 						return
 					}
 				}
-				r.OpenGate(s*21, r.Gate(s*21), layout.GateOpen)
-				r.ForgetGate(s * 21)
+				r.OpenGate(s, r.Gate(s), layout.GateOpen)
+				r.ForgetGate(s)
 			}
 		})
 	}

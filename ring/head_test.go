@@ -33,13 +33,15 @@ func TestHead(t *testing.T) {
 		head := base + uint64(rapid.Int64Range(-int64(min(base, 3*n)), 3*int64(n)).Draw(t, "offset"))
 		below := func(what string) uint64 { return head - min(head, rapid.Uint64Range(0, 1<<30*n).Draw(t, what)) }
 		certified, intent := below("certified"), below("intent")
-		switch rapid.IntRange(0, 3).Draw(t, "intent of the newest") {
+		switch rapid.IntRange(0, 4).Draw(t, "intent of the newest") {
 		case 0:
 			intent = head + 1 // it is about to publish at the head
 		case 1:
 			intent = head // it has published the newest
 		case 2:
 			intent = 0
+		case 3:
+			intent = head + 2 + rapid.Uint64Range(0, 1<<30*n).Draw(t, "nonsense") // is not believed
 		}
 		fillTo(r, head, certified, intent)
 		if got := r.Head(); got != head {

@@ -76,6 +76,9 @@ func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 			return p.Next() - 1
 		case Limit:
 			if who, _ := p.Rescan(); who >= 0 {
+				if tb.Failed() {
+					return 0 // whom it waits for may have ended
+				}
 				runtime.Gosched()
 			}
 		default:
@@ -322,8 +325,13 @@ func TestLimitKeepsSlot(t *testing.T) {
 	p.Fill(0, buf[:])
 	info := layout.MakeFrameInfo(48, layout.FlagWhole, 0, 0)
 	for range 3 {
+		// As a lost race leaves it.
+		atomic.StoreUint64(p.pairs[p.turn], uint64(layout.InFlight(p.slots[p.turn], r.load(7).Slot())))
 		if st := p.Exchange(info, 8); st != Limit {
 			t.Fatalf("status %d, want Limit", st)
+		}
+		if b := r.Audit(); b.Unsettled > 0 {
+			t.Fatalf("a publisher that waits has a pair in flight: %+v", b)
 		}
 		if who, at := p.Rescan(); who != 0 || at != 0 {
 			t.Fatalf("held back by %d at %d", who, at)

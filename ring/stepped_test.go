@@ -9,9 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -31,19 +31,25 @@ func init() {
 	}
 }
 
-// steppedChild publishes one message between two stops.
+// steppedChild runs one operation between two stops, again and again: "exchange", "join" or "rescan".
 func steppedChild() {
-	file, record, _ := strings.Cut(os.Getenv(steppedEnv), ":")
+	file, operation, _ := strings.Cut(os.Getenv(steppedEnv), ":")
 	r, mem, err := mapRing(file)
 	if err != nil {
 		panic(err)
 	}
 	defer syscall.Munmap(mem)
-	i, err := strconv.Atoi(record)
-	if err != nil {
-		panic(err)
+	pid, tid := os.Getpid(), syscall.Gettid()
+	stop := func() { syscall.Tgkill(pid, tid, syscall.SIGSTOP) }
+	if operation == "join" {
+		for {
+			stop()
+			r.Join(0, FromNow(), true)
+			stop()
+			r.OpenGate(0, r.Gate(0), layout.GateOpen)
+		}
 	}
-	p, err := r.Publisher(i)
+	p, err := r.Publisher(0)
 	if err != nil {
 		panic(err)
 	}
@@ -51,10 +57,17 @@ func steppedChild() {
 	var buf [48]byte
 	message(&buf, 7777)
 	p.Fill(0, buf[:])
-	pid, tid := os.Getpid(), syscall.Gettid()
-	syscall.Tgkill(pid, tid, syscall.SIGSTOP)
-	st := p.Exchange(layout.MakeFrameInfo(48, layout.FlagWhole, uint16(i), 0), 7777)
-	syscall.Tgkill(pid, tid, syscall.SIGSTOP)
+	info := layout.MakeFrameInfo(48, layout.FlagWhole, 0, 0)
+	for operation == "rescan" {
+		stop()
+		p.Rescan()
+		for p.Exchange(info, 7777) == Done {
+		}
+		stop()
+	}
+	stop()
+	st := p.Exchange(info, 7777)
+	stop()
 	if st != Done {
 		panic(st)
 	}
@@ -105,19 +118,8 @@ func TestKilledAtEachInstruction(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := layout.NewMap(steppedGeometry)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file := filepath.Join(t.TempDir(), "ring")
-			if err := os.WriteFile(file, make([]byte, m.Size), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			r, mem, err := mapRing(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer syscall.Munmap(mem)
+			file, r := steppedRing(t)
+			m, mem := r.Layout(), r.base
 			r.FormatAt(tt.start)
 			tt.setup(t, r)
 			head := r.Head()
@@ -150,17 +152,22 @@ func TestKilledAtEachInstruction(t *testing.T) {
 	}
 }
 
-// stepThrough calls look before each instruction between the child's two stops.
-func stepThrough(t *testing.T, file string, look func()) {
+// A tracee is a child process that is run from stop to stop, or by the instruction.
+type tracee struct {
+	t   *testing.T
+	pid int
+}
+
+// trace starts a child that maps file and runs operation. The test's goroutine stays on its thread until the test ends.
+func trace(t *testing.T, file, operation string) *tracee {
 	t.Helper()
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe, "-test.run=^$")
-	cmd.Env = append(os.Environ(), steppedEnv+"="+file+":0", "GODEBUG=asyncpreemptoff=1", "GOGC=off")
+	cmd.Env = append(os.Environ(), steppedEnv+"="+file+":"+operation, "GODEBUG=asyncpreemptoff=1", "GOGC=off")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); errors.Is(err, syscall.EPERM) {
@@ -168,47 +175,205 @@ func stepThrough(t *testing.T, file string, look func()) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	pid := cmd.Process.Pid
-	defer func() {
+	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-	}()
-	wait := func() syscall.Signal {
-		t.Helper()
-		var ws syscall.WaitStatus
-		if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
-			t.Fatal(err)
-		}
-		if !ws.Stopped() {
-			t.Fatalf("the child ended: %v", ws)
-		}
-		return ws.StopSignal()
+		runtime.UnlockOSThread()
+	})
+	c := &tracee{t, cmd.Process.Pid}
+	if c.wait() != syscall.SIGSTOP {
+		c.run()
 	}
+	return c
+}
+
+func (c *tracee) wait() syscall.Signal {
+	c.t.Helper()
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(c.pid, &ws, 0, nil); err != nil {
+		c.t.Fatal(err)
+	}
+	if !ws.Stopped() {
+		c.t.Fatalf("the child ended: %v", ws)
+	}
+	return ws.StopSignal()
+}
+
+// run lets the child run to its next stop.
+func (c *tracee) run() {
+	c.t.Helper()
 	forward := 0
-	for sig := wait(); sig != syscall.SIGSTOP; sig = wait() {
+	for {
+		if err := syscall.PtraceCont(c.pid, forward); err != nil {
+			c.t.Fatal(err)
+		}
+		sig := c.wait()
+		if sig == syscall.SIGSTOP {
+			return
+		}
 		if forward = int(sig); sig == syscall.SIGTRAP {
 			forward = 0
 		}
-		if err := syscall.PtraceCont(pid, forward); err != nil {
-			t.Fatal(err)
-		}
 	}
-	instructions := 0
-	for {
-		look()
-		if t.Failed() {
-			return
-		}
-		if err := syscall.PtraceSingleStep(pid); err != nil {
-			t.Fatal(err)
-		}
-		if sig := wait(); sig == syscall.SIGSTOP {
-			break
-		}
-		instructions++
+}
+
+// step runs one instruction, and reports whether the child is at its next stop.
+func (c *tracee) step() bool {
+	c.t.Helper()
+	if err := syscall.PtraceSingleStep(c.pid); err != nil {
+		c.t.Fatal(err)
+	}
+	return c.wait() == syscall.SIGSTOP
+}
+
+// stepThrough calls look before each instruction between the child's two stops.
+func stepThrough(t *testing.T, file string, look func()) {
+	t.Helper()
+	c := trace(t, file, "exchange")
+	for look(); !t.Failed() && !c.step(); look() {
 	}
 	look()
-	t.Logf("%d instructions", instructions)
+}
+
+// toEntry lets the child run to the first instruction of f, with a breakpoint there that is taken away again.
+func (c *tracee) toEntry(f any) {
+	c.t.Helper()
+	entry := reflect.ValueOf(f).Pointer() // the child is the same program, at the same addresses
+	code := make([]byte, 1)
+	must(c.t, second(syscall.PtracePeekText(c.pid, entry, code)))
+	must(c.t, second(syscall.PtracePokeText(c.pid, entry, []byte{0xcc})))
+	for {
+		must(c.t, syscall.PtraceCont(c.pid, 0))
+		if sig := c.wait(); sig == syscall.SIGTRAP {
+			break
+		} else if sig == syscall.SIGSTOP {
+			c.t.Skip("the child's code is at other addresses")
+		}
+	}
+	must(c.t, second(syscall.PtracePokeText(c.pid, entry, code)))
+	regs := c.registers()
+	regs.Rip = uint64(entry)
+	must(c.t, syscall.PtraceSetRegs(c.pid, &regs))
+}
+
+func (c *tracee) registers() (regs syscall.PtraceRegs) {
+	c.t.Helper()
+	must(c.t, syscall.PtraceGetRegs(c.pid, &regs))
+	return regs
+}
+
+func second(_ int, err error) error { return err }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// interfere stops the child's operation before each of its instructions in turn, from the entry of f, which it calls, to its
+// end. It calls meanwhile there, and finished when the operation is at its end.
+func interfere(t *testing.T, file, operation string, f any, meanwhile, finished func()) {
+	t.Helper()
+	c := trace(t, file, operation)
+	for at := 0; ; at++ {
+		c.toEntry(f)
+		over := false
+		for i := 0; i < at && !over; i++ {
+			c.step()
+			in := runtime.FuncForPC(uintptr(c.registers().Rip))
+			over = in != nil && strings.HasSuffix(in.Name(), ".steppedChild")
+		}
+		meanwhile()
+		c.run()
+		finished()
+		if over || t.Failed() {
+			t.Logf("%d instructions", at)
+			return
+		}
+		c.run() // to the beginning of the next one
+	}
+}
+
+func steppedRing(t *testing.T) (file string, r *Ring) {
+	t.Helper()
+	m, err := layout.NewMap(steppedGeometry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(t.TempDir(), "ring")
+	if err := os.WriteFile(file, make([]byte, m.Size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, mem, err := mapRing(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Munmap(mem) })
+	r.Format()
+	return file, r
+}
+
+// exhaust publishes as much as p may, but no more than n messages.
+func exhaust(p *Publisher, n uint64) {
+	info := layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0)
+	for to := p.Next() + n; p.Next() < to; {
+		if p.Exchange(info, 0) != Done {
+			if who, _ := p.Rescan(); who >= 0 {
+				return
+			}
+		}
+	}
+}
+
+// TestJoinStoppedAnywhere stops a joiner between any two of its instructions, while a publisher goes round the ring. What
+// the publisher still believes afterwards must not cost the joiner anything.
+func TestJoinStoppedAnywhere(t *testing.T) {
+	file, r := steppedRing(t)
+	p := openPublisher(t, r, 1)
+	exhaust(p, 20)
+	interfere(t, file, "join", (*Ring).Head, func() {
+		exhaust(p, 3*r.Slots())
+		p.Rescan()
+	}, func() {
+		for p.Exchange(layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0), 0) == Done { // up to the limit, whatever it is
+		}
+		if g := r.Gate(0); g.State() != layout.GateClosed {
+			t.Fatalf("the gate is %x", uint64(g))
+		}
+		start := atomic.LoadUint64(r.subWord(0, layout.SubCursor))
+		if head := r.Head(); head-start > r.Slots() {
+			t.Fatalf("a reliable reader starts at %d and has lost messages: the head is %d", start, head)
+		}
+		r.OpenGate(0, r.Gate(0), layout.GateOpen) // the joiner has gone
+		p.Rescan()
+	})
+}
+
+// TestRescanStoppedAnywhere stops a publisher between any two instructions of its look at the gates, while a reliable
+// reader joins and another publisher fills the ring.
+func TestRescanStoppedAnywhere(t *testing.T) {
+	file, r := steppedRing(t)
+	q := openPublisher(t, r, 1)
+	exhaust(q, 20)
+	var reader *Cursor
+	fill := func() {
+		reader = r.Join(40, FromNow(), true)
+		q.Rescan()
+		exhaust(q, 3*r.Slots())
+	}
+	check := func() {
+		if reader == nil {
+			return
+		}
+		if _, st := reader.Peek(); st == Lapped {
+			t.Fatalf("a reliable reader is lapped at %d, head %d", reader.Next(), r.Head())
+		}
+		r.OpenGate(40, r.Gate(40), layout.GateOpen)
+		q.Rescan()
+		reader = nil
+	}
+	interfere(t, file, "rescan", (*Publisher).Rescan, fill, check)
 }
 
 // changed names the words that differ.

@@ -1,0 +1,147 @@
+package ring
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"shmbus/layout"
+)
+
+// fencedRing returns a ring in memory between pages that may not be touched, so that an access outside ends the test.
+func fencedRing(tb testing.TB, g layout.Geometry) *Ring {
+	tb.Helper()
+	m, err := layout.NewMap(g)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	const guard = 128 << 20 // as far as the largest slot number reaches
+	mem, err := syscall.Mmap(-1, 0, guard+m.Size+guard, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { syscall.Munmap(mem) })
+	inside := mem[guard : guard+m.Size]
+	if err := syscall.Mprotect(inside, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
+		tb.Fatal(err)
+	}
+	r, err := New(inside, m)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.Format()
+	return r
+}
+
+// FuzzCorruptMemory overwrites words of the memory between operations. Whatever happens to the messages, nothing panics, nothing
+// is touched outside, every loop ends.
+//
+// The input is a program of 3-byte instructions, {operation, argument, argument}; operation 0 is followed by 8 more bytes, the word to store.
+func FuzzCorruptMemory(f *testing.F) {
+	store := func(index uint16, v uint64) []byte {
+		return binary.LittleEndian.AppendUint64([]byte{0, byte(index), byte(index >> 8)}, v)
+	}
+	program := func(parts ...[]byte) []byte {
+		var b []byte
+		for _, p := range parts {
+			b = append(b, p...)
+		}
+		return b
+	}
+	m, err := layout.NewMap(geometry(8, 2, 2))
+	if err != nil {
+		f.Fatal(err)
+	}
+	word := func(offset int) uint16 { return uint16(offset / 8) }
+	play := []byte{1, 0, 3, 2, 0, 3, 1, 1, 20, 2, 0, 9, 3, 0, 0, 2, 1, 9, 4, 0, 0, 5, 0, 0, 6, 0, 0, 7, 0, 0, 8, 0, 0, 9, 0, 0, 10, 1, 1, 1, 0, 9, 2, 0, 20}
+	f.Add(play)
+	for _, v := range []uint64{0, 1, 1<<64 - 1, 1 << 63, 1<<63 - 1, 1 << 31, 1<<32 - 1, 0xfffff, 0x1_000fffff, 0x2_00000000, 0x80000000_00000003} {
+		for _, off := range []int{
+			m.Entries.At(0), m.Entries.At(3), m.Publishers.At(0) + layout.PubIntent, m.Publishers.At(0) + layout.PubOwned, m.Publishers.At(1) + layout.PubOwned + 8,
+			m.Slots.At(0), m.Slots.At(0) + 8, m.Slots.At(8), m.Slots.At(8) + 8, layout.HeaderGates, layout.HeaderCertified,
+			m.Subscribers.At(0) + layout.SubGate, m.Subscribers.At(0) + layout.SubCursor, m.Subscribers.At(0) + layout.SubWake, m.Subscribers.At(63) + layout.SubGate,
+		} {
+			f.Add(program(play, store(word(off), v), play))
+		}
+	}
+	f.Fuzz(func(t *testing.T, program []byte) {
+		if len(program) > 1000 {
+			t.Skip("long enough")
+		}
+		r := fencedRing(t, geometry(8, 2, 2))
+		pubs := [2]*Publisher{openPublisher(t, r, 0), openPublisher(t, r, 1)}
+		cursors := [2]*Cursor{r.Join(0, FromNow(), false), r.Join(1, FromOldest(), true)}
+		for len(program) >= 3 {
+			op, a, b := program[0]%11, program[1], program[2]
+			program = program[3:]
+			p, c := pubs[a&1], cursors[a&1]
+			switch op {
+			case 0:
+				if len(program) < 8 {
+					return
+				}
+				i := (int(a) | int(b)<<8) % (len(r.base) / 8)
+				atomic.StoreUint64(r.word(8*i), binary.LittleEndian.Uint64(program))
+				program = program[8:]
+			case 1:
+				for range b % 32 {
+					p.Fill(0, []byte("some payload of some length"))
+					p.FillUnaligned(27, []byte("!"))
+					if st := p.Exchange(layout.FrameInfo(28|layout.FlagWhole<<24), uint32(b)); st == Limit {
+						p.Rescan()
+					}
+				}
+			case 2:
+				for range b % 32 {
+					e, st := c.Peek()
+					if st == Done {
+						var buf [40]byte
+						info, n, st := c.Read(e, buf[:])
+						if n > 48 || st == Done && info.Size() > 48 {
+							t.Fatalf("%d bytes, size %d in a slot of 48", n, info.Size())
+						}
+						info, view, st2 := c.View(e)
+						if len(view) > 48 || (st == Corrupt && e.Slot() >= r.total) != (st2 == Corrupt) {
+							t.Fatalf("%d bytes, Read says %d, View %d", len(view), st, st2)
+						}
+						if st2 == Done {
+							for i := range view {
+								_ = view[i] // may fault
+							}
+							c.Valid(e, info)
+						}
+						c.Advance()
+					}
+				}
+			case 3:
+				before := c.Next()
+				if from, to := c.Jump(); from != before || to != c.Next() {
+					t.Fatalf("jump from %d says %d…%d and lands at %d", before, from, to, c.Next())
+				}
+			case 4:
+				if q, err := r.Publisher(int(a & 1)); err == nil {
+					pubs[a&1] = q
+				} else if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsettled) {
+					t.Fatal(err)
+				}
+			case 5:
+				cursors[a&1] = r.Join(int(a&63), Start{kind: b % 3, position: uint64(a) << (b % 64)}, b&64 != 0)
+			case 6:
+				r.Audit()
+			case 7:
+				r.Oldest(r.Head())
+			case 8:
+				r.OpenGate(int(a&63), r.Gate(int(a&63)), uint32(b))
+				r.ForgetGate(int(a & 63))
+			case 9:
+				p.Rescan()
+				p.Slowest()
+			case 10:
+				c.SetNext(uint64(a)<<(b%64) - uint64(b))
+				c.CaughtUp()
+			}
+		}
+	})
+}
