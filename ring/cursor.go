@@ -160,9 +160,9 @@ func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int,
 	return info, n, c.Valid(e, info)
 }
 
-// Jump moves a lapped cursor to where it can read on, and returns the lost positions, from … to-1. It lands a
-// little after the oldest position held, further each time until [Cursor.CaughtUp], so that a reader
-// that is too slow does not lose its next message at once.
+// Jump moves a lapped cursor to where it can read on, and returns the lost positions, from … to-1. It lands on the
+// oldest position held, and if that is lost as well before [Cursor.CaughtUp], further behind it each time, so that a
+// reader that is too slow does not lose its next message at once for ever.
 func (c *Cursor) Jump() (from, to uint64) {
 	from = c.next
 	head := c.r.headFrom(c.next)

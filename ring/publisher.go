@@ -161,8 +161,9 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 // number of the slowest subscriber and its position when there is no room for the next message, and
 // -1 otherwise.
 //
-// The limit is capped at half a lap from a position known to be published when the scan began. A gate that the
-// scan missed was closed later, and its subscriber starts at the head or above: the cap keeps this publisher off it.
+// The limit is capped at a lap from a position known to be published when the scan began: a gate that the scan
+// missed was closed later, and its subscriber starts at that position or above, so the cap keeps this publisher off it. It
+// is capped at half a lap so that whoever calls Rescan comes by often enough for what else it has to do.
 func (p *Publisher) Rescan() (slowest int, position uint64) {
 	r := p.r
 	p.next = r.headFrom(p.next)
