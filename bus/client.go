@@ -25,9 +25,19 @@ func (c client) owner(state uint16) layout.Owner {
 // join takes a client record. The kernel decides between two that want the same one.
 func (s *segment) join(cfg config) (client, error) {
 	n := s.m.Geometry.Clients
-	for c := range n {
-		if layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() == layout.ClientJoined && s.clientLives(c) {
-			continue
+	for i := range 2 * n {
+		// Records of the dead are taken last, so that everybody who listens gets to see them.
+		c := i % n
+		switch layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() {
+		case layout.ClientFree:
+		case layout.ClientJoined:
+			if i < n || s.clientLives(c) {
+				continue
+			}
+		default:
+			if i < n {
+				continue
+			}
 		}
 		live := layout.SemLive(c)
 		err := s.set.TryOp([]sysvsem.Op{

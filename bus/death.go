@@ -26,7 +26,8 @@ const bellLimit = 16384
 
 // WatchDeaths waits for clients to die, clears what they left, and reports each to f, which may be nil. It
 // returns when ctx ends or the bus is closed or removed. Any number of processes may watch, whether or not there is a
-// daemon, and each hears of every death; what the dead left is cleared by one of them.
+// daemon, and each hears of every death, unless clients are so many that the dead one's record is in use again before
+// it looks; what the dead left is cleared by one of them.
 func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 	if err := b.adopt(); err != nil {
 		return err

@@ -67,6 +67,11 @@ func TestDeathIsHeardByEverybody(t *testing.T) {
 	snap, err := b.Snapshot()
 	require.NoError(t, err)
 	require.Len(t, snap.Subscribers, 2)
+	eventually(t, "all listen", func() bool {
+		n, err := b.seg.set.GetNCnt(layout.SemBell)
+		require.NoError(t, err)
+		return n == 3
+	})
 	kill()
 	pubs, subs := 0, 0
 	for range 3 {
@@ -131,6 +136,11 @@ func TestBellIsTakenDown(t *testing.T) {
 	ctx, stop := context.WithCancel(soon(t))
 	ended := make(chan error)
 	go func() { ended <- b.WatchDeaths(ctx, func(d Death) { heard <- d }) }()
+	eventually(t, "it listens", func() bool {
+		n, err := b.seg.set.GetNCnt(layout.SemBell)
+		require.NoError(t, err)
+		return n == 1
+	})
 	ring(bellLimit - 1)
 	ring(1)
 	eventually(t, "taken down", func() bool {

@@ -21,7 +21,8 @@
 //     Messages of one publisher keep the order in which it published them.
 //  2. All or nothing. A frame is visible whole or not at all, whatever happens to its publisher.
 //  3. Nobody waits for the dead or the stopped. A publisher that is killed or stopped, at any instruction,
-//     delays no other process. A dead subscriber delays nobody for longer than the kernel takes
+//     delays no other process and nobody else's messages. (Stopped between making its own message visible and waking
+//     who sleeps, it leaves them asleep until it continues or dies or the next message wakes them.) A dead subscriber delays nobody for longer than the kernel takes
 //     to report its death, plus a few milliseconds.
 //  4. Loss is a number. A subscriber that may lose messages learns how many positions it
 //     lost, and which: see [LossError].

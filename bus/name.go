@@ -50,7 +50,10 @@ func ValidName(name string) error {
 	return nil
 }
 
-const keySuffix = ".shmbus"
+const (
+	keySuffix   = ".shmbus"
+	keyFileSize = 256 // bytes
+)
 
 // A keyFile maps a bus's name to its System V objects. It is a small JSON file, written and
 // replaced only under an exclusive flock on it, which the kernel releases if its holder dies.
@@ -114,6 +117,9 @@ func parseKeyFile(r io.Reader, path string) (keyFile, error) {
 		return keyFile{}, err
 	}
 	var k keyFile
+	if len(b) == 0 {
+		return k, nil // made, and not written yet
+	}
 	if err := json.Unmarshal(b, &k); err != nil || k.Version != 1 {
 		return keyFile{}, fmt.Errorf("%s is not a key file of this version (%d bytes): remove it, or use another name or SHMBUS_DIR", path, len(b))
 	}
@@ -167,6 +173,16 @@ func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error)
 	}
 }
 
+// beingWritten reports whether somebody holds the lock of a key file, to create or remove its bus.
+func beingWritten(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+}
+
 // read returns what the file says; ok is false for a new, empty file.
 func (l *lockedKey) read() (k keyFile, ok bool, err error) {
 	st, err := l.f.Stat()
@@ -177,16 +193,15 @@ func (l *lockedKey) read() (k keyFile, ok bool, err error) {
 	return k, err == nil, err
 }
 
+// write replaces what the file says with one write of always the same length, so that nobody, however this process
+// ends, finds a part of it.
 func (l *lockedKey) write(k keyFile) error {
 	b, err := json.Marshal(k)
 	if err != nil {
 		return err
 	}
-	b = append(b, '\n')
-	if _, err := l.f.WriteAt(b, 0); err != nil {
-		return err
-	}
-	return l.f.Truncate(int64(len(b)))
+	_, err = fmt.Fprintf(io.NewOffsetWriter(l.f, 0), "%-*s\n", keyFileSize-1, b)
+	return err
 }
 
 func (l *lockedKey) unlink() error { return os.Remove(l.path) }

@@ -80,6 +80,7 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	i := rp.Index()
 	atomic.StoreUint64(seg.pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
 	atomic.StoreUint64(seg.pub(i, layout.PubTopic), uint64(id)+1)
+	seg.certify(rp.Next(), i)
 	seg.wakeUnmatched(id)
 	p := &Publisher{
 		bus: b, seg: seg, ring: rp,

@@ -268,7 +268,7 @@ func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment, err
 		if err == nil && k.State == keyReady {
 			break
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || err == nil && abandoned(path) {
 			if err == nil {
 				err = fmt.Errorf("%w: its creator died or was stopped; create it again", ErrIncomplete)
 			}
@@ -289,6 +289,15 @@ func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment, err
 	}
 	seg.path = path
 	return seg, nil
+}
+
+// abandoned reports whether the key file says that a bus is not ready, and nobody is at work on it.
+func abandoned(path string) bool {
+	if beingWritten(path) {
+		return false
+	}
+	k, err := readKeyFile(path)
+	return err == nil && k.State != keyReady
 }
 
 // attachKey attaches to the bus with the given System V key.

@@ -1,0 +1,134 @@
+package process
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/bus"
+)
+
+// Promises 2 and 3: publishers are killed at random instants of a tight loop, hundreds of times, out of the run and
+// out of a stop. Others go on meanwhile, all that is received is whole and in order, and in the end every
+// slot and every record is there.
+func TestPublishersKilledAtRandom(t *testing.T) {
+	const rounds, victims = 240, 3
+	rnd := newRand(t)
+	b := newBus(t, creation{Slots: 64, SlotSize: 64, Publishers: 6})
+	reader := job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}, Single: true, Min: 16, Max: 48}
+	reliable := reader
+	reliable.Policy, reliable.Every = "reliable", true
+	survivor := job{Role: "publish", Bus: busName, ID: 9999, Topic: "crash", Auto: true, Min: 16, Max: 48, Wait: bus.Block}
+	subs := startAll(t, reliable, reader)
+	others := startAll(t, survivor)[0]
+
+	id := 0
+	spawn := func() *worker {
+		id++
+		return start(t, job{Role: "publish", Bus: busName, ID: id, Topic: "crash", Auto: true, Min: 16, Max: 48, Wait: bus.WaitStrategy(id % 4)})
+	}
+	var alive [victims]*worker
+	for i := range alive {
+		alive[i] = spawn()
+	}
+	for k := range rounds {
+		v := alive[k%victims]
+		v.expect("ready")
+		time.Sleep(time.Duration(rnd.IntN(1500)) * time.Microsecond) // the random moment
+		if k%3 == 0 {
+			v.stop()
+			head := snapshot(t, b).Head
+			eventually(t, func() bool { return snapshot(t, b).Head > head+200 }, "nobody goes on while a publisher is stopped")
+			if k%2 == 0 {
+				v.cont()
+				time.Sleep(time.Duration(rnd.IntN(500)) * time.Microsecond)
+			}
+		}
+		v.killKeeping()
+		alive[k%victims] = spawn()
+		subs[0].faultless()
+		subs[1].faultless()
+	}
+	for _, v := range alive {
+		v.expect("ready")
+		v.killKeeping()
+	}
+	head := snapshot(t, b).Head
+	eventually(t, func() bool { return snapshot(t, b).Head > head+1000 }, "the survivor does not go on")
+	others.tell("stop")
+	published := others.expect("done").Count
+	finish(t, b)
+	r := subs[0].expect("end")
+	require.Equal(t, published, r.Seqs[9999])
+	require.Equal(t, snapshot(t, b).Head, r.Received)
+	lossy := subs[1].expect("end")
+	require.Equal(t, r.Position, lossy.Received+lossy.Lost)
+	others.exit()
+	balance(t, b)
+	snap := snapshot(t, b)
+	require.Equal(t, uint64(rounds+victims), snap.Deaths)
+	t.Logf("%d publishers killed, %d messages, %d records reclaimed; the lossy subscriber lost %d", snap.Deaths, snap.Head, snap.Reclaimed, lossy.Lost)
+
+	// And with all its records and slots the bus works as on its first day.
+	var feeds []*feed
+	for i := range b.Geometry().Publishers {
+		feeds = append(feeds, newFeed(t, b, "crash", 20_000+i, 48))
+	}
+	ctx := deadline(t)
+	for range 500 {
+		for _, f := range feeds {
+			fillFrame(f.buf, f.job.ID, f.next)
+			f.buf = f.buf[:sizeOf(f.job.ID, f.next, 16, 48)]
+			f.publish(ctx, 1)
+		}
+	}
+	require.NoError(t, feeds[0].p.Close())
+	finish(t, b)
+	r = subs[0].expect("end")
+	for _, f := range feeds {
+		require.Equal(t, f.next, r.Seqs[f.job.ID])
+	}
+}
+
+// Publishers that are stopped and continued at random hold nobody up and lose nothing themselves.
+func TestPublishersStoppedAtRandom(t *testing.T) {
+	const rounds, publishers = 200, 3
+	rnd := newRand(t)
+	b := newBus(t, creation{Slots: 64, SlotSize: 64, Publishers: 4})
+	sub := startAll(t, job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}, Policy: "reliable", Single: true, Every: true, Min: 16, Max: 48})[0]
+	var jobs []job
+	for i := range publishers {
+		jobs = append(jobs, job{Role: "publish", Bus: busName, ID: i, Topic: "stop", Auto: true, Min: 16, Max: 48, Wait: bus.WaitStrategy(i)})
+	}
+	pubs := startAll(t, jobs...)
+	for k := range rounds {
+		// All but one are stopped, each somewhere.
+		for i, p := range pubs {
+			if i != k%publishers {
+				p.stop()
+			}
+		}
+		head := snapshot(t, b).Head
+		eventually(t, func() bool { return snapshot(t, b).Head > head+uint64(rnd.IntN(300)) }, "the only publisher that is not stopped does not go on")
+		for i, p := range pubs {
+			if i != k%publishers {
+				p.cont()
+			}
+		}
+		time.Sleep(time.Duration(rnd.IntN(500)) * time.Microsecond)
+		sub.faultless()
+	}
+	tellAll(pubs, "stop")
+	seqs := map[int]uint64{}
+	for _, p := range pubs {
+		seqs[p.job.ID] = p.expect("done").Count
+	}
+	finish(t, b)
+	r := sub.expect("end")
+	require.Equal(t, seqs, r.Seqs)
+	for _, p := range pubs {
+		p.exit()
+	}
+	balance(t, b)
+}

@@ -1,0 +1,11 @@
+// Package process tests the promises of package bus between real processes, which are
+// stopped and killed while they publish, read, sleep and create.
+//
+// The test binary starts itself once more for every worker. What a worker does is a [job] in
+// its environment; it reports in lines of JSON on standard output, and takes orders, a word a
+// line, on standard input. A worker checks what it receives itself, message by message, and reports a fault at the first that
+// breaks a promise.
+//
+// SHMBUS_CHAOS=1m makes the chaos run longer, SHMBUS_SEED=N repeats a random choice of moments, up to
+// the scheduler's part in it.
+package process

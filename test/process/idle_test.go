@@ -1,0 +1,44 @@
+package process
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Promise 6: idle costs nothing. A process with a thousand subscriptions asleep uses no processor time
+// and two threads on semaphores: one sleeps for all, one listens for deaths.
+func TestIdleCostsNothing(t *testing.T) {
+	const subscriptions = 1000
+	const window = 2 * time.Second
+	b := newBus(t, creation{Slots: 256, SlotSize: 64, Subscribers: 1024, Topics: 2048})
+	w := startAll(t, job{Role: "sleepers", Bus: busName, Subs: subscriptions, Topic: "idle"})[0]
+	awaitAsleep(t, b, subscriptions)
+	eventually(t, func() bool { return onSemaphores(w.pid()) == 2 }, "%d threads on semaphores", onSemaphores(w.pid()))
+	// The first ticks of its life are behind it when nothing has been added for a while.
+	settled := ticks(w.pid())
+	eventually(t, func() bool {
+		time.Sleep(100 * time.Millisecond)
+		before := settled
+		settled = ticks(w.pid())
+		return settled == before
+	}, "it does not come to rest")
+
+	time.Sleep(window)
+	used := ticks(w.pid()) - settled
+	require.LessOrEqual(t, used, 1, "ticks of processor time in %v", window)
+	require.Equal(t, 2, onSemaphores(w.pid()))
+	threads := len(tasks(w.pid()))
+	require.Less(t, threads, 20)
+	t.Logf("%d subscriptions: %d ticks in %v, %d threads", subscriptions, used, window, threads)
+
+	// They are asleep, not dead.
+	f := newFeed(t, b, "idle.0", 777, 16) // a new topic, which all look at
+	awaitAsleep(t, b, subscriptions)
+	posts := snapshot(t, b).Posts
+	f.publish(deadline(t), 1)
+	require.Equal(t, 777, w.expect("woke").Index)
+	require.Equal(t, posts+1, snapshot(t, b).Posts)
+	w.exit()
+}

@@ -1,0 +1,204 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"shmbus/bus"
+)
+
+const (
+	envJob    = "SHMBUS_TEST_JOB"
+	envTraced = "SHMBUS_TEST_TRACED"
+)
+
+// A job is what a worker is to do.
+type job struct {
+	Role string
+	Bus  string
+	Auto bool // do not wait for the order "go"
+
+	// of publishers
+	ID       int    // last word of the topic
+	Topic    string // the words before it
+	Count    uint64 // messages; 0: until the order "stop"
+	Min, Max int    // bytes of a message
+	Pace     time.Duration
+
+	// of subscribers
+	Patterns []string
+	Policy   string // "", "reliable", "evict", "demote"
+	Patience time.Duration
+	From     string // "", "oldest", or a position
+	Wait     bus.WaitStrategy
+	Single   bool // every message takes one slot and is wanted: positions must have no gap
+	Every    bool // every publisher's messages must be there from its first on, without a gap
+	Subs     int  // number of subscriptions
+
+	Creation creation
+}
+
+// A creation is the part of a bus's geometry that tests choose.
+type creation struct {
+	Slots, SlotSize, Publishers, Subscribers, Clients, Topics int
+	Mode                                                      os.FileMode
+}
+
+func (c creation) options() []bus.Option {
+	var opts []bus.Option
+	for _, o := range []struct {
+		n int
+		f func(int) bus.Option
+	}{
+		{c.Slots, bus.WithSlots}, {c.SlotSize, bus.WithSlotSize}, {c.Publishers, bus.WithPublishers},
+		{c.Subscribers, bus.WithSubscribers}, {c.Clients, bus.WithClients}, {c.Topics, bus.WithTopics},
+	} {
+		if o.n != 0 {
+			opts = append(opts, o.f(o.n))
+		}
+	}
+	if c.Mode != 0 {
+		opts = append(opts, bus.WithMode(c.Mode))
+	}
+	return opts
+}
+
+// A report is a line that a worker writes.
+type report struct {
+	Event    string         `json:"event"`
+	Error    string         `json:"error,omitempty"`
+	Index    int            `json:"index,omitempty"`
+	Count    uint64         `json:"count,omitempty"`
+	Position uint64         `json:"position,omitempty"`
+	Received uint64         `json:"received,omitempty"`
+	Lost     uint64         `json:"lost,omitempty"`
+	Losses   uint64         `json:"losses,omitempty"`
+	From     uint64         `json:"from,omitempty"`
+	To       uint64         `json:"to,omitempty"`
+	Hash     uint64         `json:"hash,omitempty"`
+	Made     bool           `json:"made,omitempty"`
+	Pid      int            `json:"pid,omitempty"`
+	Seqs     map[int]uint64 `json:"seqs,omitempty"`
+}
+
+// A child is the worker's side of a worker.
+type child struct {
+	job
+	ctx    context.Context // ends with the order "exit"
+	orders chan string
+	halt   atomic.Bool // ordered to stop
+	out    *json.Encoder
+}
+
+func work(text string) {
+	var c child
+	if err := json.Unmarshal([]byte(text), &c.job); err != nil {
+		panic(err)
+	}
+	c.out = json.NewEncoder(os.Stdout)
+	c.orders = make(chan string, 16)
+	ctx, cancel := context.WithCancel(context.Background())
+	c.ctx = ctx
+	if os.Getenv(envTraced) == "" {
+		go c.listen(cancel)
+	}
+	role, ok := roles[c.Role]
+	if !ok {
+		c.fault("no such role: %q", c.Role)
+	}
+	role(&c)
+	os.Exit(0)
+}
+
+func (c *child) listen(cancel func()) {
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		switch order := in.Text(); order {
+		case "exit":
+			cancel()
+		case "stop":
+			c.halt.Store(true)
+		default:
+			c.orders <- order
+		}
+	}
+	// Whoever started this worker is gone.
+	os.Exit(4)
+}
+
+func (c *child) say(r report) {
+	if err := c.out.Encode(r); err != nil {
+		os.Exit(4)
+	}
+}
+
+// await waits for an order.
+func (c *child) await(order string) {
+	if c.Auto {
+		return
+	}
+	select {
+	case got := <-c.orders:
+		if got != order {
+			c.fault("got the order %q instead of %q", got, order)
+		}
+	case <-c.ctx.Done():
+		os.Exit(0)
+	}
+}
+
+// fault reports a broken promise and ends the worker.
+func (c *child) fault(format string, a ...any) {
+	c.say(report{Event: "fault", Error: fmt.Sprintf(format, a...)})
+	os.Exit(1)
+}
+
+func (c *child) check(err error) {
+	if err != nil {
+		c.fault("%v", err)
+	}
+}
+
+func (c *child) open() *bus.Bus {
+	b, err := bus.Open(c.Bus, bus.WithClientName(c.Role))
+	c.check(err)
+	return b
+}
+
+func (c *child) publisher(b *bus.Bus) *bus.Publisher {
+	p, err := b.Publisher(c.topic(), bus.WaitBy(c.Wait))
+	c.check(err)
+	return p
+}
+
+func (c *child) topic() string { return c.Topic + "." + strconv.Itoa(c.ID) }
+
+func (c *child) subscribe(b *bus.Bus) *bus.Subscription {
+	opts := []bus.SubscribeOption{bus.Also(c.Patterns[1:]...), bus.WaitWith(c.Wait)}
+	switch c.Policy {
+	case "reliable":
+		opts = append(opts, bus.Reliable())
+	case "evict":
+		opts = append(opts, bus.EvictAfter(c.Patience))
+	case "demote":
+		opts = append(opts, bus.DemoteAfter(c.Patience))
+	}
+	switch c.From {
+	case "":
+	case "oldest":
+		opts = append(opts, bus.FromOldest())
+	default:
+		p, err := strconv.ParseUint(c.From, 10, 64)
+		c.check(err)
+		opts = append(opts, bus.FromPosition(p))
+	}
+	s, err := b.Subscribe(c.Patterns[0], opts...)
+	c.check(err)
+	return s
+}

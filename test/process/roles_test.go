@@ -1,0 +1,325 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shmbus/bus"
+)
+
+var roles map[string]func(*child)
+
+func init() {
+	roles = map[string]func(*child){
+		"publish":   publishRole,
+		"subscribe": subscribeRole,
+		"sleepers":  sleepersRole,
+		"echo":      echoRole,
+		"once":      onceRole,
+		"watch":     watchRole,
+		"wait":      waitRole,
+		"create":    createRole,
+		"probe":     probeRole,
+		"step":      stepRole,
+		"quiet":     quietRole,
+		"recreate":  recreateRole,
+		"make":      makeRole,
+		"remove":    removeRole,
+		"reopen":    reopenRole,
+	}
+}
+
+// publishRole publishes numbered messages until it has published enough, is stopped or killed.
+func publishRole(c *child) {
+	b := c.open()
+	defer b.Close()
+	p := c.publisher(b)
+	c.say(report{Event: "ready", Index: p.Index()})
+	c.await("go")
+	var seq uint64
+	for (c.Count == 0 || seq < c.Count) && !c.halt.Load() {
+		if err := c.publish(p, seq); c.ctx.Err() != nil {
+			return
+		} else if err != nil {
+			c.fault("publish: %v", err)
+		}
+		seq++
+		if c.Pace > 0 {
+			time.Sleep(c.Pace)
+		}
+	}
+	c.say(report{Event: "done", Count: seq})
+	<-c.ctx.Done()
+}
+
+var frameBuffer []byte
+
+// publish publishes message seq, every fourth in place.
+func (c *child) publish(p *bus.Publisher, seq uint64) error {
+	n := sizeOf(c.ID, seq, c.Min, c.Max)
+	if seq%4 == 3 {
+		r, err := p.Reserve(n)
+		if err != nil {
+			return err
+		}
+		fillFrame(r.Bytes(), c.ID, seq)
+		return r.Commit(c.ctx)
+	}
+	if cap(frameBuffer) < n {
+		frameBuffer = make([]byte, max(n, c.Max))
+	}
+	b := frameBuffer[:n]
+	fillFrame(b, c.ID, seq)
+	return p.PublishRaw(c.ctx, b)
+}
+
+// subscribeRole reads and checks until it is told to exit. It reports at each message on endTopic.
+func subscribeRole(c *child) {
+	b := c.open()
+	defer b.Close()
+	s := c.subscribe(b)
+	l := newLedger(c.job, s.Position())
+	c.say(report{Event: "ready", Position: s.Position()})
+	c.await("go")
+	var m bus.Message
+	for {
+		err := s.Receive(c.ctx, &m)
+		var loss *bus.LossError
+		var evicted *bus.EvictedError
+		switch {
+		case err == nil:
+			if err := l.take(&m); err != nil {
+				c.fault("%v", err)
+			}
+			if m.Topic == endTopic {
+				c.say(l.report("end"))
+			}
+		case errors.As(err, &evicted):
+			again := s.Receive(c.ctx, &m)
+			if !errors.Is(again, bus.ErrEvicted) {
+				c.fault("after an eviction: %v", again)
+			}
+			r := l.report("evicted")
+			r.From, r.To, r.Lost = evicted.Loss.From, evicted.Loss.To, evicted.Loss.Count
+			c.say(r)
+			<-c.ctx.Done()
+			return
+		case errors.As(err, &loss):
+			if err := l.lose(loss); err != nil {
+				c.fault("%v", err)
+			}
+			c.say(report{Event: "loss", From: loss.From, To: loss.To, Lost: loss.Count})
+		case errors.Is(err, bus.ErrRemoved):
+			c.say(l.report("removed"))
+			<-c.ctx.Done()
+			return
+		case c.ctx.Err() != nil:
+			return
+		default:
+			c.fault("receive: %v", err)
+		}
+		if c.Pace > 0 {
+			time.Sleep(c.Pace)
+		}
+	}
+}
+
+// sleepersRole sleeps in many subscriptions, each on a topic of its own, and reports who wakes.
+func sleepersRole(c *child) {
+	b := c.open()
+	defer b.Close()
+	done := make(chan error)
+	for i := range c.Subs {
+		s, err := b.Subscribe(fmt.Sprintf("%s.%d.%d", c.Topic, c.ID, i), bus.WaitWith(c.Wait))
+		c.check(err)
+		go func() {
+			for {
+				m, err := s.Next(c.ctx)
+				if err != nil {
+					done <- err
+					return
+				}
+				c.say(report{Event: "woke", Index: i, Position: m.Position})
+			}
+		}()
+	}
+	c.say(report{Event: "ready"})
+	for range c.Subs {
+		if err := <-done; c.ctx.Err() == nil {
+			c.fault("a sleeper got: %v", err)
+		}
+	}
+}
+
+// echoRole answers every message on ping with one on pong.
+func echoRole(c *child) {
+	b := c.open()
+	defer b.Close()
+	s := c.subscribe(b)
+	p, err := b.Publisher("pong", bus.WaitBy(c.Wait))
+	c.check(err)
+	c.say(report{Event: "ready"})
+	for {
+		m, err := s.Next(c.ctx)
+		if c.ctx.Err() != nil {
+			return
+		}
+		c.check(err)
+		c.check(p.PublishRaw(c.ctx, m.Raw))
+	}
+}
+
+// onceRole publishes one message and kills itself.
+func onceRole(c *child) {
+	b := c.open()
+	p := c.publisher(b)
+	frame := make([]byte, c.Min)
+	fillFrame(frame, c.ID, 0)
+	c.say(report{Event: "ready"})
+	c.await("go")
+	if p.PublishRaw(context.Background(), frame) == nil {
+		unix.Kill(os.Getpid(), unix.SIGKILL)
+	}
+	c.fault("still there")
+}
+
+// watchRole listens for deaths and reports them.
+func watchRole(c *child) {
+	b := c.open()
+	defer b.Close()
+	c.say(report{Event: "ready"})
+	err := b.WatchDeaths(c.ctx, func(d bus.Death) { c.say(report{Event: "death", Pid: d.Pid}) })
+	if c.ctx.Err() == nil {
+		c.fault("watch: %v", err)
+	}
+}
+
+// waitRole waits for a message, or, with a Count, publishes until it has to wait for room, and reports the error
+// with which that ends.
+func waitRole(c *child) {
+	b := c.open()
+	defer b.Close()
+	if c.Count == 0 {
+		s := c.subscribe(b)
+		c.say(report{Event: "ready"})
+		_, err := s.Next(c.ctx)
+		for errors.Is(err, bus.ErrLost) {
+			_, err = s.Next(c.ctx)
+		}
+		c.say(outcome(err))
+	} else {
+		p := c.publisher(b)
+		c.say(report{Event: "ready"})
+		var err error
+		for i := uint64(0); err == nil; i++ {
+			err = c.publish(p, i)
+		}
+		c.say(outcome(err))
+	}
+	<-c.ctx.Done()
+}
+
+// outcome reports which of the errors for errors.Is this is.
+func outcome(err error) report {
+	r := report{Event: "outcome"}
+	for _, known := range []struct {
+		err  error
+		name string
+	}{
+		{bus.ErrRemoved, "removed"}, {bus.ErrTableFull, "table full"}, {os.ErrPermission, "permission"}, {bus.ErrNotFound, "not found"},
+		{bus.ErrExists, "exists"}, {bus.ErrVersion, "version"}, {bus.ErrNotABus, "not a bus"}, {bus.ErrIncomplete, "incomplete"},
+	} {
+		if errors.Is(err, known.err) {
+			r.Error = known.name
+			return r
+		}
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r
+}
+
+// createRole opens the bus or creates it.
+func createRole(c *child) {
+	c.say(report{Event: "ready"})
+	c.await("go")
+	b, made, err := bus.OpenOrCreate(c.Bus, c.Creation.options()...)
+	c.check(err)
+	defer b.Close()
+	c.say(report{Event: "done", Made: made, Index: b.ShmID()})
+	<-c.ctx.Done()
+}
+
+// recreateRole creates and removes the bus until it is killed.
+func recreateRole(c *child) {
+	c.say(report{Event: "ready"})
+	for !c.halt.Load() {
+		b, err := bus.Create(c.Bus, c.Creation.options()...)
+		c.check(err)
+		b.Close()
+		c.check(bus.Remove(c.Bus))
+	}
+}
+
+// probeRole tries what another user may do with a bus.
+func probeRole(c *child) {
+	b, err := bus.Open(c.Bus)
+	r := outcome(err)
+	r.Event = "open"
+	c.say(r)
+	if err == nil {
+		p := c.publisher(b)
+		s, err := b.Subscribe(c.topic())
+		c.check(err)
+		c.check(c.publish(p, 0))
+		m, err := s.Next(c.ctx)
+		c.check(err)
+		_, _, err = readFrame(m.Raw, c.ID)
+		c.check(err)
+		c.check(b.Close())
+	}
+	o, err := bus.Observe(c.Bus)
+	r = outcome(err)
+	r.Event = "observe"
+	if err == nil {
+		snap, err := o.Snapshot()
+		c.check(err)
+		r.Position = snap.Head
+		r.Count = uint64(len(snap.Clients))
+		c.check(o.Close())
+	}
+	c.say(r)
+}
+
+// makeRole creates the bus between the marks 1 and 2.
+func makeRole(c *child) {
+	mark(1)
+	b, err := bus.Create(c.Bus, bus.WithSlots(64))
+	mark(2)
+	c.check(err)
+	c.check(b.Close())
+}
+
+// removeRole removes the bus between the marks 1 and 2.
+func removeRole(c *child) {
+	mark(1)
+	err := bus.Remove(c.Bus)
+	mark(2)
+	c.check(err)
+}
+
+// reopenRole opens the bus or creates it, and reports the error.
+func reopenRole(c *child) {
+	b, _, err := bus.OpenOrCreate(c.Bus, bus.WithSlots(64))
+	c.say(outcome(err))
+	if err == nil {
+		c.check(b.Close())
+	}
+	<-c.ctx.Done()
+}
