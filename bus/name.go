@@ -215,3 +215,8 @@ func programName() string {
 	}
 	return filepath.Base(os.Args[0])
 }
+
+func nameOf(path string) string {
+	base := filepath.Base(path)
+	return base[:max(0, len(base)-len(keySuffix))]
+}

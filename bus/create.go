@@ -1,0 +1,233 @@
+package bus
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"shmbus/layout"
+	"shmbus/ring"
+	"shmbus/sysvsem"
+	"shmbus/sysvshm"
+)
+
+// createSegment makes the bus. Its error is ErrExists if there is one already.
+//
+// It runs under the key file's lock. What a creator leaves behind that dies on the way is found
+// by the next one through the key file, which says beforehand what is about to be made; the magic
+// number, without which nobody attaches, is written last.
+func createSegment(name string, c config) (*segment, error) {
+	m, err := layout.NewMap(c.geometry)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockKeyFile(keyPath(c.dirs[0], name), true, c.mode)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.close()
+	known, ok, err := lock.read()
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		if err := clearLeftovers(lock, known, false); err != nil {
+			return nil, err
+		}
+	}
+	if err := lock.f.Chmod(c.mode); err != nil {
+		return nil, err
+	}
+	seg, err := makeObjects(lock, name, c, m)
+	if err != nil {
+		lock.unlink()
+		return nil, err
+	}
+	return seg, nil
+}
+
+func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment, error) {
+	var id layout.UUID
+	rand.Read(id[:])
+	// ftok maps many files to one key: on a collision the next project number is taken.
+	for proj := 1; proj <= 255; proj++ {
+		key, err := sysvshm.Ftok(lock.path, byte(proj))
+		if err != nil {
+			return nil, err
+		}
+		k := keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key}
+		if err := lock.write(k); err != nil {
+			return nil, err
+		}
+		flags := sysvshm.Create | sysvshm.Exclusive | sysvshm.Perm(c.mode)
+		if c.huge {
+			flags |= sysvshm.HugeTLB
+		}
+		shm, err := sysvshm.Get(key, m.Size, flags)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("segment of %d bytes: %w", m.Size, err)
+		}
+		set, err := sysvsem.Get(key, m.Semaphores(), sysvsem.Create|sysvsem.Exclusive|sysvsem.Perm(c.mode))
+		if err != nil {
+			shm.Remove()
+			if errors.Is(err, fs.ErrExist) {
+				continue
+			}
+			return nil, fmt.Errorf("set of %d semaphores: %w", m.Semaphores(), err)
+		}
+		seg, err := initialise(shm, set, name, id, key, m)
+		if err != nil {
+			shm.Remove()
+			set.Remove()
+			return nil, err
+		}
+		seg.path = lock.path
+		k.State, k.ShmID, k.SemID = keyReady, shm.ID(), set.ID()
+		if err := lock.write(k); err != nil {
+			seg.detach()
+			shm.Remove()
+			set.Remove()
+			return nil, err
+		}
+		return seg, nil
+	}
+	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use another name", lock.path)
+}
+
+func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map) (*segment, error) {
+	mapping, err := shm.Attach(sysvshm.ReadWrite)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) (*segment, error) {
+		mapping.Detach()
+		return nil, err
+	}
+	mem := mapping.Bytes()
+	w, err := newWords(mem, m)
+	if err != nil {
+		return fail(err)
+	}
+	h := layout.Header{UUID: id, Geometry: m.Geometry, Created: time.Now().UnixNano(),
+		SemID: int32(set.ID()), Key: key, Creator: uint32(os.Getpid()), Name: name}
+	if err := h.Encode(mem); err != nil {
+		return fail(err)
+	}
+	r, err := ring.New(mem, m)
+	if err != nil {
+		return fail(err)
+	}
+	r.Format()
+	atomic.StoreUint64(w.header(layout.HeaderState), layout.StateLive)
+	atomic.StoreUint64(w.header(layout.HeaderMagic), layout.Magic)
+	return &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}, nil
+}
+
+// clearLeftovers removes what an earlier bus under the locked key file left. A bus that was completed is left
+// alone, with ErrExists or the reason why it cannot be used, unless force says otherwise.
+func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
+	st, err := lock.f.Stat()
+	if err != nil {
+		return err
+	}
+	foreign := false
+	shm, err := sysvshm.Get(k.Key, 0, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		ours, defect, err := inspectSegment(shm, k, st.ModTime())
+		if err != nil {
+			return err
+		}
+		foreign = !ours
+		if ours && k.State == keyReady && !force {
+			switch {
+			case errors.Is(defect, ErrRemoved):
+				// Whoever removed it did not get to the end.
+			case defect != nil:
+				return fmt.Errorf("%w; remove it first: busd rm", defect)
+			default:
+				return ErrExists
+			}
+		}
+		if ours {
+			if err := shm.Remove(); err != nil {
+				return err
+			}
+		}
+	}
+	set, err := sysvsem.Get(k.Key, 0, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	sst, err := set.Stat()
+	if err != nil {
+		return err
+	}
+	if k.State == keyReady && set.ID() == k.SemID && !foreign || (k.State == keyCreating && madeAfter(sst.ChangeTime, st.ModTime())) {
+		return set.Remove()
+	}
+	return nil
+}
+
+// inspectSegment decides whether the segment with the key file's key is the key file's, and
+// what keeps it from being used. One that holds nothing yet is, if it was made after the key file was written.
+func inspectSegment(shm *sysvshm.Segment, k keyFile, written time.Time) (ours bool, defect, err error) {
+	st, err := shm.Stat()
+	if err != nil {
+		return false, nil, err
+	}
+	mapping, err := shm.Attach(sysvshm.ReadOnly)
+	if err != nil {
+		return false, nil, err
+	}
+	defer mapping.Detach()
+	mem := mapping.Bytes()
+	h, _, defect := layout.DecodeHeader(mem, len(mem))
+	if defect == nil {
+		defect = halfRemoved(mem, h)
+	}
+	if len(mem) < layout.HeaderSize {
+		return false, defect, nil
+	}
+	var id layout.UUID
+	copy(id[:], mem[layout.HeaderUUID:])
+	if k.State == keyReady {
+		// After a reboot identifiers begin again: a sound segment of another bus is never ours.
+		return id.String() == k.UUID || defect != nil && shm.ID() == k.ShmID, defect, nil
+	}
+	untouched := id == layout.UUID{} && madeAfter(st.ChangeTime, written) && st.Attached <= 1
+	return id.String() == k.UUID || untouched, defect, nil
+}
+
+// halfRemoved returns ErrRemoved for a bus that is marked removed, or whose semaphore set is gone.
+func halfRemoved(mem []byte, h layout.Header) error {
+	w, err := newWords(mem, layout.Map{Size: layout.HeaderSize})
+	if err != nil {
+		return err
+	}
+	if atomic.LoadUint64(w.header(layout.HeaderState)) != layout.StateLive {
+		return ErrRemoved
+	}
+	if _, err := sysvsem.FromID(int(h.SemID)).Stat(); errors.Is(err, sysvsem.ErrRemoved) {
+		return ErrRemoved
+	}
+	return nil
+}
+
+// madeAfter compares the kernel's time of an object, in whole seconds of a clock that
+// may be a tick behind, with a file's.
+func madeAfter(object, file time.Time) bool {
+	return !object.Before(file.Truncate(time.Second).Add(-time.Second))
+}

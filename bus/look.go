@@ -1,0 +1,216 @@
+package bus
+
+import (
+	"fmt"
+
+	"shmbus/layout"
+	"shmbus/ring"
+	"shmbus/ring/fence"
+)
+
+// step is the outcome of a look at the ring.
+type step uint8
+
+const (
+	got   step = iota // a message
+	idle              // nothing for this subscription up to the head
+	gone              // err says what
+	again             // something was passed over
+)
+
+// look finds the next message that the subscription wants, without waiting. With inPlace a frame
+// that fits its slot is not copied, and the cursor stays on it.
+func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
+	for {
+		e, st := s.cur.Peek()
+		if st == ring.Done {
+			if !s.in.all && !s.in.wantsTag(e.Tag()) {
+				// The entry was loaded first: if its topic is new, the table's version says so.
+				if s.in.stale(s.seg) {
+					s.in.match(s.bus.topics, s.index)
+				} else {
+					s.skip()
+				}
+				continue
+			}
+			switch st, err := s.take(e, m, inPlace); st {
+			case again:
+				continue
+			default:
+				return st, err
+			}
+		}
+		if st == ring.Empty {
+			s.cur.SetNext(s.cur.Next())
+			s.cur.CaughtUp()
+			return idle, nil
+		}
+		return gone, s.lapped()
+	}
+}
+
+// skip passes over a position.
+func (s *Subscription) skip() {
+	s.cur.Skip()
+	if s.cur.Next()&s.stride == 0 {
+		s.cur.SetNext(s.cur.Next())
+		s.crossed()
+	}
+}
+
+// advance releases a position, and wakes publishers that wait for room once in a while; before it idles, a
+// subscription does that in any case.
+func (s *Subscription) advance() {
+	s.cur.Advance()
+	if s.cur.Next()&s.stride == 0 {
+		s.crossed()
+	}
+}
+
+func (s *Subscription) crossed() {
+	if s.reliable {
+		s.seg.wakeBlocked()
+	}
+}
+
+// take reads the message of entry e.
+func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, error) {
+	var info layout.FrameInfo
+	var payload []byte
+	var st ring.Status
+	if inPlace {
+		if info, payload, st = s.cur.View(e); st == ring.Done {
+			st = s.cur.Valid(e, info)
+		}
+	}
+	// Fragments are put together in a buffer, so they are copied in any case.
+	if !inPlace || st == ring.Done && info.Flags()&layout.FlagWhole != layout.FlagWhole {
+		var n int
+		if info, n, st = s.cur.Read(e, s.buf); st == ring.Done {
+			payload = s.buf[:n]
+		}
+	}
+	if st != ring.Done {
+		return s.unreadable(st)
+	}
+	name, wanted, known := s.in.topic(info.Topic())
+	if !known {
+		s.in.match(s.bus.topics, s.index)
+		if name, wanted, known = s.in.topic(info.Topic()); !known {
+			return gone, s.damaged("it names topic %d, which there is not", info.Topic())
+		}
+	}
+	if !wanted {
+		s.skip()
+		return again, nil
+	}
+	flags := info.Flags()
+	if s.frag.pending() && flags&layout.FlagFirst != 0 {
+		if owed := s.frag.settle(info.Publisher()); owed.count > 0 {
+			return gone, s.lossOf(owed.from, s.cur.Next(), owed.count) // the message itself comes next
+		}
+	}
+	*m = Message{Topic: name, Position: s.cur.Next(), Publisher: int(info.Publisher())}
+	if flags&layout.FlagWhole != layout.FlagWhole {
+		return s.fragment(info, payload, m)
+	}
+	if flags&layout.FlagTime != 0 {
+		if len(payload) < layout.TimeSize {
+			return gone, s.damaged("it has no room for its time")
+		}
+		payload = m.cutTime(payload)
+	}
+	m.Raw = payload
+	if inPlace {
+		return got, nil // the caller advances
+	}
+	s.advance()
+	s.count(len(payload))
+	return got, nil
+}
+
+func (m *Message) cutTime(payload []byte) []byte {
+	n := len(payload) - layout.TimeSize
+	m.nanos = int64(getUint64(payload[n:]))
+	return payload[:n]
+}
+
+// fragment adds a fragment, which was copied and validated, to its frame.
+func (s *Subscription) fragment(info layout.FrameInfo, payload []byte, m *Message) (step, error) {
+	a, owed := s.frag.add(s.cur.Next(), info, payload)
+	s.advance()
+	if a != nil {
+		if s.held != nil {
+			s.frag.release(s.held)
+		}
+		s.held = a
+		m.Raw = a.buf
+		if info.Flags()&layout.FlagTime != 0 && len(a.buf) >= layout.TimeSize {
+			m.Raw = m.cutTime(a.buf)
+		}
+		s.count(len(m.Raw))
+		return got, nil
+	}
+	if owed.count > 0 {
+		return gone, s.lossOf(owed.from, s.cur.Next(), owed.count)
+	}
+	return again, nil
+}
+
+func (s *Subscription) count(n int) {
+	s.stats.Received++
+	s.stats.Bytes += uint64(n)
+	fence.Store(s.received, s.stats.Received)
+	fence.Store(s.bytes, s.stats.Bytes)
+}
+
+func (s *Subscription) countLoss(n uint64) {
+	s.stats.Lost += n
+	s.stats.Losses++
+	fence.Store(s.lost, s.stats.Lost)
+	fence.Store(s.seg.sub(s.index, layout.SubLosses), s.stats.Losses)
+}
+
+func (s *Subscription) lossOf(from, to, count uint64) error {
+	s.countLoss(count)
+	return &LossError{From: from, To: to, Count: count}
+}
+
+// unreadable is what happens to a message that was overwritten while it was read, or that is damaged.
+func (s *Subscription) unreadable(st ring.Status) (step, error) {
+	if st == ring.Lapped {
+		if _, now := s.cur.Peek(); now == ring.Done {
+			return again, nil
+		}
+		return gone, s.lapped()
+	}
+	return gone, s.damaged("its slot does not hold what the entry says")
+}
+
+// damaged passes over a message that no correct program published.
+func (s *Subscription) damaged(format string, a ...any) error {
+	p := s.cur.Next()
+	s.frag.lost()
+	s.countLoss(1)
+	s.advance()
+	return fmt.Errorf("%w: message at position %d: %s", ErrCorrupt, p, fmt.Sprintf(format, a...))
+}
+
+// lapped moves on behind what was overwritten.
+func (s *Subscription) lapped() error {
+	from, to := s.cur.Jump()
+	s.frag.lost()
+	loss := LossError{From: from, To: to, Count: to - from}
+	s.countLoss(loss.Count)
+	if s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted {
+		s.over = &EvictedError{loss}
+		return s.over
+	}
+	return &loss
+}
+
+func getUint64(b []byte) uint64 {
+	_ = b[7]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}

@@ -1,0 +1,132 @@
+package bus
+
+import (
+	"context"
+
+	"shmbus/layout"
+	"shmbus/ring"
+)
+
+// begin is the start of every receiving call.
+func (s *Subscription) begin() error {
+	if !s.enter() {
+		return ErrClosed
+	}
+	if s.over != nil {
+		s.exit()
+		return s.over
+	}
+	return nil
+}
+
+// Next returns the next message, waiting for it until ctx ends. Its Raw is valid until the next call
+// on the subscription. A [*LossError] says that messages were lost; the next call goes on behind them.
+func (s *Subscription) Next(ctx context.Context) (Message, error) {
+	var m Message
+	err := s.Receive(ctx, &m)
+	return m, err
+}
+
+// Receive is [Subscription.Next] into a message of the caller's.
+func (s *Subscription) Receive(ctx context.Context, m *Message) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if s.stats.Received%ctxEvery == 0 && ctx.Err() != nil {
+		s.exit()
+		return ctx.Err()
+	}
+	st, err := s.look(m, false)
+	if st == idle {
+		err = s.waitFor(ctx, m, false)
+	}
+	s.exit()
+	return err
+}
+
+const ctxEvery = 64
+
+// TryNext returns the next message, or [ErrEmpty] if there is none.
+func (s *Subscription) TryNext() (Message, error) {
+	var m Message
+	if err := s.begin(); err != nil {
+		return m, err
+	}
+	st, err := s.look(&m, false)
+	if st == idle {
+		s.crossed()
+		err = ErrEmpty
+		if s.seg.removed() {
+			err = ErrRemoved
+		}
+	}
+	s.exit()
+	return m, err
+}
+
+// Read calls f with the next message in place, without copying it, waiting for it until ctx ends. The
+// view and its Raw must not be used after f returns.
+//
+// A lossy subscription can be overtaken while f reads. Then what f read is not to be believed, and Read returns a
+// [*LossError] after f has returned, whatever f returned. Otherwise it returns f's error.
+func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.exit()
+	var m Message
+	st, err := s.look(&m, true)
+	if st == idle {
+		err = s.waitFor(ctx, &m, true)
+	}
+	if err != nil {
+		return err
+	}
+	whole := m.Position == s.cur.Next() // otherwise it was assembled, and the cursor is behind it already
+	e, _ := s.cur.Peek()
+	s.hold()
+	defer s.unhold()
+	err = f(m)
+	if !whole {
+		return err
+	}
+	if now, st := s.cur.Peek(); st != ring.Done || now != e {
+		return s.lapped()
+	}
+	s.advance()
+	s.count(len(m.Raw))
+	return err
+}
+
+// waitFor waits until there is a message, and takes it.
+func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) error {
+	for tries := 1; ; tries++ {
+		switch {
+		case s.closed.Load():
+			return ErrClosed
+		case s.seg.removed():
+			return ErrRemoved
+		case s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted:
+			head := s.bus.ring.Head()
+			s.over = &EvictedError{LossError{From: head, To: head}}
+			return s.over
+		}
+		if tries%ctxEvery == 1 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		if tries == 1 {
+			s.crossed()
+		}
+		if !s.pause(tries) {
+			if err := s.sleep(ctx); err != nil {
+				return err
+			}
+			tries = 0
+		}
+		if st, err := s.look(m, inPlace); st != idle {
+			return err
+		}
+	}
+}

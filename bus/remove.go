@@ -1,0 +1,58 @@
+package bus
+
+import (
+	"errors"
+	"io/fs"
+	"sync/atomic"
+
+	"shmbus/layout"
+	"shmbus/sysvsem"
+	"shmbus/sysvshm"
+)
+
+// removeSegment removes the bus with the given name, whatever state it is in.
+func removeSegment(name string, c config) error {
+	path, err := findKeyFile(c.dirs, name)
+	if err != nil {
+		return err
+	}
+	lock, err := lockKeyFile(path, false, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &NotFoundError{Name: name, Dirs: c.dirs, Known: knownNames(c.dirs)}
+	} else if err != nil {
+		return err
+	}
+	defer lock.close()
+	k, ok, err := lock.read()
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err := removeObjects(lock, k); err != nil {
+			return err
+		}
+	}
+	return lock.unlink()
+}
+
+func removeObjects(lock *lockedKey, k keyFile) error {
+	seg, err := attachKey(k.Key, sysvshm.ReadWrite)
+	if err == nil && seg.head.UUID.String() == k.UUID {
+		defer seg.detach()
+		// The mark first: who is not asleep sees it, and the others are woken by the set's removal.
+		atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateRemoved)
+		if err := seg.set.Remove(); err != nil && !errors.Is(err, sysvsem.ErrRemoved) {
+			atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateLive)
+			return err
+		}
+		return seg.shm.Remove()
+	}
+	if err == nil {
+		seg.detach()
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	// Incomplete, damaged or partly gone: only what is certainly this bus's is removed.
+	return clearLeftovers(lock, k, true)
+}
