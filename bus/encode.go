@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/binary"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -116,7 +115,3 @@ func (p *Publisher) publishValue(ctx context.Context, v any) error {
 	}
 	return p.publishFilled(ctx, len(e.buf))
 }
-
-func putUint64(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }
-
-func storeCount(p *uint64, v uint64) { fence.Store(p, v) }

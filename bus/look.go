@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"shmbus/layout"
@@ -131,7 +132,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 
 func (m *Message) cutTime(payload []byte) []byte {
 	n := len(payload) - layout.TimeSize
-	m.nanos = int64(getUint64(payload[n:]))
+	m.nanos = int64(binary.LittleEndian.Uint64(payload[n:]))
 	return payload[:n]
 }
 
@@ -207,10 +208,4 @@ func (s *Subscription) lapped() error {
 		return s.over
 	}
 	return &loss
-}
-
-func getUint64(b []byte) uint64 {
-	_ = b[7]
-	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }

@@ -2,12 +2,14 @@ package bus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"sync/atomic"
 	"time"
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fence"
 )
 
 // A Publisher publishes on one topic. It is for one goroutine at a time, Close excepted.
@@ -183,8 +185,8 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 func (p *Publisher) published(n int) {
 	p.sent++
 	p.volume += uint64(n)
-	storeCount(p.messages, p.sent)
-	storeCount(p.bytes, p.volume)
+	fence.Store(p.messages, p.sent)
+	fence.Store(p.bytes, p.volume)
 	p.wakeInterested()
 }
 
@@ -239,7 +241,7 @@ func (p *Publisher) publishFilled(ctx context.Context, n int) error {
 
 func (p *Publisher) fillTime(off int) {
 	var b [8]byte
-	putUint64(b[:], uint64(time.Now().UnixNano()))
+	binary.LittleEndian.PutUint64(b[:], uint64(time.Now().UnixNano()))
 	p.ring.FillUnaligned(off, b[:])
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -59,7 +60,7 @@ func dead(s bus.Snapshot) map[string]bool {
 
 func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
 	before := dead(s)
-	if len(before) == 0 || sleep(d.ctx, deathGrace) != nil {
+	if len(before) == 0 || cli.Sleep(d.ctx, deathGrace) != nil {
 		return
 	}
 	s, err := o.Snapshot()
@@ -99,7 +100,7 @@ func (d *doctor) checkBooks(i bus.Info, o *bus.Observer) {
 			return
 		}
 		first, err1 := o.Audit()
-		if sleep(d.ctx, 10*time.Millisecond) != nil {
+		if cli.Sleep(d.ctx, 10*time.Millisecond) != nil {
 			return
 		}
 		second, err2 := o.Audit()

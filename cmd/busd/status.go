@@ -60,7 +60,7 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 		return err
 	}
 	for pause := glance; ; pause = f.interval {
-		if err := sleep(ctx, pause); err != nil {
+		if err := cli.Sleep(ctx, pause); err != nil {
 			return err
 		}
 		now, err := o.Snapshot()
@@ -95,17 +95,6 @@ func redraw(w io.Writer, s bus.Snapshot, r rates) error {
 	_ = writeStatus(&b, s, r)
 	_, err := io.WriteString(w, home+strings.ReplaceAll(b.String(), "\n", clearLine+"\n")+clearBelow)
 	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // writeStatusLine prints what changes from look to look in a line.

@@ -197,5 +197,5 @@ func (l *lineCounter) Write(b []byte) (int, error) {
 func TestSleepEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.True(t, errors.Is(sleep(ctx, time.Hour), context.Canceled))
+	require.True(t, errors.Is(cli.Sleep(ctx, time.Hour), context.Canceled))
 }

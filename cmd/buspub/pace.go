@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"shmbus/cmd/internal/cli"
 )
 
 const (
@@ -32,21 +34,10 @@ func (p *pacer) wait(ctx context.Context) error {
 		p.due = earliest
 	}
 	if d := p.due.Sub(now); d >= pacerNap {
-		if err := sleep(ctx, d); err != nil {
+		if err := cli.Sleep(ctx, d); err != nil {
 			return err
 		}
 	}
 	p.due = p.due.Add(p.gap)
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

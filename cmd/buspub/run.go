@@ -79,7 +79,7 @@ func open(ctx context.Context, o options) (*bus.Bus, error) {
 		case left <= 0:
 			return nil, fmt.Errorf("%w after %v: %w", cli.ErrTimeout, o.wait, err)
 		}
-		if err := sleep(ctx, min(openPoll, left)); err != nil {
+		if err := cli.Sleep(ctx, min(openPoll, left)); err != nil {
 			return nil, err
 		}
 	}
@@ -106,7 +106,7 @@ func awaitSubscribers(ctx context.Context, b *bus.Bus, o options) error {
 		if o.timeout > 0 && time.Now().After(deadline) {
 			return fmt.Errorf("%w after %v: %d of %d subscriptions want %s", cli.ErrTimeout, o.timeout, n, o.subscribers, o.topic)
 		}
-		if err := sleep(ctx, subscribersPoll); err != nil {
+		if err := cli.Sleep(ctx, subscribersPoll); err != nil {
 			return err
 		}
 	}

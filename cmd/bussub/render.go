@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/binary"
-	"math"
 	"strconv"
 	"time"
 
@@ -82,41 +81,17 @@ func appendMsgpackMeta(dst []byte, m *bus.Message) []byte {
 		size++
 	}
 	dst = append(dst, 0x80|size)
-	dst = appendStr(dst, "topic")
-	dst = appendStr(dst, m.Topic)
-	dst = appendStr(dst, "position")
-	dst = appendUint(dst, m.Position)
-	dst = appendStr(dst, "publisher")
-	dst = appendUint(dst, uint64(m.Publisher))
+	dst = codec.AppendMsgpackString(dst, "topic")
+	dst = codec.AppendMsgpackString(dst, m.Topic)
+	dst = codec.AppendMsgpackString(dst, "position")
+	dst = codec.AppendMsgpackUint(dst, m.Position)
+	dst = codec.AppendMsgpackString(dst, "publisher")
+	dst = codec.AppendMsgpackUint(dst, uint64(m.Publisher))
 	if !t.IsZero() {
-		dst = appendStr(dst, "time")
+		dst = codec.AppendMsgpackString(dst, "time")
 		dst = append(dst, 0xc7, 12, 0xff) // timestamp 96: ext 8, type -1
 		dst = binary.BigEndian.AppendUint32(dst, uint32(t.Nanosecond()))
 		dst = binary.BigEndian.AppendUint64(dst, uint64(t.Unix()))
 	}
-	return appendStr(dst, "message")
-}
-
-// appendStr appends a string of up to 255 bytes, more than a topic has.
-func appendStr(dst []byte, s string) []byte {
-	if len(s) < 32 {
-		dst = append(dst, 0xa0|byte(len(s)))
-	} else {
-		dst = append(dst, 0xd9, byte(len(s)))
-	}
-	return append(dst, s...)
-}
-
-func appendUint(dst []byte, n uint64) []byte {
-	switch {
-	case n < 128:
-		return append(dst, byte(n))
-	case n <= math.MaxUint8:
-		return append(dst, 0xcc, byte(n))
-	case n <= math.MaxUint16:
-		return binary.BigEndian.AppendUint16(append(dst, 0xcd), uint16(n))
-	case n <= math.MaxUint32:
-		return binary.BigEndian.AppendUint32(append(dst, 0xce), uint32(n))
-	}
-	return binary.BigEndian.AppendUint64(append(dst, 0xcf), n)
+	return codec.AppendMsgpackString(dst, "message")
 }

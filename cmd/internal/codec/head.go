@@ -124,6 +124,14 @@ func readHead(b []byte) (h head, size int, err error) {
 	return h, size, nil
 }
 
+// AppendMsgpackUint appends n as the shortest msgpack integer.
+func AppendMsgpackUint(dst []byte, n uint64) []byte { return appendUint(dst, n) }
+
+// AppendMsgpackString appends s as a msgpack str.
+func AppendMsgpackString(dst []byte, s string) []byte {
+	return append(appendStrHead(dst, len(s)), s...)
+}
+
 func appendUint(dst []byte, n uint64) []byte {
 	switch {
 	case n < 0x80:
