@@ -30,7 +30,7 @@
 //     while it lived. Publishers wait for it, each as long as its context says or not at all ([NoWait]), and
 //     the subscriber's policy says for how long at most ([EvictAfter], [DemoteAfter]).
 //  6. Idle costs nothing, and sleeping costs no message. Nobody uses the processor while idle. A publish makes no
-//     system call unless somebody who wants that message is asleep. No wake-up is lost, also when the waker dies.
+//     system call unless somebody who wants that message is asleep, or anybody is just falling asleep. No wake-up is lost, also when the waker dies.
 //  7. Late joiners choose: from now ([FromNow]), from the oldest message held ([FromOldest]), or
 //     from a position ([FromPosition]).
 //  8. No daemon is on the data path. busd watches and reports; without it everything flows.
