@@ -10,6 +10,7 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fault"
 	"shmbus/sysvshm"
 )
 
@@ -206,5 +207,6 @@ func (b *Bus) unref() {
 	if last {
 		b.seg.leave(b.client)
 		b.seg.detach()
+		fault.At(fault.LeaveDetach)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 )
 
 // An activity is what a publisher record may have published since the last certification.
@@ -35,6 +36,7 @@ func (s *segment) certify(n uint64, self int) {
 	w := s.header(layout.HeaderCertified)
 	for old := atomic.LoadUint64(w); old < n; old = atomic.LoadUint64(w) {
 		if atomic.CompareAndSwapUint64(w, old, n) {
+			fault.At(fault.CertifyDone)
 			return
 		}
 	}
@@ -63,6 +65,7 @@ func (s *segment) certifySleepers(n, from uint64, nw, self int) {
 		}
 		found++
 	}
+	fault.At(fault.CertifyLooked)
 	k := waker{seg: s}
 	for i := range nw {
 		for set := atomic.LoadUint64(s.header(layout.HeaderSleepers + 8*i)); set != 0; set &= set - 1 {
@@ -74,6 +77,7 @@ func (s *segment) certifySleepers(n, from uint64, nw, self int) {
 		}
 	}
 	k.post()
+	fault.At(fault.CertifyWoken)
 }
 
 // missed reports whether one of the active may have published something that subscriber sub, who
@@ -104,6 +108,7 @@ func (s *segment) certifySub(i int, n uint64) bool {
 			return true
 		}
 		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(layout.MakeWake(n, w.Generation(), layout.Asleep))) {
+			fault.At(fault.CertifyMoved)
 			return true
 		}
 	}

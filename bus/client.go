@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 )
 
@@ -52,6 +53,7 @@ func (s *segment) join(cfg config) (client, error) {
 		if err != nil {
 			return client{}, s.semError(err)
 		}
+		fault.At(fault.JoinLives)
 		return s.takeClient(c, cfg), nil
 	}
 	return client{}, &TableFullError{"clients", n, "busd --clients or WithClients"}
@@ -76,8 +78,10 @@ func (s *segment) takeClient(c int, cfg config) client {
 		}
 		atomic.StoreUint64(s.client(c, layout.ClientFlags), flags)
 		s.raiseHigh(layout.HeaderClientHigh, c)
+		fault.At(fault.JoinFilled)
 		next := layout.MakeClientState(old.Generation()+1, layout.ClientJoined)
 		if atomic.CompareAndSwapUint64(state, uint64(old), uint64(next)) {
+			fault.At(fault.JoinJoined)
 			return client{index: c, generation: next.Generation()}
 		}
 	}
@@ -88,11 +92,13 @@ func (s *segment) leave(c client) {
 	state := layout.MakeClientState(c.generation, layout.ClientJoined)
 	atomic.CompareAndSwapUint64(s.client(c.index, layout.ClientStateWord), uint64(state),
 		uint64(layout.MakeClientState(c.generation, layout.ClientFree)))
+	fault.At(fault.LeaveState)
 	s.set.TryOp([]sysvsem.Op{
 		{Num: layout.SemLive(c.index), Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
 		{Num: layout.SemBell, Op: 1, Flags: sysvsem.NoWait | sysvsem.Undo},
 		{Num: layout.SemBell, Op: -1, Flags: sysvsem.NoWait},
 	})
+	fault.At(fault.LeaveLife)
 }
 
 // clientLives asks the kernel whether a process holds client record c.
@@ -117,6 +123,7 @@ func (s *segment) buryClient(c int, old layout.ClientState) bool {
 	won := atomic.CompareAndSwapUint64(s.client(c, layout.ClientStateWord), uint64(old),
 		uint64(layout.MakeClientState(old.Generation(), layout.ClientDead)))
 	if won {
+		fault.At(fault.BuryMarked)
 		atomic.AddUint64(s.header(layout.HeaderDeaths), 1)
 	}
 	return won

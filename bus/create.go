@@ -11,6 +11,7 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -30,6 +31,7 @@ func createSegment(name string, c config) (*segment, error) {
 		return nil, err
 	}
 	defer lock.close()
+	fault.At(fault.CreateLocked)
 	known, ok, err := lock.read()
 	if err != nil {
 		return nil, err
@@ -63,6 +65,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 		if err := lock.write(k); err != nil {
 			return nil, err
 		}
+		fault.At(fault.CreateAnnounced)
 		flags := sysvshm.Create | sysvshm.Exclusive | sysvshm.Perm(c.mode)
 		if c.huge {
 			flags |= sysvshm.HugeTLB
@@ -74,6 +77,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 		if err != nil {
 			return nil, fmt.Errorf("segment of %d bytes: %w", m.Size, err)
 		}
+		fault.At(fault.CreateSegment)
 		set, err := sysvsem.Get(key, m.Semaphores(), sysvsem.Create|sysvsem.Exclusive|sysvsem.Perm(c.mode))
 		if err != nil {
 			shm.Remove()
@@ -82,6 +86,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 			}
 			return nil, fmt.Errorf("set of %d semaphores: %w", m.Semaphores(), err)
 		}
+		fault.At(fault.CreateSet)
 		seg, err := initialise(shm, set, name, id, key, m)
 		if err != nil {
 			shm.Remove()
@@ -96,6 +101,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 			set.Remove()
 			return nil, err
 		}
+		fault.At(fault.CreateReady)
 		return seg, nil
 	}
 	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use another name", lock.path)
@@ -120,13 +126,16 @@ func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 	if err := h.Encode(mem); err != nil {
 		return fail(err)
 	}
+	fault.At(fault.CreateHeader)
 	r, err := ring.New(mem, m)
 	if err != nil {
 		return fail(err)
 	}
-	r.Format()
+	r.FormatAt(fault.FirstPosition())
+	fault.At(fault.CreateFormatted)
 	atomic.StoreUint64(w.header(layout.HeaderState), layout.StateLive)
 	atomic.StoreUint64(w.header(layout.HeaderMagic), layout.Magic)
+	fault.At(fault.CreateMagic)
 	return &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}, nil
 }
 

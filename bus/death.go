@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 )
 
@@ -93,9 +94,12 @@ func (b *Bus) listen(ctx context.Context, f func()) error {
 		if err != nil {
 			return b.seg.semError(err)
 		}
+		fault.At(fault.BellRead)
 		f()
+		fault.At(fault.BellHeard)
 		if k >= bellLimit {
 			if set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: -bellLimit, Flags: sysvsem.NoWait}}) == nil {
+				fault.At(fault.BellLowered)
 				atomic.AddUint64(b.seg.header(layout.HeaderBellResets), 1)
 			}
 			continue
@@ -201,9 +205,13 @@ func (b *Bus) clearRecords() {
 		}
 		// Opening it needs no ownership, and others wait for it.
 		opened = b.ring.OpenGate(s, gate, layout.GateOpen) || opened
+		fault.At(fault.ClearGate)
 		if _, ok := seg.take(w, me); ok {
+			fault.At(fault.ClearSubscriber)
 			b.wipeSubscriber(s)
+			fault.At(fault.ClearSubscriberWiped)
 			atomic.StoreUint64(w, 0)
+			fault.At(fault.ClearSubscriberFreed)
 		}
 	}
 	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
@@ -213,8 +221,11 @@ func (b *Bus) clearRecords() {
 			continue
 		}
 		if _, ok := seg.take(w, me); ok {
+			fault.At(fault.ClearPublisher)
 			b.wipePublisher(p, true)
+			fault.At(fault.ClearPublisherWiped)
 			atomic.StoreUint64(w, 0)
+			fault.At(fault.ClearPublisherFreed)
 		}
 	}
 	if opened {
@@ -231,31 +242,40 @@ func (b *Bus) wipePublisher(p int, dead bool) {
 			// It may have published and not woken. From here on its intent counts for another topic, so
 			// this comes first.
 			seg.wakeTopic(int(t - 1))
+			fault.At(fault.WipeWoken)
 		}
 		atomic.AddUint64(seg.topic(int(t-1), layout.TopicMessages), atomic.SwapUint64(seg.pub(p, layout.PubMessages), 0))
 		atomic.AddUint64(seg.topic(int(t-1), layout.TopicBytes), atomic.SwapUint64(seg.pub(p, layout.PubBytes), 0))
+		fault.At(fault.WipeCounted)
 		atomic.StoreUint64(seg.pub(p, layout.PubTopic), 0)
+		fault.At(fault.WipeTopic)
 	}
 	atomic.StoreUint64(seg.pub(p, layout.PubIntent), 0)
+	fault.At(fault.WipeIntent)
 	atomic.StoreUint64(seg.pub(p, layout.PubFull), 0)
 	atomic.AndUint64(seg.header(layout.HeaderBlocked+8*(p/64)), ^uint64(1<<(p%64)))
 	seg.awaken(seg.pub(p, layout.PubWake))
+	fault.At(fault.WipePublisher)
 }
 
 // wipeSubscriber does the same for a subscriber record.
 func (b *Bus) wipeSubscriber(s int) {
 	seg := b.seg
 	b.ring.OpenGate(s, b.ring.Gate(s), layout.GateOpen)
+	fault.At(fault.WipeGate)
 	b.ring.ForgetGate(s)
+	fault.At(fault.WipeList)
 	bit := uint64(1) << (s % 64)
 	atomic.AndUint64(seg.header(layout.HeaderSleepers+8*(s/64)), ^bit)
 	seg.awaken(seg.sub(s, layout.SubWake))
+	fault.At(fault.WipeSleeper)
 	for t := range seg.m.Geometry.Topics {
 		if layout.Owner(atomic.LoadUint64(seg.topic(t, layout.TopicOwner))) == 0 {
 			break
 		}
 		if w := &seg.interest(t)[s/64]; atomic.LoadUint64(w)&bit != 0 {
 			atomic.AndUint64(w, ^bit)
+			fault.At(fault.WipeInterest)
 		}
 	}
 	for _, f := range []int{layout.SubReceived, layout.SubBytes, layout.SubLost, layout.SubLosses, layout.SubSleeps,

@@ -7,6 +7,7 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fault"
 	"shmbus/ring/fence"
 )
 
@@ -52,17 +53,24 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	}
 	bits, bit := seg.header(layout.HeaderSleepers+8*(s.index/64)), uint64(1)<<(s.index%64)
 	s.sleeper.fallAsleep()
+	fault.At(fault.SleepWord)
 	atomic.OrUint64(bits, bit)
+	fault.At(fault.SleepBit)
 	s.crossed() // behind a barrier: a publisher that blocks now sees the cursor, or is seen here
 	var err error
 	if _, st := s.cur.Peek(); st == ring.Empty && !s.in.stale(seg) && !s.closed.Load() && !seg.removed() {
+		fault.At(fault.SleepLooked)
 		s.sleeper.lookedAt(s.cur.Next())
+		fault.At(fault.SleepPosition)
 		s.stats.Sleeps++
 		fence.Store(seg.sub(s.index, layout.SubSleeps), s.stats.Sleeps)
 		err = s.bus.dorm.wait(ctx, s.sleeper, -1)
+		fault.At(fault.SleepReturned)
 	}
 	s.wakeUp()
+	fault.At(fault.SleepAwake)
 	atomic.AndUint64(bits, ^bit)
+	fault.At(fault.SleepOver)
 	return err
 }
 
@@ -74,6 +82,7 @@ func (s *Subscription) wakeUp() {
 		next := s.cur.Next()
 		if p := w.Position(next); w.State() != layout.Awake && !w.IsNotYet() && int64(p-next) > 0 {
 			s.cur.SetNext(p)
+			fault.At(fault.SleepCursor)
 		}
 		if atomic.CompareAndSwapUint64(s.sleeper.word, uint64(w), uint64(w.With(layout.Awake))) {
 			return

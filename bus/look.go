@@ -6,6 +6,7 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fault"
 	"shmbus/ring/fence"
 )
 
@@ -25,6 +26,7 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 	for {
 		e, st := s.cur.Peek()
 		if st == ring.Done {
+			fault.At(fault.ReceivePeeked)
 			if !s.in.all && !s.in.wantsTag(e.Tag()) {
 				// The entry was loaded first: if its topic is new, the table's version says so.
 				if s.in.stale(s.seg) {
@@ -91,6 +93,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 			payload = s.buf[:n]
 		}
 	}
+	fault.At(fault.ReceiveCopied)
 	if st != ring.Done {
 		return s.unreadable(st)
 	}
@@ -126,6 +129,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		return got, nil // the caller advances
 	}
 	s.advance()
+	fault.At(fault.ReceiveTaken)
 	s.count(len(payload))
 	return got, nil
 }

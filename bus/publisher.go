@@ -9,6 +9,7 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fault"
 	"shmbus/ring/fence"
 )
 
@@ -82,8 +83,11 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	i := rp.Index()
 	atomic.StoreUint64(seg.pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
 	atomic.StoreUint64(seg.pub(i, layout.PubTopic), uint64(id)+1)
+	fault.At(fault.PublisherTopic)
 	seg.certify(rp.Next(), i)
+	fault.At(fault.PublisherCertified)
 	seg.wakeUnmatched(id)
+	fault.At(fault.PublisherAnnounced)
 	p := &Publisher{
 		bus: b, seg: seg, ring: rp,
 		topic: topic, id: uint16(id), tag: layout.TopicTag(layout.TopicHash(topic)),
@@ -106,6 +110,7 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	p.guard.release = func() {
 		b.wipePublisher(i, false)
 		atomic.StoreUint64(seg.pub(i, layout.PubOwner), 0)
+		fault.At(fault.FreePublisher)
 		b.dismiss(p)
 	}
 	return p, nil
@@ -121,12 +126,15 @@ func (b *Bus) takePublisher() (*ring.Publisher, error) {
 		if !ok {
 			continue
 		}
+		fault.At(fault.PublisherTaken)
 		seg.raiseHigh(layout.HeaderPubHigh, i)
 		if before != 0 {
 			b.wipePublisher(i, true)
+			fault.At(fault.PublisherWiped)
 		}
 		rp, err := b.ring.Publisher(i)
 		if err == nil {
+			fault.At(fault.PublisherSettled)
 			return rp, nil
 		}
 		atomic.StoreUint64(w, 0)
@@ -162,6 +170,7 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	if !p.enter() {
 		return ErrClosed
 	}
+	fault.At(fault.PublishEntered)
 	n := len(frame)
 	if n > p.room || n == 0 || p.stamp || p.held != 0 {
 		err := p.publishSlow(ctx, frame)
@@ -169,6 +178,7 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 		return err
 	}
 	p.ring.Fill(0, frame)
+	fault.At(fault.PublishFilled)
 	if p.ring.Exchange(p.whole|layout.FrameInfo(n), p.tag) != ring.Done {
 		err := p.exchangeSlow(ctx, p.whole|layout.FrameInfo(n))
 		if err != nil {
@@ -187,7 +197,9 @@ func (p *Publisher) published(n int) {
 	p.volume += uint64(n)
 	fence.Store(p.messages, p.sent)
 	fence.Store(p.bytes, p.volume)
+	fault.At(fault.PublishCounted)
 	p.wakeInterested()
+	fault.At(fault.PublishDone)
 }
 
 // wakeInterested loads a word of sleepers for every 64 subscriptions that there ever were. The
@@ -230,6 +242,7 @@ func (p *Publisher) publishFilled(ctx context.Context, n int) error {
 		p.fillTime(n)
 		info += layout.TimeSize
 	}
+	fault.At(fault.PublishFilled)
 	if st := p.ring.Exchange(info, p.tag); st != ring.Done {
 		if err := p.exchangeSlow(ctx, info); err != nil {
 			return err
@@ -283,6 +296,7 @@ func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
 		if flags&layout.FlagLast != 0 {
 			break
 		}
+		fault.At(fault.PublishFragment)
 		// Each fragment wakes, too: a frame may be larger than the ring, and nobody must be
 		// certified past the beginning of it.
 		p.wakeInterested()

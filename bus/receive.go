@@ -5,6 +5,7 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fault"
 )
 
 // begin is the start of every receiving call.
@@ -16,6 +17,7 @@ func (s *Subscription) begin() error {
 		s.exit()
 		return s.over
 	}
+	fault.At(fault.ReceiveEntered)
 	return nil
 }
 
@@ -86,6 +88,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	e, _ := s.cur.Peek()
 	s.hold()
 	defer s.unhold()
+	fault.At(fault.ReceiveInPlace)
 	err = f(m)
 	if !whole {
 		return err

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -23,6 +24,7 @@ func removeSegment(name string, c config) error {
 		return err
 	}
 	defer lock.close()
+	fault.At(fault.RemoveLocked)
 	k, ok, err := lock.read()
 	if err != nil {
 		return err
@@ -32,7 +34,11 @@ func removeSegment(name string, c config) error {
 			return err
 		}
 	}
-	return lock.unlink()
+	if err := lock.unlink(); err != nil {
+		return err
+	}
+	fault.At(fault.RemoveUnlinked)
+	return nil
 }
 
 func removeObjects(lock *lockedKey, k keyFile) error {
@@ -41,11 +47,15 @@ func removeObjects(lock *lockedKey, k keyFile) error {
 		defer seg.detach()
 		// The mark first: who is not asleep sees it, and the others are woken by the set's removal.
 		atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateRemoved)
+		fault.At(fault.RemoveMarked)
 		if err := seg.set.Remove(); err != nil && !errors.Is(err, sysvsem.ErrRemoved) {
 			atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateLive)
 			return err
 		}
-		return seg.shm.Remove()
+		fault.At(fault.RemoveSet)
+		err := seg.shm.Remove()
+		fault.At(fault.RemoveSegment)
+		return err
 	}
 	if err == nil {
 		seg.detach()

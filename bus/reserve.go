@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"shmbus/ring/fault"
 	"shmbus/ring/fence"
 )
 
@@ -43,6 +44,7 @@ func (p *Publisher) Reserve(n int) (*Reservation, error) {
 		r.bytes = r.spill[:n]
 	}
 	p.hold()
+	fault.At(fault.PublishReserved)
 	return r, nil
 }
 
@@ -62,6 +64,7 @@ func (r *Reservation) Commit(ctx context.Context) error {
 	frame := r.bytes
 	r.bytes = nil
 	p.unhold()
+	fault.At(fault.PublishCommitted)
 	if !ok {
 		return ErrClosed
 	}

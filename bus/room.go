@@ -9,6 +9,7 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fault"
 	"shmbus/ring/fence"
 )
 
@@ -36,6 +37,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 			return ErrRemoved
 		}
 		slowest, position := p.lookForRoom(since.IsZero())
+		fault.At(fault.RoomLooked)
 		if slowest < 0 {
 			if p.ring.Room() < uint64(p.seg.m.Geometry.Slots/16) {
 				for range roomGather {
@@ -112,6 +114,7 @@ func (p *Publisher) releaseGate(s int, since time.Time) bool {
 	}
 	if !seg.alive(layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))) {
 		r.OpenGate(s, gate, layout.GateOpen)
+		fault.At(fault.GateOfDead)
 		return true
 	}
 	reason := uint32(layout.GateOpen)
@@ -127,10 +130,12 @@ func (p *Publisher) releaseGate(s int, since time.Time) bool {
 		return false
 	}
 	if r.OpenGate(s, gate, reason) {
+		fault.At(fault.GateReleased)
 		atomic.AddUint64(seg.header(layout.HeaderEvictions), 1)
 		k := waker{seg: seg}
 		k.addSub(s) // it may be asleep and should learn it
 		k.post()
+		fault.At(fault.GateNotified)
 	}
 	return true
 }
@@ -168,10 +173,14 @@ func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint
 	i := p.ring.Index()
 	blocked, bit := p.seg.header(layout.HeaderBlocked+8*(i/64)), uint64(1)<<(i%64)
 	p.sleeper.fallAsleep()
+	fault.At(fault.RoomAsleep)
 	atomic.OrUint64(blocked, bit)
+	fault.At(fault.RoomBlocked)
 	defer func() {
+		fault.At(fault.RoomSlept)
 		atomic.AndUint64(blocked, ^bit)
 		p.seg.awaken(p.sleeper.word)
+		fault.At(fault.RoomResumed)
 	}()
 	if p.bus.ring.Protected(slowest, p.ring.Next()) != position || p.closed.Load() {
 		return nil

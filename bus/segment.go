@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -54,6 +55,7 @@ func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment, err
 			return nil, err
 		}
 	}
+	fault.At(fault.OpenFound)
 	seg, err := attachKey(k.Key, flags)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, goneError(fmt.Sprintf("its key file %s is there, but segment and semaphores are gone: create it again, or clean up with: busd doctor --fix", path))
@@ -100,6 +102,7 @@ func attachSegment(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*segment, er
 		mapping.Detach()
 		return nil, err
 	}
+	fault.At(fault.OpenAttached)
 	mem := mapping.Bytes()
 	h, m, err := layout.DecodeHeader(mem, len(mem))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring"
+	"shmbus/ring/fault"
 )
 
 // A Subscription receives the messages of the topics that match its patterns. It is for one goroutine
@@ -91,6 +92,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		from = ring.From(c.start.position)
 	}
 	reliable := c.policy != layout.PolicyLossy
+	fault.At(fault.SubscribeFilled)
 	s := &Subscription{
 		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait,
 		cur:     b.ring.Join(i, from, reliable),
@@ -105,9 +107,11 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	}
 	// Who sees the interest can rely on the start: what is published from then on is received.
 	in.match(b.topics, i)
+	fault.At(fault.SubscribeMatched)
 	s.guard.release = func() {
 		b.wipeSubscriber(i)
 		atomic.StoreUint64(seg.sub(i, layout.SubOwner), 0)
+		fault.At(fault.FreeSubscriber)
 		seg.wakeBlocked()
 		b.dismiss(s)
 	}
@@ -121,9 +125,11 @@ func (b *Bus) takeSubscriber() (int, error) {
 		if !ok {
 			continue
 		}
+		fault.At(fault.SubscribeTaken)
 		seg.raiseHigh(layout.HeaderSubHigh, i)
 		if before != 0 {
 			b.wipeSubscriber(i)
+			fault.At(fault.SubscribeWiped)
 		}
 		return i, nil
 	}

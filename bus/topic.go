@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 )
 
 // A topicTable is what this process knows of the topics in the segment. Topics are only ever
@@ -117,12 +118,15 @@ func (t *topicTable) open(name string, me client) (int, error) {
 		if !atomic.CompareAndSwapUint64(w, uint64(owner), uint64(held)) {
 			continue
 		}
+		fault.At(fault.TopicTaken)
 		// Another may have created it since: then this record is not needed, but it cannot be given
 		// back without a hole, so it becomes a second record of the name.
 		copy(seg.text(seg.m.Topics.At(id)+layout.TopicName, layout.TopicNameSize), name)
 		atomic.StoreUint64(seg.topic(id, layout.TopicLength), uint64(len(name)))
 		atomic.StoreUint64(seg.topic(id, layout.TopicHashWord), layout.TopicHash(name))
+		fault.At(fault.TopicFilled)
 		atomic.StoreUint64(w, uint64(ready))
+		fault.At(fault.TopicReady)
 		return id, nil
 	}
 	if id, ok := t.find(name); ok {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 )
 
@@ -31,6 +32,7 @@ func (k *waker) add(word, owner *uint64) bool {
 	for w.State() == layout.Asleep {
 		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(w.With(layout.Claimed))) {
 			w = w.With(layout.Claimed)
+			fault.At(fault.WakeClaimed)
 			break
 		}
 		w = layout.Wake(atomic.LoadUint64(word))
@@ -65,11 +67,13 @@ func (k *waker) post() {
 			k.seg.set.TryOp(k.ops[i : i+1])
 		}
 	}
+	fault.At(fault.WakePosted)
 	for i, w := range k.was[:k.n] {
 		atomic.CompareAndSwapUint64(k.words[i], uint64(w), uint64(w.With(layout.Notified)))
 	}
 	atomic.AddUint64(k.seg.header(layout.HeaderPosts), uint64(k.n))
 	k.n = 0
+	fault.At(fault.WakeNotified)
 }
 
 func (k *waker) addSub(s int) {

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 	"shmbus/ring/fence"
 )
 
@@ -42,6 +43,7 @@ func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
 	head := r.Head()
 	at := c.startAt(start, head)
 	atomic.StoreUint64(c.shared, at)
+	fault.At(fault.SubscribeCursor)
 	if reliable {
 		r.CloseGate(s)
 		// Only now is the start taken: see Publisher.Rescan.
@@ -51,6 +53,7 @@ func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
 		}
 	}
 	c.SetNext(at)
+	fault.At(fault.SubscribeJoined)
 	return c
 }
 
@@ -169,6 +172,7 @@ func (c *Cursor) Jump() (from, to uint64) {
 	to = max(c.r.Oldest(head)+c.margin, from+1)
 	c.margin = min(max(2*c.margin, c.r.Slots()/16, 1), c.r.Slots()/2)
 	c.SetNext(min(to, head))
+	fault.At(fault.ReceiveLapped)
 	return from, c.next
 }
 

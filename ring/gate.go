@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 )
 
 // slowest returns the lowest position that a closed gate protects, and whose it is;
@@ -48,7 +49,9 @@ func (r *Ring) CloseGate(s int) {
 			break
 		}
 	}
+	fault.At(fault.SubscribeClosed)
 	atomic.OrUint64(r.word(layout.HeaderGates+8*(s/64)), 1<<(s%64))
+	fault.At(fault.SubscribeGate)
 }
 
 // OpenGate opens gate g of subscriber s, giving the reason as its new state, and reports whether it was this

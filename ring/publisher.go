@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 	"shmbus/ring/fence"
 )
 
@@ -140,10 +141,14 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 		}
 		fence.Store(slotPosition(slot), pos)
 		fence.Store(p.intent, pos+1)
+		fault.At(fault.PublishIntended)
 		fence.Store(pair, uint64(layout.InFlight(mine, old)))
+		fault.At(fault.PublishInFlight)
 		if atomic.CompareAndSwapUint64(e, uint64(w), uint64(layout.MakeEntry(lap, tag, mine))) {
+			fault.At(fault.PublishExchanged)
 			fence.Full()
 			fence.Store(pair, uint64(layout.Settled(old)))
+			fault.At(fault.PublishSettled)
 			p.slots[turn] = old
 			p.next = pos + 1
 			if turn++; turn == len(p.slots) {
@@ -153,6 +158,7 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 			return Done
 		}
 		// Another publisher has this position now.
+		fault.At(fault.PublishLostRace)
 		p.next = pos + 1
 	}
 }

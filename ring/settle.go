@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/layout"
+	"shmbus/ring/fault"
 )
 
 // ErrUnsettled means that it is not known yet which slots a dead publisher owned.
@@ -53,7 +54,9 @@ func (r *Ring) settle(p int) error {
 			if slot == owned {
 				owned = pair.Displaced()
 			}
+			fault.At(fault.SettleFound)
 			atomic.StoreUint64(w, uint64(layout.Settled(owned)))
+			fault.At(fault.SettleDecided)
 		}
 		for i := uint64(0); i <= r.mask; i++ {
 			elsewhere(layout.Entry(atomic.LoadUint64(r.entry(i))).Slot())

@@ -1,0 +1,79 @@
+//go:build faults
+
+package fault
+
+import (
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Enabled reports whether faults can happen in this build.
+const Enabled = true
+
+var now = load(os.Getenv)
+
+// At is a step between two steps of a protocol. It may not return.
+func At(p Point) {
+	if now != nil {
+		now.visit(p)
+	}
+}
+
+// FirstPosition returns the position at which a new bus begins.
+func FirstPosition() uint64 {
+	if now == nil {
+		return 0
+	}
+	return now.first
+}
+
+// A board is what goes on in this process; its words are in the file that others look at, or on the heap.
+type board struct {
+	plan
+	last, fired *atomic.Uint64
+	visits      []atomic.Uint64
+
+	mu     sync.Mutex
+	chance *rand.Rand
+}
+
+func (b *board) visit(p Point) {
+	b.last.Store(uint64(p) + 1)
+	n := b.visits[p].Add(1)
+	r, ok := b.rules[p]
+	if ok && n == r.visit || b.any.visit > 0 && b.hit(b.any.visit) {
+		if !ok || n != r.visit {
+			r = b.any
+		}
+		b.fired.Store(uint64(p) + 1)
+		r.happen()
+	}
+}
+
+// hit is true once in n times.
+func (b *board) hit(n uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.chance.Uint64N(n) == 0
+}
+
+func (r rule) happen() {
+	switch r.action {
+	case "kill":
+		unix.Kill(os.Getpid(), unix.SIGKILL)
+		select {}
+	case "stop":
+		// To this very thread, so that it does not run on until another one has taken the signal.
+		runtime.LockOSThread()
+		unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
+		runtime.UnlockOSThread()
+	case "stall":
+		time.Sleep(r.stall)
+	}
+}

@@ -1,0 +1,38 @@
+package fault
+
+import (
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// A Report is what SHMBUS_FAULT_FILE of a process says, also after its death.
+type Report struct {
+	Last   Point            // the point visited last
+	Passed bool             // whether any was
+	At     Point            // where something happened
+	Fired  bool             // whether anything did
+	Visits map[Point]uint64 // of the points visited
+}
+
+// ReadReport reads a process's file. One that is not there yet is a process that has passed no point.
+func ReadReport(path string) (Report, error) {
+	r := Report{Visits: make(map[Point]uint64)}
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return r, err
+	}
+	for i := range len(b) / 8 {
+		switch v := binary.LittleEndian.Uint64(b[8*i:]); {
+		case v == 0:
+		case i == 0:
+			r.Last, r.Passed = Point(v-1), true
+		case i == 1:
+			r.At, r.Fired = Point(v-1), true
+		default:
+			r.Visits[Point(i-2)] = v
+		}
+	}
+	return r, nil
+}
