@@ -182,6 +182,7 @@ func TestCRefuses(t *testing.T) {
 	for off, want := range map[int]string{
 		layout.HeaderMagic: "not a bus", layout.HeaderVersion: "another version", layout.HeaderHash: "another version", layout.HeaderLength: "another version",
 		layout.HeaderSlots: "impossible geometry", layout.HeaderClients: "impossible geometry", layout.HeaderSegmentSize: "wrong size", layout.HeaderState: "removed",
+		layout.HeaderSemID: "changed header", layout.HeaderName: "changed header",
 	} {
 		file, mem, _ := newSegment(t, g)
 		mem[off]++

@@ -21,6 +21,7 @@ const (
 	HeaderSemID       = 88  // int32
 	HeaderKey         = 92  // int32: the System V key of segment and set
 	HeaderCreator     = 96  // uint32: pid, in the creator's pid namespace
+	HeaderChecksum    = 100 // uint32: Checksum
 	HeaderName        = 128 // NameSize bytes, padded with zeros
 
 	HeaderState        = 256  // word: StateLive, StateRemoved; written by who removes, read by all
@@ -58,12 +59,16 @@ const (
 	ClientStateWord = 0  // word: ClientState
 	ClientPid       = 8  // word: pid, in the client's pid namespace
 	ClientSince     = 16 // word: nanoseconds since 1970
-	ClientFlags     = 24 // word: ClientDaemon
+	ClientFlags     = 24 // word: ClientDaemon, ClientPatrols
 	ClientName      = 32 // NameSize bytes
+	ClientDied      = 96 // word: which death of the bus its last client's was; written by who buries it
 )
 
-// ClientDaemon marks the client that a bus daemon holds.
-const ClientDaemon = 1
+// Flags of a client.
+const (
+	ClientDaemon  = 1 // a bus daemon holds it
+	ClientPatrols = 2 // it looks now and then whether the bus is still there
+)
 
 // Offsets in a publisher record.
 const (

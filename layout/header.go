@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"hash/fnv"
 )
 
@@ -12,7 +13,7 @@ import (
 const Magic uint64 = 0x0000_7375_626d_6873
 
 // Version is the version of the layout. A segment of another version is not attached.
-const Version = 1
+const Version = 2
 
 // Errors of a header that is not one of a bus of this version.
 var (
@@ -61,6 +62,7 @@ func (h Header) Encode(b []byte) error {
 	le.PutUint32(b[HeaderKey:], uint32(h.Key))
 	le.PutUint32(b[HeaderCreator:], h.Creator)
 	copy(b[HeaderName:HeaderName+NameSize], h.Name)
+	le.PutUint32(b[HeaderChecksum:], Checksum(b))
 	return nil
 }
 
@@ -112,7 +114,20 @@ func DecodeHeader(b []byte, size int) (Header, Map, error) {
 	if v := le.Uint64(b[HeaderSegmentSize:]); v != uint64(m.Size) || m.Size > size {
 		return fail(ErrCorrupt, "its geometry needs %d bytes, its header says %d, there are %d", m.Size, v, size)
 	}
+	if v, sum := le.Uint32(b[HeaderChecksum:]), Checksum(b); v != sum {
+		return fail(ErrCorrupt, "its header has checksum %08x, and says %08x: it was changed after its creation", sum, v)
+	}
 	return h, m, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Checksum returns the CRC-32C of what never changes in the header of segment b: the bytes from HeaderVersion to
+// HeaderState, the checksum's own taken as zero. The magic number, which comes later, is not among them.
+func Checksum(b []byte) uint32 {
+	sum := crc32.Update(0, castagnoli, b[HeaderVersion:HeaderChecksum])
+	sum = crc32.Update(sum, castagnoli, make([]byte, 4))
+	return crc32.Update(sum, castagnoli, b[HeaderChecksum+4:HeaderState])
 }
 
 // CString returns the bytes before the first zero.
@@ -150,7 +165,8 @@ var fieldTable = []struct {
 	{"HeaderSlotSize", HeaderSlotSize}, {"HeaderOwned", HeaderOwned}, {"HeaderPublishers", HeaderPublishers},
 	{"HeaderSubscribers", HeaderSubscribers}, {"HeaderClients", HeaderClients}, {"HeaderTopics", HeaderTopics},
 	{"HeaderMaxFrame", HeaderMaxFrame}, {"HeaderSegmentSize", HeaderSegmentSize}, {"HeaderCreated", HeaderCreated},
-	{"HeaderSemID", HeaderSemID}, {"HeaderKey", HeaderKey}, {"HeaderCreator", HeaderCreator}, {"HeaderName", HeaderName},
+	{"HeaderSemID", HeaderSemID}, {"HeaderKey", HeaderKey}, {"HeaderCreator", HeaderCreator},
+	{"HeaderChecksum", HeaderChecksum}, {"HeaderName", HeaderName},
 	{"HeaderState", HeaderState}, {"HeaderTopicVersion", HeaderTopicVersion}, {"HeaderClientHigh", HeaderClientHigh},
 	{"HeaderPubHigh", HeaderPubHigh}, {"HeaderSubHigh", HeaderSubHigh}, {"HeaderCertified", HeaderCertified},
 	{"HeaderDeaths", HeaderDeaths}, {"HeaderPosts", HeaderPosts}, {"HeaderEvictions", HeaderEvictions},
@@ -159,7 +175,7 @@ var fieldTable = []struct {
 	{"HeaderReservedEnd", HeaderReservedEnd},
 	{"NameSize", NameSize}, {"TopicNameSize", TopicNameSize}, {"PatternSize", PatternSize},
 	{"ClientStateWord", ClientStateWord}, {"ClientPid", ClientPid}, {"ClientSince", ClientSince},
-	{"ClientFlags", ClientFlags}, {"ClientName", ClientName},
+	{"ClientFlags", ClientFlags}, {"ClientName", ClientName}, {"ClientDied", ClientDied},
 	{"PubIntent", PubIntent}, {"PubMessages", PubMessages}, {"PubBytes", PubBytes}, {"PubFull", PubFull},
 	{"PubOwned", PubOwned}, {"PubWake", PubWake}, {"PubOwner", PubOwner}, {"PubTopic", PubTopic}, {"PubSince", PubSince},
 	{"SubCursor", SubCursor}, {"SubReceived", SubReceived}, {"SubBytes", SubBytes}, {"SubLost", SubLost},

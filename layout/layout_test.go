@@ -18,7 +18,7 @@ var frozen = map[string]int{
 	"HeaderMagic": 0, "HeaderVersion": 8, "HeaderLength": 12, "HeaderHash": 16, "HeaderUUID": 24, "HeaderSlots": 40,
 	"HeaderSlotSize": 44, "HeaderOwned": 48, "HeaderPublishers": 52, "HeaderSubscribers": 56, "HeaderClients": 60,
 	"HeaderTopics": 64, "HeaderMaxFrame": 68, "HeaderSegmentSize": 72, "HeaderCreated": 80, "HeaderSemID": 88,
-	"HeaderKey": 92, "HeaderCreator": 96, "HeaderName": 128,
+	"HeaderKey": 92, "HeaderCreator": 96, "HeaderChecksum": 100, "HeaderName": 128,
 
 	"HeaderState": 256, "HeaderTopicVersion": 384, "HeaderClientHigh": 392, "HeaderPubHigh": 400, "HeaderSubHigh": 408,
 	"HeaderCertified": 512, "HeaderDeaths": 640, "HeaderPosts": 648, "HeaderEvictions": 656, "HeaderReclaimed": 664,
@@ -26,7 +26,7 @@ var frozen = map[string]int{
 
 	"NameSize": 64, "TopicNameSize": 200, "PatternSize": 128,
 
-	"ClientStateWord": 0, "ClientPid": 8, "ClientSince": 16, "ClientFlags": 24, "ClientName": 32,
+	"ClientStateWord": 0, "ClientPid": 8, "ClientSince": 16, "ClientFlags": 24, "ClientName": 32, "ClientDied": 96,
 
 	"PubIntent": 0, "PubMessages": 8, "PubBytes": 16, "PubFull": 24, "PubOwned": 32, "PubWake": 128, "PubOwner": 256,
 	"PubTopic": 264, "PubSince": 272,
@@ -39,8 +39,8 @@ var frozen = map[string]int{
 }
 
 const (
-	frozenVersion = 1
-	frozenHash    = 0x7eee5dff61dbcb0b
+	frozenVersion = 2
+	frozenHash    = 0x074b788a58fcd9bc
 )
 
 func TestFrozen(t *testing.T) {
@@ -119,7 +119,7 @@ var spans = map[string]struct {
 			{"HeaderPublishers", HeaderPublishers, 4, creator}, {"HeaderSubscribers", HeaderSubscribers, 4, creator},
 			{"HeaderClients", HeaderClients, 4, creator}, {"HeaderTopics", HeaderTopics, 4, creator}, {"HeaderMaxFrame", HeaderMaxFrame, 4, creator},
 			{"HeaderSegmentSize", HeaderSegmentSize, 8, creator}, {"HeaderCreated", HeaderCreated, 8, creator},
-			{"HeaderSemID", HeaderSemID, 4, creator}, {"HeaderKey", HeaderKey, 4, creator}, {"HeaderCreator", HeaderCreator, 4, creator},
+			{"HeaderSemID", HeaderSemID, 4, creator}, {"HeaderKey", HeaderKey, 4, creator}, {"HeaderCreator", HeaderCreator, 4, creator}, {"HeaderChecksum", HeaderChecksum, 4, creator},
 			{"HeaderName", HeaderName, NameSize, creator},
 			{"HeaderState", HeaderState, 8, "remover"},
 			{"HeaderCertified", HeaderCertified, 8, "certifiers"},
@@ -131,7 +131,7 @@ var spans = map[string]struct {
 		words("counts", "HeaderDeaths", "HeaderPosts", "HeaderEvictions", "HeaderReclaimed", "HeaderBellResets"),
 	)},
 	"Client": {ClientRecordSize, append(words(owner, "ClientStateWord", "ClientPid", "ClientSince", "ClientFlags"),
-		span{"ClientName", ClientName, NameSize, owner})},
+		span{"ClientName", ClientName, NameSize, owner}, span{"ClientDied", ClientDied, 8, owner})},
 	"Pub": {PublisherRecordSize, slices.Concat(
 		words(owner, "PubIntent", "PubMessages", "PubBytes", "PubFull"),
 		[]span{{"PubOwned", PubOwned, 8 * MaxOwned, owner}},

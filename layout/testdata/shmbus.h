@@ -22,7 +22,7 @@ struct shmbus_header {
     uint64_t segment_size;
     int64_t  created;
     int32_t  sem_id, key;
-    uint32_t creator, unused[7];
+    uint32_t creator, checksum, unused[6];
     char     name[64], unused2[64];
     word     state, unused3[15];
     word     topic_version, client_high, pub_high, sub_high, unused4[12];
@@ -44,6 +44,7 @@ struct shmbus_subscriber {
     char pattern[128];
 };
 
+_Static_assert(offsetof(struct shmbus_header, checksum) == 100, "checksum");
 _Static_assert(offsetof(struct shmbus_header, name) == 128, "name");
 _Static_assert(offsetof(struct shmbus_header, state) == 256, "state");
 _Static_assert(offsetof(struct shmbus_header, topic_version) == 384, "topic_version");
@@ -69,13 +70,25 @@ struct shmbus {
 
 static size_t shmbus_align(size_t at, size_t to) { return (at + to - 1) / to * to; }
 
+/* The CRC-32C of the bytes from the version to the state, the checksum's own taken as zero. */
+static uint32_t shmbus_checksum(const unsigned char *mem)
+{
+    uint32_t crc = 0xffffffff;
+    for (size_t i = offsetof(struct shmbus_header, version); i < offsetof(struct shmbus_header, state); i++) {
+        bool own = i / 4 == offsetof(struct shmbus_header, checksum) / 4;
+        crc ^= own ? 0 : mem[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+    }
+    return ~crc;
+}
+
 /* Returns NULL, or what is wrong with the segment. */
 static const char *shmbus_attach(struct shmbus *b, void *mem, size_t size)
 {
     struct shmbus_header *h = mem;
     if (size < 4096) return "too small";
     if (atomic_load_explicit(&h->magic, memory_order_acquire) != 0x00007375626d6873) return "not a bus";
-    if (h->version != 1 || h->hash != 0x7eee5dff61dbcb0b || h->length != 4096) return "another version";
+    if (h->version != 2 || h->hash != 0x074b788a58fcd9bc || h->length != 4096) return "another version";
     uint32_t slots = h->slots, slot_size = h->slot_size, owned = h->owned, publishers = h->publishers;
     uint32_t subscribers = h->subscribers, clients = h->clients, topics = h->topics;
     if (slots < 8 || slots > 1 << 19 || (slots & (slots - 1)) || slot_size < 64 || slot_size > 1 << 24 || slot_size % 64 ||
@@ -93,6 +106,7 @@ static const char *shmbus_attach(struct shmbus *b, void *mem, size_t size)
     b->total = slots + publishers * owned;
     at = shmbus_align(at + (size_t)b->total * slot_size, 4096);
     if (at != h->segment_size || at > size) return "wrong size";
+    if (shmbus_checksum(mem) != h->checksum) return "changed header";
     if (atomic_load(&h->state) != 1) return "removed";
     b->header = h;
     b->publishers = (struct shmbus_publisher *)((char *)mem + pubs);
