@@ -23,10 +23,11 @@ type Bus struct {
 	client client
 	name   string
 
-	ctx      context.Context // ends when the handle is closed
-	cancel   context.CancelFunc
-	watching sync.Once
-	watchers sync.WaitGroup
+	ctx        context.Context // ends when the handle is closed
+	cancel     context.CancelFunc
+	watching   sync.Once
+	patrolling sync.Once
+	watchers   sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
@@ -105,6 +106,9 @@ func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus,
 	me, err := seg.join(c)
 	if err != nil {
 		seg.detach()
+		if op == "create" {
+			err = errors.Join(err, removeSegment(name, c))
+		}
 		return fail(err)
 	}
 	if strings.HasPrefix(name, keyName0) {
@@ -205,7 +209,9 @@ func (b *Bus) unref() {
 	last := b.refs == 0
 	b.mu.Unlock()
 	if last {
-		b.seg.leave(b.client)
+		if !b.seg.readOnly() {
+			b.seg.leave(b.client)
+		}
 		b.seg.detach()
 		fault.At(fault.LeaveDetach)
 	}

@@ -1,9 +1,12 @@
 package bus
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,28 +28,18 @@ func (c client) owner(state uint16) layout.Owner {
 
 // join takes a client record. The kernel decides between two that want the same one.
 func (s *segment) join(cfg config) (client, error) {
-	n := s.m.Geometry.Clients
-	for i := range 2 * n {
-		// Records of the dead are taken last, so that everybody who listens gets to see them.
-		c := i % n
-		switch layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() {
-		case layout.ClientFree:
-		case layout.ClientJoined:
-			if i < n || s.clientLives(c) {
-				continue
-			}
-		default:
-			if i < n {
-				continue
-			}
-		}
+	for _, c := range s.vacancies() {
 		live := layout.SemLive(c)
-		err := s.set.TryOp([]sysvsem.Op{
+		ops := []sysvsem.Op{
 			{Num: live, Op: 0, Flags: sysvsem.NoWait},
 			{Num: live, Op: 1, Flags: sysvsem.NoWait | sysvsem.Undo},
 			{Num: layout.SemBell, Op: 1, Flags: sysvsem.NoWait},
 			{Num: layout.SemBell, Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
-		})
+		}
+		err := s.set.TryOp(ops)
+		if errors.Is(err, sysvsem.ErrRange) && s.lowerBell() {
+			err = s.set.TryOp(ops)
+		}
 		if errors.Is(err, sysvsem.ErrWouldBlock) {
 			continue
 		}
@@ -56,7 +49,30 @@ func (s *segment) join(cfg config) (client, error) {
 		fault.At(fault.JoinLives)
 		return s.takeClient(c, cfg), nil
 	}
-	return client{}, &TableFullError{"clients", n, "busd --clients or WithClients"}
+	return client{}, &TableFullError{"clients", s.m.Geometry.Clients, "busd --clients or WithClients"}
+}
+
+// vacancies returns the client records that may be free, those of the dead last, and of these the latest last, so that
+// everybody who listens gets to see them.
+func (s *segment) vacancies() []int {
+	n := s.m.Geometry.Clients
+	all := make([]int, 0, n)
+	since := make([]uint64, n)
+	for c := range n {
+		switch layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() {
+		case layout.ClientFree:
+		case layout.ClientJoined:
+			if s.clientLives(c) {
+				continue
+			}
+			since[c] = math.MaxUint64 // nobody has buried it yet
+		default:
+			since[c] = 1 + min(atomic.LoadUint64(s.client(c, layout.ClientDied)), math.MaxUint64-2)
+		}
+		all = append(all, c)
+	}
+	slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(since[a], since[b]) })
+	return all
 }
 
 // takeClient begins a new generation of client record c, whose liveness semaphore this process holds.
@@ -124,7 +140,7 @@ func (s *segment) buryClient(c int, old layout.ClientState) bool {
 		uint64(layout.MakeClientState(old.Generation(), layout.ClientDead)))
 	if won {
 		fault.At(fault.BuryMarked)
-		atomic.AddUint64(s.header(layout.HeaderDeaths), 1)
+		atomic.StoreUint64(s.client(c, layout.ClientDied), atomic.AddUint64(s.header(layout.HeaderDeaths), 1))
 	}
 	return won
 }
@@ -147,6 +163,9 @@ func (s *segment) take(owner *uint64, me layout.Owner) (before layout.Owner, ok 
 // semError turns an error of the semaphore set into one of the bus.
 func (s *segment) semError(err error) error {
 	if errors.Is(err, sysvsem.ErrRemoved) {
+		if s.readOnly() {
+			return ErrRemoved
+		}
 		atomic.StoreUint64(s.header(layout.HeaderState), layout.StateRemoved)
 		return ErrRemoved
 	}

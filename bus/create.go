@@ -26,24 +26,11 @@ func createSegment(name string, c config) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockKeyFile(keyPath(c.dirs[0], name), true, c.mode)
+	lock, err := freshKeyFile(keyPath(c.dirs[0], name), c)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.close()
-	fault.At(fault.CreateLocked)
-	known, ok, err := lock.read()
-	if err != nil {
-		return nil, err
-	}
-	if ok {
-		if err := clearLeftovers(lock, known, false); err != nil {
-			return nil, err
-		}
-	}
-	if err := lock.f.Chmod(c.mode); err != nil {
-		return nil, err
-	}
 	seg, err := makeObjects(lock, name, c, m)
 	if err != nil {
 		lock.unlink()
@@ -61,7 +48,13 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 		if err != nil {
 			return nil, err
 		}
-		k := keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key}
+		// What has the key before the key file names it is somebody else's, whatever it looks like later.
+		if used, err := taken(key); err != nil {
+			return nil, err
+		} else if used {
+			continue
+		}
+		k := keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key, IPC: ipcNamespace()}
 		if err := lock.write(k); err != nil {
 			return nil, err
 		}
@@ -87,7 +80,10 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 			return nil, fmt.Errorf("set of %d semaphores: %w", m.Semaphores(), err)
 		}
 		fault.At(fault.CreateSet)
-		seg, err := initialise(shm, set, name, id, key, m)
+		seg, err := (*segment)(nil), give(lock, c, shm, set)
+		if err == nil {
+			seg, err = initialise(shm, set, name, id, key, m)
+		}
 		if err != nil {
 			shm.Remove()
 			set.Remove()
@@ -142,9 +138,8 @@ func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 // clearLeftovers removes what an earlier bus under the locked key file left. A bus that was completed is left
 // alone, with ErrExists or the reason why it cannot be used, unless force says otherwise.
 func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
-	st, err := lock.f.Stat()
-	if err != nil {
-		return err
+	if k.here(lock.path) != nil {
+		return nil // whatever has the key in this IPC namespace is not of the bus
 	}
 	foreign := false
 	shm, err := sysvshm.Get(k.Key, 0, 0)
@@ -153,7 +148,7 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	case err != nil:
 		return err
 	default:
-		ours, defect, err := inspectSegment(shm, k, st.ModTime())
+		ours, defect, err := inspectSegment(shm, k)
 		if err != nil {
 			return err
 		}
@@ -169,6 +164,10 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 			}
 		}
 		if ours {
+			if err := lock.mayRemove(shm, nil); err != nil {
+				return err
+			}
+			markRemoved(shm)
 			if err := shm.Remove(); err != nil {
 				return err
 			}
@@ -180,19 +179,30 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	} else if err != nil {
 		return err
 	}
-	sst, err := set.Stat()
-	if err != nil {
-		return err
-	}
-	if k.State == keyReady && set.ID() == k.SemID && !foreign || (k.State == keyCreating && madeAfter(sst.ChangeTime, st.ModTime())) {
+	if !foreign && (k.State == keyReady && set.ID() == k.SemID || k.State == keyCreating) {
+		if err := lock.mayRemove(nil, set); err != nil {
+			return err
+		}
 		return set.Remove()
 	}
 	return nil
 }
 
+// markRemoved tells those who opened a bus before it was damaged that it goes.
+func markRemoved(shm *sysvshm.Segment) {
+	mapping, err := shm.Attach(sysvshm.ReadWrite)
+	if err != nil {
+		return
+	}
+	defer mapping.Detach()
+	if w, err := newWords(mapping.Bytes(), layout.Map{Size: layout.HeaderSize}); err == nil {
+		atomic.StoreUint64(w.header(layout.HeaderState), layout.StateRemoved)
+	}
+}
+
 // inspectSegment decides whether the segment with the key file's key is the key file's, and
-// what keeps it from being used. One that holds nothing yet is, if it was made after the key file was written.
-func inspectSegment(shm *sysvshm.Segment, k keyFile, written time.Time) (ours bool, defect, err error) {
+// what keeps it from being used. One that holds nothing yet is: the key was free when the key file was written.
+func inspectSegment(shm *sysvshm.Segment, k keyFile) (ours bool, defect, err error) {
 	st, err := shm.Stat()
 	if err != nil {
 		return false, nil, err
@@ -216,7 +226,7 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile, written time.Time) (ours bo
 		// After a reboot identifiers begin again: a sound segment of another bus is never ours.
 		return id.String() == k.UUID || defect != nil && shm.ID() == k.ShmID, defect, nil
 	}
-	untouched := id == layout.UUID{} && madeAfter(st.ChangeTime, written) && st.Attached <= 1
+	untouched := id == layout.UUID{} && st.Attached <= 1
 	return id.String() == k.UUID || untouched, defect, nil
 }
 
@@ -233,10 +243,4 @@ func halfRemoved(mem []byte, h layout.Header) error {
 		return ErrRemoved
 	}
 	return nil
-}
-
-// madeAfter compares the kernel's time of an object, in whole seconds of a clock that
-// may be a tick behind, with a file's.
-func madeAfter(object, file time.Time) bool {
-	return !object.Before(file.Truncate(time.Second).Add(-time.Second))
 }

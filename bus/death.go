@@ -37,6 +37,7 @@ func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(b.ctx, stop)()
+	b.patrol()
 	dead := b.newObituary(f)
 	err := b.listen(ctx, func() { b.clearTheDead(dead) })
 	if b.ctx.Err() != nil {
@@ -80,6 +81,7 @@ func (b *Bus) watch() {
 			b.dorm.kickAll() // closed or removed
 		})
 	})
+	b.patrol()
 }
 
 // listen calls f now and whenever the death bell has rung.
@@ -94,14 +96,14 @@ func (b *Bus) listen(ctx context.Context, f func()) error {
 		if err != nil {
 			return b.seg.semError(err)
 		}
+		if b.seg.removed() {
+			return ErrRemoved
+		}
 		fault.At(fault.BellRead)
 		f()
 		fault.At(fault.BellHeard)
 		if k >= bellLimit {
-			if set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: -bellLimit, Flags: sysvsem.NoWait}}) == nil {
-				fault.At(fault.BellLowered)
-				atomic.AddUint64(b.seg.header(layout.HeaderBellResets), 1)
-			}
+			b.seg.lowerBell()
 			continue
 		}
 		// Somebody else may take the value down between reading it and waiting: hence the time limit.
@@ -115,6 +117,17 @@ func (b *Bus) listen(ctx context.Context, f func()) error {
 			return b.seg.semError(err)
 		}
 	}
+}
+
+// lowerBell takes the bell's value down, unless somebody else has. Where nobody listens it would grow until no client
+// can join any more.
+func (s *segment) lowerBell() bool {
+	if s.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: -bellLimit, Flags: sysvsem.NoWait}}) != nil {
+		return false
+	}
+	fault.At(fault.BellLowered)
+	atomic.AddUint64(s.header(layout.HeaderBellResets), 1)
+	return true
 }
 
 // Recover clears what dead clients left, and returns how many it found that nobody else had. Whoever listens to the

@@ -43,12 +43,18 @@
 // than once, and ends calls that wait, with [ErrClosed].
 //
 // A thousand subscriptions of one Bus sleep with one thread: the first that has to wait makes
-// the system call for all. One more thread listens for the death of other processes.
+// the system call for all. One more thread listens for the death of other processes, and a timer looks now and then whether
+// the bus is still there.
 //
 // # Ownership of memory
 //
 // A [Message] that [Subscription.Next] returns holds a copy; its Raw slice is valid until the next call on
 // the same subscription. Inside [Subscription.Read] the frame is seen in place, without a copy.
+//
+// # Observers
+//
+// [Observe] attaches the memory so that the kernel refuses any write, for which read permission is enough.
+// [Observer.Subscribe] receives as a lossy subscription does, by polling: nobody sees an observer, waits for it or wakes it.
 //
 // # What a process must not do
 //

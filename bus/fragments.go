@@ -8,12 +8,12 @@ import (
 
 // An assembly collects the fragments of one publisher's frame.
 type assembly struct {
-	total int    // bytes announced by each fragment
-	next  uint32 // number of the fragment that comes next
-	first uint64 // position of the first fragment
-	slots uint64 // positions consumed so far
-	hit   bool   // positions were lost since it began: perhaps some of its own
-	buf   []byte
+	total  int    // bytes announced by each fragment
+	next   uint32 // number of the fragment that comes next
+	first  uint64 // position of the first fragment
+	slots  uint64 // positions consumed so far
+	missed uint64 // positions lost since it began: perhaps some of its own
+	buf    []byte
 }
 
 // A debt is positions that were consumed and delivered nothing, because other fragments of their frame were lost.
@@ -39,11 +39,16 @@ func newCollector(max int) collector {
 // pending reports whether any publisher's frame is unfinished or broken.
 func (c *collector) pending() bool { return len(c.open)+len(c.debts) > 0 }
 
-// lost notes that positions were lost.
-func (c *collector) lost() {
+// lost notes that n positions were lost.
+//
+// A fragment that has the right number afterwards may be another frame's, of the same size, if the end of this frame and
+// the beginning of that one were among them. So a frame goes on only if fewer positions are missed than that beginning takes.
+func (c *collector) lost(n uint64) {
 	c.lossy = true
-	for _, a := range c.open {
-		a.hit = true
+	for pub, a := range c.open {
+		if a.missed += n; a.missed >= a.slots {
+			c.abandon(pub)
+		}
 	}
 }
 
@@ -109,7 +114,7 @@ func (c *collector) abandon(pub uint16) {
 		return
 	}
 	delete(c.open, pub)
-	if a.hit {
+	if a.missed > 0 {
 		c.owe(pub, a.first, a.slots)
 	}
 	c.release(a)

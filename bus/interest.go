@@ -11,6 +11,8 @@ import (
 type interest struct {
 	patterns []pattern
 	all      bool   // every topic
+	passive  bool   // publishers are not told
+	ready    int    // all topics below are matched
 	version  uint64 // of the topic table when it was matched last
 	known    []bool // by topic number: matched against the patterns
 	wanted   []bool
@@ -39,7 +41,7 @@ func (in *interest) match(t *topicTable, s int) {
 	seg := t.seg
 	in.version = atomic.LoadUint64(seg.header(layout.HeaderTopicVersion))
 	done := func(id int) bool { return id < len(in.known) && in.known[id] }
-	matched := t.since(done, func(id int, info *topicInfo) {
+	in.ready = t.since(done, func(id int, info *topicInfo) {
 		for len(in.known) <= id {
 			in.known = append(in.known, false)
 			in.wanted = append(in.wanted, false)
@@ -50,16 +52,23 @@ func (in *interest) match(t *topicTable, s int) {
 			if p.matches(info.name) {
 				in.wanted[id] = true
 				in.tags[info.tag/64] |= 1 << (info.tag % 64)
-				atomic.OrUint64(&seg.interest(id)[s/64], 1<<(s%64))
+				if !in.passive {
+					atomic.OrUint64(&seg.interest(id)[s/64], 1<<(s%64))
+				}
 				break
 			}
 		}
 	})
-	atomic.StoreUint64(seg.sub(s, layout.SubMatched), uint64(matched))
+	if !in.passive {
+		atomic.StoreUint64(seg.sub(s, layout.SubMatched), uint64(in.ready))
+	}
 }
 
 // stale reports whether there may be topics that were not matched yet.
 func (in *interest) stale(seg *segment) bool {
+	if in.passive {
+		return in.unseen(seg)
+	}
 	return atomic.LoadUint64(seg.header(layout.HeaderTopicVersion)) != in.version
 }
 

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -171,7 +172,11 @@ func TestDamagedSegments(t *testing.T) {
 		"magic":    {func(s *segment) { s.mem[layout.HeaderMagic]++ }, ErrNotABus},
 		"no magic": {func(s *segment) { atomic.StoreUint64(s.header(layout.HeaderMagic), 0) }, ErrIncomplete},
 		"geometry": {func(s *segment) { s.mem[layout.HeaderSlots+2]++ }, ErrCorrupt},
-		"uuid":     {func(s *segment) { s.mem[layout.HeaderUUID]++ }, ErrNotABus},
+		"header":   {func(s *segment) { s.mem[layout.HeaderUUID]++ }, ErrCorrupt},
+		"uuid": {func(s *segment) {
+			s.mem[layout.HeaderUUID]++
+			binary.LittleEndian.PutUint32(s.mem[layout.HeaderChecksum:], layout.Checksum(s.mem))
+		}, ErrNotABus},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := WithDir(t.TempDir())

@@ -26,6 +26,9 @@ func List(opts ...Option) ([]Info, error) {
 	c := newConfig(opts)
 	var out []Info
 	for _, d := range c.dirs {
+		if trusted(d) != nil {
+			continue
+		}
 		paths, err := filepath.Glob(filepath.Join(d, "*"+keySuffix))
 		if err != nil {
 			return nil, err
@@ -53,7 +56,10 @@ func describe(path string) Info {
 		info.State, info.Err = "incomplete", ErrIncomplete
 		return info
 	}
-	seg, err := attachKey(k.Key, sysvshm.ReadOnly)
+	var seg *segment
+	if err = k.here(path); err == nil {
+		seg, err = attachKey(k.Key, sysvshm.ReadOnly)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrRemoved):
 		info.State = "stale"

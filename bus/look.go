@@ -44,6 +44,9 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 			}
 		}
 		if st == ring.Empty {
+			if s.cur.Astray() {
+				return gone, s.strayed()
+			}
 			s.cur.SetNext(s.cur.Next())
 			s.cur.CaughtUp()
 			return idle, nil
@@ -95,7 +98,10 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 	}
 	fault.At(fault.ReceiveCopied)
 	if st != ring.Done {
-		return s.unreadable(st)
+		return s.unreadable(e, st)
+	}
+	if int(info.Publisher()) >= s.seg.m.Geometry.Publishers {
+		return gone, s.damaged("it names publisher %d, which there is not", info.Publisher())
 	}
 	name, wanted, known := s.in.topic(info.Topic())
 	if !known {
@@ -103,6 +109,9 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		if name, wanted, known = s.in.topic(info.Topic()); !known {
 			return gone, s.damaged("it names topic %d, which there is not", info.Topic())
 		}
+	}
+	if name == "" {
+		return gone, s.damaged("the record of its topic, %d, is damaged", info.Topic())
 	}
 	if !wanted {
 		s.skip()
@@ -173,7 +182,7 @@ func (s *Subscription) countLoss(n uint64) {
 	s.stats.Lost += n
 	s.stats.Losses++
 	fence.Store(s.lost, s.stats.Lost)
-	fence.Store(s.seg.sub(s.index, layout.SubLosses), s.stats.Losses)
+	fence.Store(s.losses, s.stats.Losses)
 }
 
 func (s *Subscription) lossOf(from, to, count uint64) error {
@@ -182,12 +191,18 @@ func (s *Subscription) lossOf(from, to, count uint64) error {
 }
 
 // unreadable is what happens to a message that was overwritten while it was read, or that is damaged.
-func (s *Subscription) unreadable(st ring.Status) (step, error) {
+func (s *Subscription) unreadable(e layout.Entry, st ring.Status) (step, error) {
 	if st == ring.Lapped {
-		if _, now := s.cur.Peek(); now == ring.Done {
+		switch at, now := s.cur.Peek(); {
+		case now == ring.Done && at != e:
 			return again, nil
+		case now != ring.Done:
+			return gone, s.lapped()
 		}
-		return gone, s.lapped()
+		// The slot is of a time 2^32 laps away, and so is this subscription, or somebody damaged the slot's position.
+		if ahead := s.bus.ring.Head() - s.cur.Next(); ahead > uint64(s.seg.m.Geometry.Slots) {
+			return gone, s.strayed()
+		}
 	}
 	return gone, s.damaged("its slot does not hold what the entry says")
 }
@@ -195,16 +210,25 @@ func (s *Subscription) unreadable(st ring.Status) (step, error) {
 // damaged passes over a message that no correct program published.
 func (s *Subscription) damaged(format string, a ...any) error {
 	p := s.cur.Next()
-	s.frag.lost()
+	s.frag.lost(1)
 	s.countLoss(1)
 	s.advance()
 	return fmt.Errorf("%w: message at position %d: %s", ErrCorrupt, p, fmt.Sprintf(format, a...))
 }
 
+// strayed brings a subscription to the head whose position no message can have next.
+func (s *Subscription) strayed() error {
+	from, head := s.cur.Next(), s.bus.ring.Head()
+	s.cur.SetNext(head)
+	s.frag.lost(1 << 62) // no frame goes on
+	s.countLoss(0)
+	return fmt.Errorf("%w: the subscription was at position %d, the next message gets %d: it goes on from there", ErrCorrupt, from, head)
+}
+
 // lapped moves on behind what was overwritten.
 func (s *Subscription) lapped() error {
 	from, to := s.cur.Jump()
-	s.frag.lost()
+	s.frag.lost(to - from)
 	loss := LossError{From: from, To: to, Count: to - from}
 	s.countLoss(loss.Count)
 	if s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted {

@@ -28,11 +28,15 @@ func Dirs() []string {
 	if os.Geteuid() == 0 {
 		return []string{system}
 	}
-	own := filepath.Join(os.TempDir(), "shmbus-"+strconv.Itoa(os.Geteuid()))
+	return []string{ownDir(), system}
+}
+
+// ownDir is the default folder of a user other than root.
+func ownDir() string {
 	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
-		own = filepath.Join(d, "shmbus")
+		return filepath.Join(d, "shmbus")
 	}
-	return []string{own, system}
+	return filepath.Join(os.TempDir(), "shmbus-"+strconv.Itoa(os.Geteuid()))
 }
 
 // ValidName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
@@ -64,6 +68,7 @@ type keyFile struct {
 	Key     int32  `json:"key"`
 	ShmID   int    `json:"shmid"`
 	SemID   int    `json:"semid"`
+	IPC     uint64 `json:"ipc"` // number of the IPC namespace, 0 if it is not known
 }
 
 const (
@@ -78,14 +83,16 @@ func findKeyFile(dirs []string, name string) (string, error) {
 	var denied error
 	for _, d := range dirs {
 		path := keyPath(d, name)
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
+		if _, err := os.Lstat(path); err == nil {
+			if denied = trusted(d); denied == nil {
+				return path, nil
+			}
 		} else if errors.Is(err, fs.ErrPermission) {
 			denied = err
 		}
 	}
 	if denied != nil {
-		return "", denied
+		return "", explainFile(denied)
 	}
 	return "", &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs)}
 }
@@ -93,6 +100,9 @@ func findKeyFile(dirs []string, name string) (string, error) {
 func knownNames(dirs []string) []string {
 	var names []string
 	for _, d := range dirs {
+		if trusted(d) != nil {
+			continue
+		}
 		paths, _ := filepath.Glob(filepath.Join(d, "*"+keySuffix))
 		for _, p := range paths {
 			names = append(names, strings.TrimSuffix(filepath.Base(p), keySuffix))
@@ -103,7 +113,7 @@ func knownNames(dirs []string) []string {
 }
 
 func readKeyFile(path string) (keyFile, error) {
-	f, err := os.Open(path)
+	f, err := openKeyFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return keyFile{}, err
 	}
@@ -142,13 +152,16 @@ func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error)
 	if create {
 		flags |= os.O_CREATE
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, err
+			return nil, explainFile(err)
 		}
 	}
+	if err := trusted(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	for {
-		f, err := os.OpenFile(path, flags, mode)
+		f, err := openKeyFile(path, flags, mode)
 		if err != nil {
-			return nil, err
+			return nil, explainFile(err)
 		}
 		// A creator that was stopped holds the lock: say so rather than wait for it.
 		for deadline := time.Now().Add(lockPatience); ; time.Sleep(2 * time.Millisecond) {
@@ -165,7 +178,7 @@ func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error)
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		mine, err1 := f.Stat()
-		named, err2 := os.Stat(path)
+		named, err2 := os.Lstat(path)
 		if err1 == nil && err2 == nil && os.SameFile(mine, named) {
 			return &lockedKey{f: f, path: path}, nil
 		}
@@ -175,7 +188,7 @@ func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error)
 
 // beingWritten reports whether somebody holds the lock of a key file, to create or remove its bus.
 func beingWritten(path string) bool {
-	f, err := os.Open(path)
+	f, err := openKeyFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return false
 	}
@@ -201,7 +214,7 @@ func (l *lockedKey) write(k keyFile) error {
 		return err
 	}
 	_, err = fmt.Fprintf(io.NewOffsetWriter(l.f, 0), "%-*s\n", keyFileSize-1, b)
-	return err
+	return explainFile(err)
 }
 
 func (l *lockedKey) unlink() error { return os.Remove(l.path) }

@@ -1,7 +1,7 @@
 package bus
 
 import (
-	"sync"
+	"context"
 	"time"
 
 	"shmbus/layout"
@@ -10,12 +10,9 @@ import (
 )
 
 // An Observer looks at a bus without being a client of it: the segment is attached read-only, so that
-// it cannot change anything, and nobody sees it.
+// it cannot change anything, and nobody sees it. Its methods may be called by any goroutine.
 type Observer struct {
-	mu   sync.Mutex
-	seg  *segment
-	ring *ring.Ring
-	name string
+	bus *Bus // a handle that has not joined
 }
 
 // Observe attaches read-only to the bus with the given name. Read permission is enough.
@@ -52,45 +49,30 @@ func newObserver(name string, seg *segment, err error) (*Observer, error) {
 	if name == "" {
 		name = seg.head.Name
 	}
-	return &Observer{seg: seg, ring: r, name: name}, nil
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Observer{&Bus{
+		seg: seg, ring: r, topics: newTopicTable(seg), name: name,
+		ctx: ctx, cancel: cancel, users: make(map[closer]struct{}), refs: 1,
+	}}, nil
 }
+
+// Name returns the name of the bus.
+func (o *Observer) Name() string { return o.bus.name }
 
 // Header returns what was fixed when the bus was created.
-func (o *Observer) Header() layout.Header { return o.seg.head }
+func (o *Observer) Header() layout.Header { return o.bus.seg.head }
 
 // Map returns where everything is in the segment.
-func (o *Observer) Map() layout.Map { return o.seg.m }
+func (o *Observer) Map() layout.Map { return o.bus.seg.m }
 
 // Snapshot returns the state of the bus as it is now.
-func (o *Observer) Snapshot() (Snapshot, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.seg == nil {
-		return Snapshot{}, ErrClosed
-	}
-	return snapshot(o.name, o.seg, o.ring), nil
-}
+func (o *Observer) Snapshot() (Snapshot, error) { return o.bus.Snapshot() }
 
 // Audit counts all slots. The result is exact only while nobody publishes.
-func (o *Observer) Audit() (ring.Books, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.seg == nil {
-		return ring.Books{}, ErrClosed
-	}
-	return o.ring.Audit(), nil
-}
+func (o *Observer) Audit() (ring.Books, error) { return o.bus.Audit() }
 
-// Close detaches. It may be called more than once.
-func (o *Observer) Close() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.seg != nil {
-		o.seg.detach()
-		o.seg = nil
-	}
-	return nil
-}
+// Close closes the subscriptions of the observer and detaches. It may be called more than once.
+func (o *Observer) Close() error { return o.bus.Close() }
 
 // Snapshot returns the state of the bus as it is now.
 func (b *Bus) Snapshot() (Snapshot, error) {

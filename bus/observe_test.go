@@ -55,7 +55,7 @@ func TestObserverCannotWrite(t *testing.T) {
 	if key := os.Getenv("SHMBUS_TEST_OBSERVE"); key != "" {
 		o, err := Observe(key)
 		require.NoError(t, err)
-		o.seg.mem[0] = 1
+		o.bus.seg.mem[0] = 1
 		return
 	}
 	b := newBus(t)

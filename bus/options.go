@@ -14,6 +14,7 @@ type config struct {
 	geometry layout.Geometry
 	clients  int
 	mode     fs.FileMode
+	uid, gid int // of the owner; -1: as the key file comes
 	huge     bool
 	dirs     []string
 	client   string
@@ -21,7 +22,7 @@ type config struct {
 }
 
 func newConfig(opts []Option) config {
-	c := config{geometry: layout.Default(), mode: 0o600, client: programName()}
+	c := config{geometry: layout.Default(), mode: 0o600, uid: -1, gid: -1, client: programName()}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -64,9 +65,16 @@ func WithOwnedSlots(n int) Option { return func(c *config) { c.geometry.Owned = 
 // WithMaxFrame sets the size in bytes of the largest message, up to 1 GiB. Default 16 MiB.
 func WithMaxFrame(bytes int) Option { return func(c *config) { c.geometry.MaxFrame = bytes } }
 
-// WithMode sets the permission bits of segment, semaphores and key file. Default 0600. Publishing and
-// subscribing need read and write, [Observe] needs read only.
+// WithMode sets the permission bits of segment and semaphores. Default 0600. Publishing and
+// subscribing need read and write, [Observe] needs read only. The key file gets the same without
+// the right of others to write.
 func WithMode(mode fs.FileMode) Option { return func(c *config) { c.mode = mode.Perm() } }
+
+// WithOwner gives a new bus to a user and a group; -1 leaves either as it is: the user is the creator, the group that which the
+// folder of key files gives to a new file, the creator's own unless the folder has the setgid bit. The creator stays the creator to
+// the kernel: it keeps the rights of the owner, and its own group those of the bus's group. Giving a bus to another
+// user takes root; to a group, membership.
+func WithOwner(uid, gid int) Option { return func(c *config) { c.uid, c.gid = uid, gid } }
 
 // WithHugePages makes the segment of huge pages, which must be available (sysctl vm.nr_hugepages).
 func WithHugePages() Option { return func(c *config) { c.huge = true } }

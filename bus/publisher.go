@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -119,7 +120,7 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 // takePublisher takes a publisher record that is free or whose owner is dead.
 func (b *Bus) takePublisher() (*ring.Publisher, error) {
 	seg, n := b.seg, b.seg.m.Geometry.Publishers
-	var unsettled error
+	var passed error // why records that are free were passed over
 	for i := range n {
 		w := seg.pub(i, layout.PubOwner)
 		before, ok := seg.take(w, b.client.owner(layout.OwnerHeld))
@@ -138,15 +139,16 @@ func (b *Bus) takePublisher() (*ring.Publisher, error) {
 			return rp, nil
 		}
 		atomic.StoreUint64(w, 0)
-		if !errors.Is(err, ring.ErrUnsettled) {
-			return nil, err
+		if errors.Is(err, ring.ErrCorrupt) {
+			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
-		unsettled = err
+		passed = errors.Join(passed, err)
 	}
-	if unsettled != nil {
-		return nil, unsettled
+	full := &TableFullError{"publishers", n, "busd --publishers or WithPublishers"}
+	if passed != nil {
+		return nil, fmt.Errorf("%w; or can not be used: %w", full, passed)
 	}
-	return nil, &TableFullError{"publishers", n, "busd --publishers or WithPublishers"}
+	return nil, full
 }
 
 // Topic returns the topic.

@@ -110,8 +110,8 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 		case s.seg.removed():
 			return ErrRemoved
 		case s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted:
-			head := s.bus.ring.Head()
-			s.over = &EvictedError{LossError{From: head, To: head}}
+			next := s.cur.Next() // nothing before it was lost
+			s.over = &EvictedError{LossError{From: next, To: next}}
 			return s.over
 		}
 		if tries%ctxEvery == 1 {
@@ -121,12 +121,20 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 		}
 		if tries == 1 {
 			s.crossed()
+			s.rest = 0
+			s.bus.patrol()
 		}
 		if !s.pause(tries) {
-			if err := s.sleep(ctx); err != nil {
-				return err
+			if s.passive {
+				if err := s.doze(ctx); err != nil {
+					return err
+				}
+			} else {
+				if err := s.sleep(ctx); err != nil {
+					return err
+				}
+				tries = 0
 			}
-			tries = 0
 		}
 		if st, err := s.look(m, inPlace); st != idle {
 			return err

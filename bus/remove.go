@@ -2,6 +2,7 @@ package bus
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"sync/atomic"
 
@@ -29,13 +30,16 @@ func removeSegment(name string, c config) error {
 	if err != nil {
 		return err
 	}
+	if err := k.here(path); err != nil {
+		return fmt.Errorf("%w; remove the bus there, or, if that namespace is gone, delete the key file", err)
+	}
 	if ok {
 		if err := removeObjects(lock, k); err != nil {
 			return err
 		}
 	}
 	if err := lock.unlink(); err != nil {
-		return err
+		return explainFile(err)
 	}
 	fault.At(fault.RemoveUnlinked)
 	return nil
@@ -45,6 +49,9 @@ func removeObjects(lock *lockedKey, k keyFile) error {
 	seg, err := attachKey(k.Key, sysvshm.ReadWrite)
 	if err == nil && seg.head.UUID.String() == k.UUID {
 		defer seg.detach()
+		if err := lock.mayRemove(seg.shm, seg.set); err != nil {
+			return err
+		}
 		// The mark first: who is not asleep sees it, and the others are woken by the set's removal.
 		atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateRemoved)
 		fault.At(fault.RemoveMarked)

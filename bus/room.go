@@ -28,13 +28,16 @@ const (
 // for room as this publisher is told to.
 func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) error {
 	var since time.Time // when the wait began
-	tries := 0
+	tries, looks := 0, 0
 	for {
 		if p.closed.Load() {
 			return ErrClosed
 		}
 		if p.seg.removed() {
 			return ErrRemoved
+		}
+		if looks++; looks%ctxEvery == 0 && ctx.Err() != nil {
+			return ctx.Err() // also where something that should help, and does not, is tried again and again
 		}
 		slowest, position := p.lookForRoom(since.IsZero())
 		fault.At(fault.RoomLooked)
@@ -61,6 +64,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		}
 		if since.IsZero() {
 			since = time.Now()
+			p.bus.patrol()
 			atomic.AddUint64(p.seg.pub(p.ring.Index(), layout.PubFull), 1)
 		}
 		if p.releaseGate(slowest, since) {

@@ -20,13 +20,17 @@ type segment struct {
 	mapping *sysvshm.Mapping
 	set     *sysvsem.Set
 	head    layout.Header
-	path    string // of the key file, "" if it was opened by key
+	path    string      // of the key file, "" if it was opened by key
+	lost    atomic.Bool // this process has found that the bus is gone
 }
 
 func (s *segment) detach() { s.mapping.Detach() }
 
+// readOnly reports whether a write to the segment is a fatal fault.
+func (s *segment) readOnly() bool { return s.mapping.ReadOnly() }
+
 func (s *segment) removed() bool {
-	return atomic.LoadUint64(s.header(layout.HeaderState)) != layout.StateLive
+	return s.lost.Load() || atomic.LoadUint64(s.header(layout.HeaderState)) != layout.StateLive
 }
 
 // openSegment attaches to the bus with the given name.
@@ -43,7 +47,10 @@ func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment, err
 			return nil, &NotFoundError{Name: name, Dirs: c.dirs, Known: knownNames(c.dirs)}
 		}
 		if errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("%w (the bus's mode decides who may use it: busd --mode)", err)
+			return nil, fmt.Errorf("%w (the bus's mode and group decide who may use it: busd --mode, --group)", err)
+		}
+		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+			return nil, explainFile(err)
 		}
 		if err == nil && k.State == keyReady {
 			break
@@ -56,9 +63,15 @@ func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment, err
 		}
 	}
 	fault.At(fault.OpenFound)
+	if err := k.here(path); err != nil {
+		return nil, err
+	}
 	seg, err := attachKey(k.Key, flags)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, goneError(fmt.Sprintf("its key file %s is there, but segment and semaphores are gone: create it again, or clean up with: busd doctor --fix", path))
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		err = k.explainAccess(err, flags)
 	}
 	if err != nil {
 		return nil, err
@@ -113,11 +126,15 @@ func attachSegment(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*segment, er
 		return fail(err)
 	}
 	set := sysvsem.FromID(int(h.SemID))
-	if _, err := set.Stat(); err != nil {
+	st, err := set.Stat()
+	if err != nil {
 		if errors.Is(err, sysvsem.ErrRemoved) {
 			err = fmt.Errorf("%w: the segment is there, but its semaphore set is gone: remove the bus (busd rm) and create it again", ErrRemoved)
 		}
 		return fail(err)
+	}
+	if st.NSems < m.Semaphores() {
+		return fail(fmt.Errorf("segment %d: %w: it names semaphore set %d, which has %d semaphores; %d are needed", shm.ID(), ErrCorrupt, h.SemID, st.NSems, m.Semaphores()))
 	}
 	seg := &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}
 	if seg.removed() {

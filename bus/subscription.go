@@ -22,6 +22,8 @@ type Subscription struct {
 
 	index    int
 	reliable bool
+	passive  bool // of an observer: no record, no semaphore, no word in the segment
+	rest     time.Duration
 	over     error // why the subscription ended
 	wait     WaitStrategy
 	sleeper  *sleeper
@@ -33,6 +35,7 @@ type Subscription struct {
 	received *uint64
 	bytes    *uint64
 	lost     *uint64
+	losses   *uint64
 }
 
 // SubscriptionStats counts what a subscription did.
@@ -47,6 +50,10 @@ type SubscriptionStats struct {
 // Subscribe returns a subscription to all topics that match the pattern, present and future. Words of
 // a pattern may be *, which matches one word, and the last may be >, which matches one or more.
 func (b *Bus) Subscribe(pattern string, opts ...SubscribeOption) (*Subscription, error) {
+	return b.subscribe(pattern, opts, b.newSubscription)
+}
+
+func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func(*interest, subscribeConfig) (*Subscription, error)) (*Subscription, error) {
 	fail := func(err error) (*Subscription, error) { return nil, &OpError{"subscribe to", b.name, err} }
 	c := subscribeConfig{patterns: []string{pattern}}
 	for _, o := range opts {
@@ -59,7 +66,7 @@ func (b *Bus) Subscribe(pattern string, opts ...SubscribeOption) (*Subscription,
 	if err := b.adopt(); err != nil {
 		return fail(err)
 	}
-	s, err := b.newSubscription(in, c)
+	s, err := begin(in, c)
 	if err != nil {
 		b.unref()
 		return fail(err)
@@ -73,8 +80,9 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	if seg.removed() {
 		return nil, ErrRemoved
 	}
-	if head := b.ring.Head(); c.start.kind == 2 && c.start.position > head {
-		return nil, fmt.Errorf("position %d is not published yet: the next is %d", c.start.position, head)
+	from, err := c.start.in(b.ring)
+	if err != nil {
+		return nil, err
 	}
 	i, err := b.takeSubscriber()
 	if err != nil {
@@ -84,13 +92,6 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	atomic.StoreUint64(seg.sub(i, layout.SubSince), uint64(time.Now().UnixNano()))
 	atomic.StoreUint64(seg.sub(i, layout.SubPolicy), c.policy)
 	atomic.StoreUint64(seg.sub(i, layout.SubPatience), uint64(c.patience))
-	from := ring.FromNow()
-	switch c.start.kind {
-	case 1:
-		from = ring.FromOldest()
-	case 2:
-		from = ring.From(c.start.position)
-	}
 	reliable := c.policy != layout.PolicyLossy
 	fault.At(fault.SubscribeFilled)
 	s := &Subscription{
@@ -104,6 +105,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		received: seg.sub(i, layout.SubReceived),
 		bytes:    seg.sub(i, layout.SubBytes),
 		lost:     seg.sub(i, layout.SubLost),
+		losses:   seg.sub(i, layout.SubLosses),
 	}
 	// Who sees the interest can rely on the start: what is published from then on is received.
 	in.match(b.topics, i)
@@ -116,6 +118,20 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		b.dismiss(s)
 	}
 	return s, nil
+}
+
+// in returns where to start in ring r.
+func (s start) in(r *ring.Ring) (ring.Start, error) {
+	switch s.kind {
+	case 1:
+		return ring.FromOldest(), nil
+	case 2:
+		if head := r.Head(); s.position > head {
+			return ring.Start{}, fmt.Errorf("position %d is not published yet: the next is %d", s.position, head)
+		}
+		return ring.From(s.position), nil
+	}
+	return ring.FromNow(), nil
 }
 
 func (b *Bus) takeSubscriber() (int, error) {
@@ -153,6 +169,13 @@ func (s *Subscription) Stats() SubscriptionStats { return s.stats }
 
 // Close ends the subscription and a call that waits. It may be called more than once, and by any goroutine.
 func (s *Subscription) Close() error {
-	s.guard.close(func() { s.bus.dorm.kick(s.sleeper) })
+	s.guard.close(s.kick)
 	return nil
+}
+
+// kick makes a call that waits look again.
+func (s *Subscription) kick() {
+	if !s.passive { // which looks of its own accord
+		s.bus.dorm.kick(s.sleeper)
+	}
 }

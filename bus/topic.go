@@ -21,7 +21,7 @@ type topicTable struct {
 }
 
 type topicInfo struct {
-	name string
+	name string // "" if the record is damaged
 	tag  uint32
 }
 
@@ -46,16 +46,25 @@ func (t *topicTable) refresh() {
 		if owner.State() != layout.OwnerReady {
 			continue
 		}
-		length := min(atomic.LoadUint64(t.seg.topic(id, layout.TopicLength)), layout.TopicNameSize)
-		name := string(t.seg.text(t.seg.m.Topics.At(id)+layout.TopicName, int(length)))
+		name := t.seg.topicName(id)
 		t.byID[id] = &topicInfo{name: name, tag: layout.TopicTag(layout.TopicHash(name))}
-		if _, ok := t.byName[name]; !ok {
+		if _, ok := t.byName[name]; !ok && name != "" {
 			t.byName[name] = id
 		}
 	}
 	for t.ready < len(t.byID) && t.byID[t.ready] != nil {
 		t.ready++
 	}
+}
+
+// topicName returns the name in a topic record that is ready, and "" for one that is damaged.
+func (s *segment) topicName(id int) string {
+	length := min(atomic.LoadUint64(s.topic(id, layout.TopicLength)), layout.TopicNameSize)
+	name := string(s.text(s.m.Topics.At(id)+layout.TopicName, int(length)))
+	if layout.TopicHash(name) != atomic.LoadUint64(s.topic(id, layout.TopicHashWord)) || ValidTopic(name) != nil {
+		return ""
+	}
+	return name
 }
 
 // since calls f for every ready topic that done does not have yet, and returns the number below which all

@@ -106,6 +106,12 @@ func (c *Cursor) Peek() (layout.Entry, Status) {
 	}
 }
 
+// Astray reports whether Next is further ahead than the ring allows: its entry is more than one lap behind it. No
+// correct program brings a cursor there; words that were damaged do, and it would wait there for ever.
+func (c *Cursor) Astray() bool {
+	return layout.LapsAhead(c.r.load(c.next).Lap(), layout.LapOf(c.next, c.r.shift)) < -1
+}
+
 // View returns the frame header and the payload of the entry that Peek returned, in
 // place. Until [Cursor.Valid] has said so afterwards, nothing of it is to be believed; the size is already
 // bounded by the slot. It returns Corrupt for an entry that names no slot.

@@ -71,6 +71,7 @@ func newDoctor() *cobra.Command {
   unreadable           a bus that can not be looked at
   half-removed         a bus whose segment or semaphores were removed by hand
   dead-clients         clients that died and that nobody has cleared
+  damage               words in a segment that no correct program wrote
   slot-books           slots that are in two places, or in none (looked at while nobody publishes)
   permissions          key file, segment and semaphores that disagree on who may use the bus
   orphaned-segment     a bus's segment that no key file names and nobody has attached

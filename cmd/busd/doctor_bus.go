@@ -32,6 +32,7 @@ func (d *doctor) checkBus(i bus.Info) {
 		return
 	}
 	d.checkDead(i, o, s)
+	d.checkDamage(i, o)
 	d.checkBooks(i, o)
 	d.checkPermissions(i)
 	d.checkDaemon(i, s)
@@ -92,6 +93,43 @@ func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
 	})
 }
 
+const (
+	// damageLooks is how often damage must be seen to be believed, and damagePause how much later each time: on
+	// a bus in use one look may see two moments of something that moves.
+	damageLooks = 5
+	damagePause = 20 * time.Millisecond
+	// damagesShown bounds what is said of one bus.
+	damagesShown = 8
+)
+
+// checkDamage looks for words in the segment that no correct program wrote.
+func (d *doctor) checkDamage(i bus.Info, o *bus.Observer) {
+	found, err := o.Examine()
+	for look := 1; look < damageLooks && err == nil && len(found) > 0; look++ {
+		if cli.Sleep(d.ctx, damagePause) != nil {
+			return
+		}
+		var again []bus.Damage
+		again, err = o.Examine()
+		found = slices.DeleteFunc(found, func(x bus.Damage) bool { return !slices.ContainsFunc(again, x.Same) })
+	}
+	if err != nil || len(found) == 0 {
+		return
+	}
+	var text []string
+	for _, x := range found[:min(len(found), damagesShown)] {
+		text = append(text, x.String())
+	}
+	if more := len(found) - damagesShown; more > 0 {
+		text = append(text, fmt.Sprintf("and %d more", more))
+	}
+	d.add(finding{
+		Check: "damage", Severity: problem, Bus: i.Name,
+		Text:   fmt.Sprintf("bus %s: its segment holds what no correct program wrote: %s", i.Name, strings.Join(text, "; ")),
+		Advice: "end its clients, remove the bus (busd rm --force " + i.Name + ") and make it again; find out who writes to it: a faulty client, or one of another version",
+	})
+}
+
 // checkBooks audits the slots, if nobody publishes for a moment: only then the account is exact.
 func (d *doctor) checkBooks(i bus.Info, o *bus.Observer) {
 	for range 5 {
@@ -137,16 +175,17 @@ func (d *doctor) checkPermissions(i bus.Info) {
 	if err != nil {
 		return
 	}
-	const used = 0o666
+	// Of the right to write a key file has the owner's only.
+	const used, shared = 0o666, 0o022
 	fileUID, fileGID := owner(file)
-	want := file.Mode().Perm() & used
+	want := file.Mode().Perm()&used&^shared | shm.Mode&sem.Mode&shared
 	if shm.Mode&used == want && sem.Mode&used == want && shm.UID == fileUID && sem.UID == fileUID && shm.GID == sem.GID && shm.GID == fileGID {
 		return
 	}
 	show := func(mode fs.FileMode, uid, gid int) string {
 		return fmt.Sprintf("%04o of %d:%d", mode.Perm(), uid, gid)
 	}
-	d.add(finding{
+	f := finding{
 		Check: "permissions", Severity: problem, Bus: i.Name,
 		Text: fmt.Sprintf("bus %s: the key file has mode %s, the segment %s, the semaphores %s", i.Name,
 			show(file.Mode(), fileUID, fileGID), show(shm.Mode, shm.UID, shm.GID), show(sem.Mode, sem.UID, sem.GID)),
@@ -156,7 +195,13 @@ func (d *doctor) checkPermissions(i bus.Info) {
 				sysvshm.FromID(i.ShmID).SetPerm(fileUID, fileGID, want),
 				sysvsem.FromID(i.SemID).SetPerm(fileUID, fileGID, want))
 		},
-	})
+	}
+	// A key file of somebody who has nothing to do with the bus must not get it for them.
+	if fileUID != 0 && fileUID != shm.UID && fileUID != shm.CUID {
+		f.fix = nil
+		f.Advice = fmt.Sprintf("%s was not written by the bus's owner: find out by whom, and delete it", i.Path)
+	}
+	d.add(f)
 }
 
 func (d *doctor) checkDaemon(i bus.Info, s bus.Snapshot) {

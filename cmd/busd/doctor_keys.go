@@ -113,6 +113,14 @@ func (d *doctor) checkKeyFile(i bus.Info) {
 			f.Advice = "if it is a key file of a bus, remove it: rm " + i.Path
 			f.fix = nil
 		}
+	case errors.Is(i.Err, bus.ErrCorrupt):
+		f.Check, f.Advice = "damage", remove+" --force"
+		f.Text = i.Path + ": the header of its segment is damaged, so that nobody can open the bus"
+		// Who opened it before may still use it.
+		if st, err := sysvshm.FromID(i.ShmID).Stat(); err == nil && st.Key == i.Key && st.Attached > 0 {
+			f.fix = nil
+			f.Text += fmt.Sprintf("; it has %s", plural(st.Attached, "mapping"))
+		}
 	case i.State == "denied":
 		f.Check, f.Severity, f.fix = "unreadable", info, nil
 		f.Text = i.Path + ": you may not look at this bus"

@@ -137,6 +137,13 @@ const (
 	WipeInterest   // nor for its interest
 	FreeSubscriber // its own is free
 
+	// Looking whether the bus is still there.
+	PatrolListed  // this client takes turns
+	PatrolMarked  // the bus is gone, and the segment says so
+	PatrolRung    // everybody hears it
+	PatrolSet     // the semaphore set is gone
+	PatrolSegment // the segment is gone
+
 	// The death bell.
 	BellRead    // its value is known
 	BellHeard   // and what there was to do is done

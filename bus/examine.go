@@ -1,0 +1,376 @@
+package bus
+
+import (
+	"fmt"
+	"math/bits"
+	"sync/atomic"
+
+	"shmbus/layout"
+)
+
+// A Damage is something in a segment that no correct program wrote. What of it is self-healing, as a message that will be
+// overwritten, stays until then.
+type Damage struct {
+	Where string // the part of the segment: "entry 7", "publisher 3", "topic 0", "header"
+	Text  string // what is wrong there
+	kind  string // the same for each look
+}
+
+// Same reports whether two looks found the same, if perhaps with other numbers.
+func (d Damage) Same(other Damage) bool { return d.Where == other.Where && d.kind == other.kind }
+
+func (d Damage) String() string { return d.Where + ": " + d.Text }
+
+// Examine looks for damage, while the bus is in use or not. What one look finds on a bus in use may be two moments of
+// something that moves, or a step that a process was stopped in; damage is what several looks find, some time apart.
+// Slots that are nowhere are found by [Observer.Audit], while nobody publishes.
+func (o *Observer) Examine() ([]Damage, error) {
+	if err := o.bus.adopt(); err != nil {
+		return nil, err
+	}
+	defer o.bus.unref()
+	e := &examination{segment: o.bus.seg, ring: o.bus.ring}
+	e.header()
+	e.clients()
+	e.topics()
+	e.publishers()
+	e.subscribers()
+	e.entries()
+	e.slots()
+	return e.found, nil
+}
+
+// maxDamages bounds what one examination reports.
+const maxDamages = 1000
+
+type examination struct {
+	*segment
+	ring interface {
+		Head() uint64
+		Slots() uint64
+	}
+	found []Damage
+}
+
+func (e *examination) report(where, format string, a ...any) {
+	if len(e.found) < maxDamages {
+		e.found = append(e.found, Damage{where, fmt.Sprintf(format, a...), format})
+	}
+}
+
+func load(w *uint64) uint64 { return atomic.LoadUint64(w) }
+
+// ahead returns how far position p is above q, negative when it is below.
+func ahead(p, q uint64) int64 { return int64(p - q) }
+
+// named are the runs of header words that have a meaning; between them are zeros.
+var named = []struct{ from, words int }{
+	{layout.HeaderState, 1}, {layout.HeaderTopicVersion, 4}, {layout.HeaderCertified, 1}, {layout.HeaderDeaths, 5},
+	{layout.HeaderSleepers, layout.MaxSubscribers / 64}, {layout.HeaderGates, layout.MaxSubscribers / 64}, {layout.HeaderBlocked, layout.MaxPublishers / 64},
+}
+
+func (e *examination) header() {
+	if _, _, err := layout.DecodeHeader(e.mem, len(e.mem)); err != nil {
+		e.report("header", "%v", err)
+	}
+	if s := load(e.segment.header(layout.HeaderState)); s != layout.StateLive && s != layout.StateRemoved {
+		e.report("header", "the state is %d, which is none", s)
+	}
+	at := layout.HeaderState
+	for _, run := range append(named[:len(named):len(named)], struct{ from, words int }{layout.HeaderSize, 0}) {
+		for ; at < run.from; at += 8 {
+			if v := load(e.word(at)); v != 0 {
+				e.report("header", "the word at %d, which nobody uses, is %#x", at, v)
+			}
+		}
+		at = run.from + 8*run.words
+	}
+	g := e.m.Geometry
+	for _, h := range []struct {
+		field, limit int
+		what         string
+	}{{layout.HeaderClientHigh, g.Clients, "clients"}, {layout.HeaderPubHigh, g.Publishers, "publishers"}, {layout.HeaderSubHigh, g.Subscribers, "subscribers"}} {
+		if v := load(e.segment.header(h.field)); v > uint64(h.limit) {
+			e.report("header", "%d %s were in use, of %d that there are", v, h.what, h.limit)
+		}
+	}
+	certified := load(e.segment.header(layout.HeaderCertified))
+	if head := e.ring.Head(); ahead(certified, head) > 0 {
+		e.report("header", "sleepers are certified up to %d, the head is %d", certified, head)
+	}
+	e.strayBits("sleepers", layout.HeaderSleepers, layout.MaxSubscribers, g.Subscribers)
+	e.strayBits("gates", layout.HeaderGates, layout.MaxSubscribers, g.Subscribers)
+	e.strayBits("blocked publishers", layout.HeaderBlocked, layout.MaxPublishers, g.Publishers)
+}
+
+// strayBits looks for bits of records that there are not.
+func (e *examination) strayBits(what string, field, most, n int) {
+	for i := n / 64; i < most/64; i++ {
+		set := load(e.word(field + 8*i))
+		if i == n/64 {
+			set &= ^uint64(0) << (n % 64)
+		}
+		if set != 0 {
+			e.report("header", "the %s have a bit for number %d, of %d", what, 64*i+bits.TrailingZeros64(set), n)
+		}
+	}
+}
+
+func (e *examination) clients() {
+	for c := range e.m.Geometry.Clients {
+		if s := layout.ClientState(load(e.client(c, layout.ClientStateWord))).State(); s > layout.ClientDead {
+			e.report(fmt.Sprintf("client %d", c), "its state is %d, which is none", s)
+		}
+	}
+}
+
+// owner looks at a word that names a client. The client's state is read behind it, so its generation is not below.
+func (e *examination) owner(where string, o layout.Owner, states ...uint16) {
+	c := o.Client()
+	if c < 0 || c >= e.m.Geometry.Clients {
+		e.report(where, "its owner is client %d, of %d", c, e.m.Geometry.Clients)
+		return
+	}
+	ok := false
+	for _, s := range states {
+		ok = ok || o.State() == s
+	}
+	if !ok {
+		e.report(where, "the state of its owner word is %d", o.State())
+	}
+	if g := layout.ClientState(load(e.client(c, layout.ClientStateWord))).Generation(); int32(o.Generation()-g) > 0 {
+		e.report(where, "its owner is generation %d of client %d, which has had %d", o.Generation(), c, g)
+	}
+}
+
+func (e *examination) topics() {
+	end := false
+	for t := range e.m.Geometry.Topics {
+		where := fmt.Sprintf("topic %d", t)
+		o := layout.Owner(load(e.topic(t, layout.TopicOwner)))
+		if o == 0 {
+			end = true
+			for i, w := range e.interestOf(t) {
+				if w != 0 && load(e.topic(t, layout.TopicOwner)) == 0 {
+					e.report(where, "subscriber %d wants it, and there is no such topic", 64*i+bits.TrailingZeros64(w))
+				}
+			}
+			continue
+		}
+		if end && load(e.topic(t-1, layout.TopicOwner)) == 0 {
+			e.report(where, "the record before it is free, so that nobody finds it")
+		}
+		end = false
+		e.owner(where, o, layout.OwnerHeld, layout.OwnerReady)
+		if o.State() != layout.OwnerReady {
+			continue
+		}
+		if n := load(e.topic(t, layout.TopicLength)); n == 0 || n > layout.TopicNameSize {
+			e.report(where, "its name has %d bytes", n)
+		} else if name := e.topicName(t); name == "" {
+			raw := string(e.text(e.m.Topics.At(t)+layout.TopicName, int(n)))
+			e.report(where, "its name %q is no topic, or has not the hash %#x", raw, load(e.topic(t, layout.TopicHashWord)))
+		}
+	}
+}
+
+func (e *examination) interestOf(t int) []uint64 {
+	row := e.interest(t)
+	words := make([]uint64, len(row))
+	for i := range row {
+		words[i] = load(&row[i])
+	}
+	return words
+}
+
+func (e *examination) topicReady(t uint64) bool {
+	return t < uint64(e.m.Geometry.Topics) && layout.Owner(load(e.topic(int(t), layout.TopicOwner))).State() == layout.OwnerReady
+}
+
+func (e *examination) publishers() {
+	total := uint32(e.m.Geometry.TotalSlots())
+	high := e.high(layout.HeaderPubHigh, e.m.Geometry.Publishers)
+	for p := range e.m.Geometry.Publishers {
+		where := fmt.Sprintf("publisher %d", p)
+		for k := range e.m.Geometry.Owned {
+			if pair := layout.Pair(load(e.pub(p, layout.PubOwned+8*k))); pair.Mine() >= total || pair.Displaced() >= total {
+				e.report(where, "its pair %d names slots %d and %d, of %d", k, pair.Mine(), pair.Displaced(), total)
+			}
+		}
+		intent := load(e.pub(p, layout.PubIntent))
+		if head := e.ring.Head(); intent != 0 && ahead(intent-1, head) > 0 {
+			e.report(where, "it is about to publish position %d, the head is %d", intent-1, head)
+		}
+		blocked := load(e.segment.header(layout.HeaderBlocked+8*(p/64)))>>(p%64)&1 != 0
+		o := layout.Owner(load(e.pub(p, layout.PubOwner)))
+		topic := load(e.pub(p, layout.PubTopic))
+		if o == 0 {
+			if blocked {
+				e.report(where, "nobody owns it, and it waits for room")
+			}
+			continue
+		}
+		e.owner(where, o, layout.OwnerHeld)
+		if topic != 0 && !e.topicReady(topic-1) {
+			e.report(where, "its topic is number %d, which there is not", topic-1)
+		}
+		if topic != 0 && p >= high {
+			e.report(where, "it is in use, and the mark of those in use is %d", high)
+		}
+	}
+}
+
+func (e *examination) subscribers() {
+	high := e.high(layout.HeaderSubHigh, e.m.Geometry.Subscribers)
+	for s := range e.m.Geometry.Subscribers {
+		where := fmt.Sprintf("subscriber %d", s)
+		bit := func(field int) bool { return load(e.segment.header(field+8*(s/64)))>>(s%64)&1 != 0 }
+		asleep := bit(layout.HeaderSleepers)
+		w := layout.Wake(load(e.sub(s, layout.SubWake)))
+		gate := layout.Gate(load(e.sub(s, layout.SubGate)))
+		cursor := load(e.sub(s, layout.SubCursor))
+		o := layout.Owner(load(e.sub(s, layout.SubOwner)))
+		if gate.State() > layout.GateDemoted {
+			e.report(where, "the state of its gate is %d, which is none", gate.State())
+		}
+		if o == 0 {
+			if asleep || bit(layout.HeaderGates) || gate.State() == layout.GateClosed {
+				e.report(where, "nobody owns it, and it sleeps or has a gate")
+			}
+			continue
+		}
+		e.owner(where, o, layout.OwnerHeld)
+		head := e.ring.Head()
+		if ahead(cursor, head) > 0 {
+			e.report(where, "it reads position %d next, the head is %d", cursor, head)
+		}
+		if p := load(e.sub(s, layout.SubPolicy)); p > layout.PolicyDemote {
+			e.report(where, "its policy is %d, which is none", p)
+		}
+		joined := load(e.sub(s, layout.SubMatched)) != 0
+		if w.State() != layout.Awake && !w.IsNotYet() {
+			if p := w.Position(head); ahead(p, head) > 0 {
+				e.report(where, "it sleeps at position %d, the head is %d", p, head)
+			}
+			if !asleep {
+				e.report(where, "it sleeps, and has no bit by which publishers know")
+			}
+		}
+		if joined && gate.State() == layout.GateClosed && !bit(layout.HeaderGates) {
+			e.report(where, "its gate is closed, and has no bit by which publishers know")
+		}
+		if joined && s >= high {
+			e.report(where, "it is in use, and the mark of those in use is %d", high)
+		}
+	}
+}
+
+// entries looks at the laps, which fall by one at the head and nowhere else, and at what the entries name. The head is
+// taken before and behind each, and entries only move on, so that this is true at every moment.
+func (e *examination) entries() {
+	n := e.ring.Slots()
+	shift := uint(bits.TrailingZeros64(n))
+	total := uint32(e.m.Geometry.TotalSlots())
+	for i := range n {
+		before := e.ring.Head()
+		word := e.word(e.m.Entries.At(int(i)))
+		w := layout.Entry(load(word))
+		after := e.ring.Head()
+		where := fmt.Sprintf("entry %d", i)
+		if w.Slot() >= total {
+			e.report(where, "it names slot %d, of %d", w.Slot(), total)
+			continue
+		}
+		// The position in the lap of before that has this entry, and how many laps the entry is away from it.
+		p := before&^(n-1) | i
+		p += uint64(int64(layout.LapsAhead(w.Lap(), layout.LapOf(before, shift)))) << shift
+		if ahead(p, before-n) < 0 || ahead(p, after) >= 0 {
+			e.report(where, "it has lap %d: laps fall elsewhere than at the head, %d", w.Lap(), before)
+			continue
+		}
+		if before < n && ahead(p, 0) < 0 {
+			continue // never written
+		}
+		e.frame(where, p, w, word)
+	}
+}
+
+// frame looks at the header of the slot in an entry.
+func (e *examination) frame(where string, p uint64, w layout.Entry, word *uint64) {
+	slot := e.m.Slots.At(int(w.Slot()))
+	position := load(e.word(slot + layout.FramePosition))
+	info := layout.FrameInfo(load(e.word(slot + layout.FrameInfoOffset)))
+	prefix := load(e.word(slot + layout.FrameHeaderSize))
+	if load(word) != uint64(w) || position == 0 && info == 0 {
+		return // overtaken; or of a ring that begins at a higher position
+	}
+	g := e.m.Geometry
+	topic := uint64(info.Topic())
+	switch {
+	case position != p:
+		e.report(where, "its slot %d holds position %d instead of %d", w.Slot(), position, p)
+	case info.Size() > g.SlotPayload():
+		e.report(where, "its slot %d holds %d bytes, in %d", w.Slot(), info.Size(), g.SlotPayload())
+	case int(info.Publisher()) >= g.Publishers:
+		e.report(where, "its message is of publisher %d, of %d", info.Publisher(), g.Publishers)
+	case !e.topicReady(topic):
+		e.report(where, "its message is of topic %d, which there is not", topic)
+	case e.topicName(int(topic)) != "" && w.Tag() != layout.TopicTag(load(e.topic(int(topic), layout.TopicHashWord))):
+		e.report(where, "it has tag %#x, which is not that of topic %d", w.Tag(), topic)
+	case info.Flags()&^(layout.FlagWhole|layout.FlagTime) != 0:
+		e.report(where, "its message has flags %#x", info.Flags())
+	case info.Flags()&layout.FlagWhole != layout.FlagWhole && (info.Size() < layout.FragmentPrefix || uint32(prefix) > uint32(g.MaxFrame+layout.TimeSize)):
+		e.report(where, "it is a fragment of %d bytes of a frame of %d", info.Size(), uint32(prefix))
+	}
+}
+
+// slots looks for slots in two places.
+func (e *examination) slots() {
+	first := make(map[uint32]place, e.m.Geometry.TotalSlots())
+	see := func(p place, slot uint32) {
+		q, twice := first[slot]
+		if !twice {
+			first[slot] = p
+		} else if e.both(q, p, slot) {
+			e.report(p.where, "it holds slot %d, and so does %s", slot, q.where)
+		}
+	}
+	for i := range e.m.Geometry.Slots {
+		p := place{where: fmt.Sprintf("entry %d", i), word: e.word(e.m.Entries.At(i)), entry: true}
+		see(p, layout.Entry(load(p.word)).Slot())
+	}
+	for r := range e.m.Geometry.Publishers {
+		for k := range e.m.Geometry.Owned {
+			p := place{where: fmt.Sprintf("publisher %d", r), word: e.pub(r, layout.PubOwned+8*k), intent: e.pub(r, layout.PubIntent)}
+			if pair := layout.Pair(load(p.word)); pair.IsSettled() {
+				see(p, pair.Mine())
+			}
+		}
+	}
+}
+
+// A place is where a slot can be: an entry or a settled pair.
+type place struct {
+	where  string
+	word   *uint64
+	intent *uint64
+	entry  bool
+}
+
+func (p place) holds(slot uint32) (mark [2]uint64, ok bool) {
+	w := load(p.word)
+	if p.entry {
+		return [2]uint64{w}, layout.Entry(w).Slot() == slot
+	}
+	pair := layout.Pair(w)
+	return [2]uint64{w, load(p.intent)}, pair.IsSettled() && pair.Mine() == slot
+}
+
+// both reports whether a slot is in two places at the same time: it is in the first before and behind it is in the second, and the
+// first has not changed between. An entry never has the same word again; a record that has published has another intent.
+func (e *examination) both(q, p place, slot uint32) bool {
+	before, ok1 := q.holds(slot)
+	_, ok2 := p.holds(slot)
+	after, ok3 := q.holds(slot)
+	return ok1 && ok2 && ok3 && before == after
+}

@@ -1,0 +1,74 @@
+package bus
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/layout"
+)
+
+// part returns fragment number i of n of a frame of 8*n bytes, each with the given mark.
+func part(i, n int, mark byte) (layout.FrameInfo, []byte) {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(i)<<32|uint64(8*n))
+	for range 8 {
+		b = append(b, mark)
+	}
+	var flags uint8
+	if i == 0 {
+		flags |= layout.FlagFirst
+	}
+	if i == n-1 {
+		flags |= layout.FlagLast
+	}
+	return layout.MakeFrameInfo(len(b), flags, 3, 0), b
+}
+
+// The beginning of one frame and the end of another one of the same size are no message, whatever was lost in between.
+func TestFramesOfTheSameSizeAreNotMixed(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		seen  int    // fragments of the first frame, of three
+		lost  uint64 // positions
+		owed  uint64 // once the last fragment of the second frame is there, the one before lost too
+		joins bool   // the last fragment of the first frame can still complete it
+	}{
+		{"the rest of one, the beginning of the other", 2, 3, 3, false},
+		{"one frame and a half, and much else", 2, 100, 3, false},
+		{"the beginning of the other, the first was given up", 2, 2, 3, false},
+		{"too little for that", 2, 1, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCollector(1 << 10)
+			for i := range tt.seen {
+				info, b := part(i, 3, 'a')
+				a, owed := c.add(uint64(i), info, b)
+				require.Nil(t, a)
+				require.Zero(t, owed)
+			}
+			c.lost(tt.lost)
+			info, b := part(2, 3, 'b')
+			a, owed := c.add(2+tt.lost, info, b)
+			require.Equal(t, tt.joins, a != nil)
+			require.Equal(t, tt.owed, owed.count)
+		})
+	}
+}
+
+// Losses add up: of two small ones together a frame may have begun.
+func TestFramesAreNotMixedAfterSeveralLosses(t *testing.T) {
+	c := newCollector(1 << 10)
+	for i := range 2 {
+		info, b := part(i, 3, 'a')
+		c.add(uint64(i), info, b)
+	}
+	c.lost(1)
+	require.Len(t, c.open, 1)
+	c.lost(1)
+	require.Empty(t, c.open)
+	info, b := part(2, 3, 'b')
+	a, owed := c.add(4, info, b)
+	require.Nil(t, a)
+	require.Equal(t, debt{from: 0, count: 3}, owed)
+}

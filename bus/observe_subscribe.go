@@ -1,0 +1,89 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shmbus/layout"
+)
+
+// Subscribe returns a passive subscription: it receives, reports loss and puts large messages together as any lossy
+// one does, and writes nothing. No publisher knows of it, so nobody wakes it and nobody waits for it.
+//
+// It polls: after a short spin ([Adaptive]) or at once ([Block]) it rests for 50 µs, and for twice as long each time
+// that it finds nothing, up to 5 ms; so a message that follows others closely is seen within some tens of microseconds,
+// the first after a pause within 5 ms, and an idle one costs about a hundredth of a processor. [Yield] and [Spin] never rest.
+//
+// A policy other than lossy is an error.
+func (o *Observer) Subscribe(pattern string, opts ...SubscribeOption) (*Subscription, error) {
+	return o.bus.subscribe(pattern, opts, o.newSubscription)
+}
+
+var errPassive = errors.New("an observer can not be reliable: publishers do not know of it (open the bus to subscribe reliably)")
+
+func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscription, error) {
+	b, seg := o.bus, o.bus.seg
+	if seg.removed() {
+		return nil, ErrRemoved
+	}
+	if c.policy != layout.PolicyLossy {
+		return nil, errPassive
+	}
+	from, err := c.start.in(b.ring)
+	if err != nil {
+		return nil, err
+	}
+	var local [4]uint64 // where other subscriptions have words in the segment
+	s := &Subscription{
+		bus: b, seg: seg, in: in, passive: true, wait: c.wait,
+		cur:    b.ring.Reader(from),
+		frag:   newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
+		stride: uint64(seg.m.Geometry.Slots/8 - 1),
+		buf:    make([]byte, seg.m.Geometry.SlotPayload()),
+
+		received: &local[0], bytes: &local[1], lost: &local[2], losses: &local[3],
+	}
+	in.passive = true
+	in.match(b.topics, 0)
+	s.guard.release = func() { b.dismiss(s) }
+	return s, nil
+}
+
+// unseen reports whether a topic has become ready that was not matched yet. The table's version does not say so:
+// publishers raise it only for subscribers that they know of.
+func (in *interest) unseen(seg *segment) bool {
+	for id := in.ready; id < seg.m.Geometry.Topics; id++ {
+		owner := layout.Owner(atomic.LoadUint64(seg.topic(id, layout.TopicOwner)))
+		if owner == 0 {
+			return false
+		}
+		if owner.State() == layout.OwnerReady && (id >= len(in.known) || !in.known[id]) {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	firstRest = 50 * time.Microsecond
+	longRest  = 5 * time.Millisecond
+	// timerRest is from where on a rest is left to Go's timers, which are that coarse in a process that is idle.
+	timerRest = time.Millisecond
+)
+
+// doze passes the time until the next look, and reports whether ctx has ended.
+func (s *Subscription) doze(ctx context.Context) error {
+	s.rest = min(max(2*s.rest, firstRest), longRest)
+	s.stats.Sleeps++
+	if s.rest < timerRest {
+		t := unix.NsecToTimespec(int64(s.rest))
+		unix.Nanosleep(&t, nil)
+	} else {
+		time.Sleep(s.rest)
+	}
+	return ctx.Err()
+}
