@@ -6,6 +6,6 @@
 // line, on standard input. A worker checks what it receives itself, message by message, and reports a fault at the first that
 // breaks a promise.
 //
-// SHMBUS_CHAOS=1m makes the chaos run longer, SHMBUS_SEED=N repeats a random choice of moments, up to
-// the scheduler's part in it.
+// SHMBUS_SEED=N repeats a random choice of moments, up to the scheduler's part in it. Everything at once, at random, is in
+// test/chaos.
 package process

@@ -1,0 +1,34 @@
+package main
+
+import "strings"
+
+// topics are those that publishers use. The last is a quiet one: who wants only that sleeps long.
+var topics = [...]string{"chaos.a", "chaos.b", "chaos.b.x", "quiet.c"}
+
+const quietTopic = len(topics) - 1
+
+// A wish is which topics a subscription wants.
+type wish [len(topics)]bool
+
+// wishOf matches patterns against the topics, independently of package bus.
+func wishOf(patterns []string) wish {
+	var w wish
+	for i, t := range topics {
+		for _, p := range patterns {
+			w[i] = w[i] || matches(strings.Split(p, "."), strings.Split(t, "."))
+		}
+	}
+	return w
+}
+
+func matches(pattern, topic []string) bool {
+	switch {
+	case len(pattern) == 0:
+		return len(topic) == 0
+	case len(topic) == 0:
+		return false
+	case pattern[0] == ">":
+		return true
+	}
+	return (pattern[0] == "*" || pattern[0] == topic[0]) && matches(pattern[1:], topic[1:])
+}

@@ -1,0 +1,305 @@
+//go:build faults
+
+package process
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shmbus/bus"
+)
+
+// envAcknowledged names a file in which a victim keeps the number of messages that Publish has acknowledged.
+const envAcknowledged = "SHMBUS_TEST_ACK"
+
+func init() {
+	roles["steady"] = steadyRole
+	roles["casualty"] = casualtyRole
+	for name, f := range map[string]func(*victim){
+		"victim publish": (*victim).publish,
+		"victim contend": (*victim).contend,
+		"victim receive": (*victim).receive,
+		"victim room":    (*victim).room,
+		"victim watch":   (*victim).watch,
+		"victim adopt":   (*victim).adopt,
+		"victim create":  (*victim).create,
+		"victim lose":    (*victim).lose,
+	} {
+		roles[name] = func(c *child) { runVictim(c, f) }
+	}
+}
+
+// steadyRole publishes as fast as it can, from "go" to "pause" and from "resume" on.
+func steadyRole(c *child) {
+	b := c.open()
+	defer b.Close()
+	p := c.publisher(b)
+	c.say(report{Event: "ready", Index: p.Index()})
+	for seq := uint64(0); ; seq++ {
+		select {
+		case order := <-c.orders:
+			if order == "pause" {
+				c.say(report{Event: "paused", Count: seq})
+				c.await("resume")
+			}
+		default:
+		}
+		if err := c.publish(p, seq); c.ctx.Err() != nil {
+			return
+		} else if err != nil {
+			c.fault("publish: %v", err)
+		}
+	}
+}
+
+// casualtyRole publishes and has a reliable subscription that it does not read: it holds the ring full until it is killed.
+func casualtyRole(c *child) {
+	b := c.open()
+	_, err := b.Subscribe(">", bus.Reliable())
+	c.check(err)
+	p := c.publisher(b)
+	c.say(report{Event: "ready"})
+	for seq := uint64(0); ; seq++ {
+		c.check(c.publish(p, seq)) // waits for itself in the end
+	}
+}
+
+// A victim is a process to which something happens at a point. Each of its methods comes by many.
+type victim struct {
+	*child
+	ack  []byte // mapped
+	sent uint64
+}
+
+func runVictim(c *child, f func(*victim)) {
+	v := &victim{child: c}
+	if path := os.Getenv(envAcknowledged); path != "" {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		c.check(err)
+		c.check(f.Truncate(8))
+		v.ack, err = unix.Mmap(int(f.Fd()), 0, 8, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		c.check(err)
+	}
+	f(v)
+	c.say(report{Event: "done", Count: v.sent})
+}
+
+// put publishes the next message and notes that it is acknowledged.
+func (v *victim) put(p *bus.Publisher, size int) {
+	if cap(frameBuffer) < size {
+		frameBuffer = make([]byte, size)
+	}
+	frame := frameBuffer[:size]
+	fillFrame(frame, v.ID, v.sent)
+	v.check(p.PublishRaw(v.ctx, frame))
+	v.note()
+}
+
+func (v *victim) note() {
+	v.sent++
+	if v.ack != nil {
+		binary.LittleEndian.PutUint64(v.ack, v.sent)
+	}
+}
+
+// publish publishes on a new topic in every way there is, to others that sleep, and leaves.
+func (v *victim) publish() {
+	b := v.open()
+	p := v.publisher(b)
+	for i := range 12 {
+		size := 40
+		if i%4 == 2 {
+			size = 400 // four slots
+		}
+		if i%4 == 3 {
+			r, err := p.Reserve(size)
+			v.check(err)
+			if i == 3 {
+				r.Abort()
+				r, err = p.Reserve(size)
+				v.check(err)
+			}
+			fillFrame(r.Bytes(), v.ID, v.sent)
+			v.check(r.Commit(v.ctx))
+			v.note()
+		} else {
+			v.put(p, size)
+		}
+		time.Sleep(time.Millisecond) // others fall asleep again
+	}
+	v.check(p.Close())
+	v.check(b.Close())
+}
+
+// contend publishes many messages, as others do.
+func (v *victim) contend() {
+	b := v.open()
+	p := v.publisher(b)
+	for range 20_000 {
+		v.put(p, 40)
+	}
+	v.check(b.Close())
+}
+
+// receive receives in every way there is, asleep and awake, with all and as one that is too slow.
+func (v *victim) receive() {
+	b := v.open()
+	strict := v.Policy == "reliable"
+	s := v.subscribe(b)
+	ok := v.take(s, 40, strict)
+	for i := 0; i < 10 && ok; i++ {
+		err := s.Read(v.ctx, func(m bus.View) error { return v.verify(&m) })
+		ok = v.passed(err, strict)
+	}
+	v.check(s.Close())
+	v.Patterns, v.Wait = []string{v.topic()}, bus.Block
+	quiet := v.subscribe(b)
+	p := v.publisher(b)
+	for i := 0; i < 5; i++ {
+		var sent sync.WaitGroup
+		sent.Go(func() {
+			time.Sleep(2 * time.Millisecond)
+			v.put(p, 40)
+		})
+		if !v.take(quiet, 1, strict) {
+			i = 5
+		}
+		sent.Wait()
+	}
+	v.check(quiet.Close())
+	slow, err := b.Subscribe("steady.>")
+	v.check(err)
+	for range 5 {
+		time.Sleep(2 * time.Millisecond)
+		v.take(slow, 5, false)
+	}
+	v.check(b.Close())
+}
+
+// take receives and checks n messages. It is false if the subscription has lost some or was cut off, as one is that
+// was stopped; a strict one must not be.
+func (v *victim) take(s *bus.Subscription, n int, strict bool) bool {
+	var m bus.Message
+	for range n {
+		err := s.Receive(v.ctx, &m)
+		if err == nil {
+			err = v.verify(&m)
+		}
+		if !v.passed(err, strict) {
+			return false
+		}
+	}
+	return true
+}
+
+func (v *victim) passed(err error, strict bool) bool {
+	if !strict && (errors.Is(err, bus.ErrEvicted) || errors.Is(err, bus.ErrLost)) {
+		return false
+	}
+	v.check(err)
+	return true
+}
+
+func (v *victim) verify(m *bus.Message) error {
+	var id int
+	if _, err := fmt.Sscanf(m.Topic[lastWord(m.Topic):], "%d", &id); err != nil {
+		return fmt.Errorf("topic %q: %w", m.Topic, err)
+	}
+	_, _, err := readFrame(m.Raw, id)
+	return err
+}
+
+func lastWord(topic string) int {
+	for i := len(topic) - 1; i >= 0; i-- {
+		if topic[i] == '.' {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// room publishes while subscriptions that are not read hold the ring full, until they are cut off.
+func (v *victim) room() {
+	b := v.open()
+	p := v.publisher(b)
+	n := b.Geometry().Slots
+	for i := range 6 {
+		s, err := b.Subscribe(">", bus.DemoteAfter(15*time.Millisecond))
+		v.check(err)
+		if i%2 == 1 {
+			// One that is asleep when it is cut off.
+			b.Subscribe("nothing", bus.EvictAfter(time.Millisecond), bus.WaitWith(bus.Block))
+		}
+		for range 2 * n {
+			v.put(p, 40)
+		}
+		v.check(s.Close())
+	}
+	v.check(b.Close())
+}
+
+// watch hears of deaths and clears what the dead left.
+func (v *victim) watch() {
+	b := v.open()
+	v.say(report{Event: "watching"})
+	ctx, stop := context.WithCancel(v.ctx)
+	defer stop()
+	var deaths uint64
+	err := b.WatchDeaths(ctx, func(bus.Death) {
+		if deaths++; deaths == v.Count {
+			stop()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		v.fault("watch: %v", err)
+	}
+	v.check(b.Close())
+}
+
+// adopt takes over records of the dead that nobody has cleared.
+func (v *victim) adopt() {
+	b := v.open()
+	var all []*bus.Publisher
+	for {
+		p, err := b.Publisher(v.topic())
+		if errors.Is(err, bus.ErrTableFull) {
+			break
+		}
+		v.check(err)
+		all = append(all, p)
+	}
+	s, err := b.Subscribe(v.topic())
+	v.check(err)
+	v.put(all[0], 40)
+	v.take(s, 1, false)
+	v.check(b.Close())
+}
+
+// create makes a bus of its own and removes it.
+func (v *victim) create() {
+	b, _, err := bus.OpenOrCreate(otherName, bus.WithSlots(64))
+	v.check(err)
+	v.check(b.Close())
+	v.check(bus.Remove(otherName))
+}
+
+// lose waits for a message on a bus that is taken away.
+func (v *victim) lose() {
+	b, err := bus.Open(otherName)
+	v.check(err)
+	s, err := b.Subscribe(">", bus.WaitWith(bus.Block))
+	v.check(err)
+	if _, err := s.Next(v.ctx); !errors.Is(err, bus.ErrRemoved) {
+		v.fault("waiting on a bus that was taken away: %v", err)
+	}
+	v.check(b.Close())
+}
+
+const otherName = "other"

@@ -1,0 +1,109 @@
+package repo
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/ring/fault"
+)
+
+// pointless are the functions that change what other processes see, and have no point of package fault of their own.
+var pointless = map[string]string{
+	"ring.FillWord":     "the slot is its publisher's alone",
+	"ring.FormatAt":     "create.formatted stands behind it",
+	"ring.OpenGate":     "one compare-and-swap; each of its callers has a point behind it",
+	"ring.ForgetGate":   "one instruction; wipe.list stands behind it",
+	"ring.SetNext":      "one store of its owner's cursor; its callers have points",
+	"ring.Advance":      "one store of its owner's cursor; receive.taken stands behind it",
+	"ring.copyIn":       "the slot is its publisher's alone",
+	"bus.fallAsleep":    "one store; sleep.word and room.asleep stand behind it",
+	"bus.lookedAt":      "one compare-and-swap; sleep.position stands behind it",
+	"bus.awaken":        "one compare-and-swap; wipe.sleeper and room.resumed stand behind it",
+	"bus.take":          "one compare-and-swap; its callers have points behind it",
+	"bus.raiseHigh":     "one compare-and-swap; publisher.taken and subscribe.taken stand before it",
+	"bus.semError":      "one store that says what is so already",
+	"bus.rouse":         "one system call, to this process itself",
+	"bus.wakeUnmatched": "a version that only grows; publisher.announced stands behind it, and waking has points",
+	"bus.match":         "bits that are only set; subscribe.matched stands behind it",
+	"bus.count":         "counts for people",
+	"bus.countLoss":     "counts for people",
+	"bus.addSub":        "counts for people",
+	"bus.enter":         "memory of this process",
+	"bus.exit":          "memory of this process",
+	"bus.hold":          "memory of this process",
+	"bus.unhold":        "memory of this process",
+	"bus.enterHeld":     "memory of this process",
+	"bus.markRemoved":   "one store; create.locked and remove.locked stand before it",
+}
+
+// Every function of the protocols that changes what other processes see has a point at which tests kill and stop it,
+// or a reason why another one's is enough; and every point is somewhere.
+func TestNoStepWithoutPoint(t *testing.T) {
+	reached := map[string]bool{}
+	excused := maps.Clone(pointless)
+	for _, pkg := range []string{"ring", "bus"} {
+		files, err := filepath.Glob("../../" + pkg + "/*.go")
+		require.NoError(t, err)
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			require.NoError(t, err)
+			for _, d := range f.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok {
+					continue
+				}
+				writes, points := steps(fn)
+				for _, p := range points {
+					reached[p] = true
+				}
+				name := pkg + "." + fn.Name.Name
+				if len(writes) > 0 && len(points) == 0 {
+					delete(excused, name)
+					if pointless[name] == "" {
+						t.Errorf("%s: %s does %v, and has no fault.At", path, fn.Name.Name, writes)
+					}
+				}
+			}
+		}
+	}
+	require.Len(t, reached, len(fault.Points()), "points that no code comes by, or that are not declared")
+	require.Empty(t, slices.Sorted(maps.Keys(excused)), "functions that need no excuse")
+}
+
+// steps returns what a function changes for others to see, and the points in it.
+func steps(fn *ast.FuncDecl) (writes, points []string) {
+	ast.Inspect(fn, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		sel, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		from, _ := sel.X.(*ast.Ident)
+		switch name := sel.Sel.Name; {
+		case from != nil && from.Name == "fault" && name == "At":
+			if p, ok := call.Args[0].(*ast.SelectorExpr); ok {
+				points = append(points, p.Sel.Name)
+			}
+		case from != nil && from.Name == "atomic" && !strings.HasPrefix(name, "Load"),
+			from != nil && from.Name == "fence" && strings.HasPrefix(name, "Store"),
+			name == "TryOp", name == "Op" && from == nil, name == "SetVal", name == "SetAll":
+			writes = append(writes, name)
+		}
+		return true
+	})
+	return writes, points
+}
