@@ -13,6 +13,7 @@ const (
 	detailRemoved = "the set was removed, or never was: get it again by its key"
 	detailAccess  = "the set's permission bits do not allow it: see ipcs -s -i ID and Set.SetPerm"
 	detailOwner   = "only the set's owner, its creator, or root may"
+	detailDenied  = "this kernel or sandbox has no System V semaphores: see CONFIG_SYSVIPC and the seccomp profile (containers, SystemCallFilter= of systemd)"
 	detailRange   = "a value must stay between 0 and SEMVMX (32767, fixed), and what undo would restore likewise"
 )
 
@@ -36,6 +37,8 @@ func (s *Set) ctlError(call string, errno unix.Errno) error {
 		e.detail = detailAccess
 	case unix.EPERM:
 		e.detail = detailOwner
+	case unix.ENOSYS:
+		e.detail = detailDenied
 	}
 	return e
 }
@@ -70,6 +73,8 @@ func (s *Set) opError(ops []Op, errno unix.Errno) error {
 		}
 	case unix.EACCES:
 		e.detail = detailAccess
+	case unix.ENOSYS, unix.EPERM:
+		e.detail = detailDenied
 	case unix.ERANGE:
 		e.detail = detailRange
 	case unix.EFBIG:
@@ -113,6 +118,8 @@ func getError(key Key, nsems int, errno unix.Errno) error {
 		e.detail = describeBadSize(key, nsems)
 	case unix.ENOSPC:
 		e.detail = describeFull(nsems)
+	case unix.ENOSYS, unix.EPERM:
+		e.detail = detailDenied
 	case unix.ENOMEM:
 		e.detail = fmt.Sprintf("the kernel has no memory for %d semaphores", nsems)
 	}
@@ -153,7 +160,7 @@ func describeFull(nsems int) string {
 			u.Sems, nsems, l.Sems, raise(l.SemsPerSet, u.Sems+nsems, l.OpsPerCall, l.Sets))
 	}
 	return fmt.Sprintf("%d sets exist, SEMMNI allows %d: "+remove+"%s",
-		u.Sets, l.Sets, raise(l.SemsPerSet, l.Sems, l.OpsPerCall, l.Sets*2))
+		u.Sets, l.Sets, raise(l.SemsPerSet, l.Sems, l.OpsPerCall, max(l.Sets*2, u.Sets+1)))
 }
 
 // raise is the command that sets the limits.

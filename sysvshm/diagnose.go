@@ -11,6 +11,7 @@ import (
 const (
 	detailRemoved = "the segment was removed, or never was: get it again by its key"
 	detailAccess  = "the segment's permission bits do not allow it: see ipcs -m -i ID and Segment.SetPerm"
+	detailDenied  = "this kernel or sandbox has no System V shared memory: see CONFIG_SYSVIPC and the seccomp profile (containers, SystemCallFilter= of systemd)"
 	detailOwner   = "only the segment's owner, its creator, or root may"
 )
 
@@ -34,6 +35,8 @@ func (s *Segment) ctlError(call string, err error) error {
 		e.detail = detailAccess
 	case unix.EPERM:
 		e.detail = detailOwner
+	case unix.ENOSYS:
+		e.detail = detailDenied
 	case unix.ENOMEM:
 		e.detail = "RLIMIT_MEMLOCK is reached: raise it with ulimit -l, or grant CAP_IPC_LOCK"
 	}
@@ -42,7 +45,10 @@ func (s *Segment) ctlError(call string, err error) error {
 
 // attachError explains a failed shmat.
 func (s *Segment) attachError(err error) error {
-	if err == unix.ENOMEM {
+	switch err {
+	case unix.EPERM:
+		return &Error{Op: "shmat", ID: s.id, Err: err, detail: detailDenied}
+	case unix.ENOMEM:
 		return &Error{
 			Op: "shmat", ID: s.id, Err: err,
 			detail: "no address space for it: see ulimit -v, and sysctl vm.max_map_count",
@@ -68,9 +74,12 @@ func getError(key Key, size int, flags Flag, err error) error {
 	case unix.EINVAL:
 		e.detail, e.kind = describeBadSize(key, size, flags)
 	case unix.ENOMEM, unix.EPERM, unix.ENOSYS:
-		if flags&HugeTLB != 0 {
+		switch {
+		case flags&HugeTLB != 0:
 			e.kind, e.detail = ErrNoHugePages, describeHuge(size, err)
-		} else {
+		case err != unix.ENOMEM:
+			e.detail = detailDenied
+		default:
 			e.detail = fmt.Sprintf("no memory for %d bytes: see free, and sysctl vm.overcommit_memory", size)
 		}
 	}
@@ -123,7 +132,7 @@ func describeFull(size int) string {
 			u.Pages, page, pages, l.Pages, u.Pages+pages)
 	}
 	return fmt.Sprintf("%d segments exist, SHMMNI allows %d: "+remove+"sysctl -w kernel.shmmni=%d",
-		u.Segments, l.Segments, l.Segments*2)
+		u.Segments, l.Segments, max(l.Segments*2, u.Segments+1))
 }
 
 // describeHuge says what stands between the caller and huge pages.

@@ -38,7 +38,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"bad name", "\n[a b]", "c:2: invalid bus name"},
 		{"twice", "[a]\n[b]\n[a]", "c:3: bus a has a section in line 1 already"},
 		{"no key", "[a]\nslots 4K", `c:2: "slots 4K" is neither [NAME] nor key = value`},
-		{"unknown key", "[a]\nslot = 4K", `c:2: there is no key "slot"; there are clients, max-frame, mode`},
+		{"unknown key", "[a]\nslot = 4K", `c:2: there is no key "slot"; there are clients, group, max-frame, mode`},
 		{"bad value", "[a]\nslots = lots", `c:2: slots: "lots" is no size`},
 		{"bad bool", "remove-on-exit = perhaps", "c:1: remove-on-exit: "},
 		{"flags that are not about a bus", "quiet = true", `there is no key "quiet"`},

@@ -80,7 +80,7 @@ func (k *keeper) change(s spec) {
 	old := k.spec
 	s.RemoveOnExit = old.RemoveOnExit
 	if s != old {
-		k.log.Warn("sizes, mode and on-removed take effect when busd starts and the bus is made: remove the bus and restart busd to change them")
+		k.log.Warn("sizes, mode, group and on-removed take effect when busd starts and the bus is made: remove the bus and restart busd to change them")
 	}
 }
 

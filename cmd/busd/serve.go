@@ -33,7 +33,7 @@ func newServe() *cobra.Command {
 dies, and it clears what the dead left and logs it. Idle, it uses no processor time at all.
 
 A bus does not need it. SIGTERM and SIGINT end busd and leave the bus, which the next busd adopts. More than one busd
-may serve a bus; the later one says so. Sizes are fixed when a bus is made.
+may serve a bus; the later one says so. Sizes, mode and group are fixed when a bus is made.
 
 When somebody removes a bus, --on-removed exit has busd give it up, and end with code 1 after the last; recreate has it make an
 empty bus of the same name.

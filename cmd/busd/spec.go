@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ type spec struct {
 	Slots, SlotSize, Topics, Publishers, Subscribers, Clients, MaxFrame cli.Size // -1: the bus's default
 
 	Mode         modeValue
+	Group        groupValue
 	RemoveOnExit bool
 	OnRemoved    onRemoved
 }
@@ -29,7 +31,7 @@ type spec struct {
 func defaultSpec() spec {
 	return spec{
 		Slots: -1, SlotSize: -1, Topics: -1, Publishers: -1, Subscribers: -1, Clients: -1, MaxFrame: -1,
-		Mode: 0o600, OnRemoved: removedExit,
+		Mode: 0o600, Group: -1, OnRemoved: removedExit,
 	}
 }
 
@@ -47,6 +49,7 @@ func (s *spec) flags(fs *pflag.FlagSet) {
 	fs.Var(&s.Clients, "clients", "processes, or handles, attached at a time (default publishers + subscribers + 32)")
 	size(&s.MaxFrame, "max-frame", "bytes of the largest message", d.MaxFrame)
 	fs.Var(&s.Mode, "mode", "permission bits of the bus: publishing and subscribing need rw, looking needs r")
+	fs.Var(&s.Group, "group", "group of a new bus, by name or number (default that of the folder of key files, or busd's own)")
 	fs.BoolVar(&s.RemoveOnExit, "remove-on-exit", s.RemoveOnExit, "remove the bus when busd ends by SIGTERM or SIGINT, instead of leaving it")
 	fs.Var(&s.OnRemoved, "on-removed", "what to do when somebody else removes the bus: exit or recreate")
 }
@@ -66,12 +69,15 @@ func (s spec) check() error {
 			return fmt.Errorf("%s %s is too large", name, v)
 		}
 	}
+	if s.Group >= 0 && s.Mode&0o060 == 0 {
+		return fmt.Errorf("mode %v gives group %v nothing: use --mode 0660, or 0640 to look only", s.Mode, s.Group)
+	}
 	return nil
 }
 
 // options returns what Create is told.
 func (s spec) options() []bus.Option {
-	opts := []bus.Option{bus.WithMode(fs.FileMode(s.Mode))}
+	opts := []bus.Option{bus.WithMode(fs.FileMode(s.Mode)), bus.WithOwner(-1, int(s.Group))}
 	for _, o := range []struct {
 		size cli.Size
 		with func(int) bus.Option
@@ -126,6 +132,32 @@ func (m *modeValue) Set(s string) error {
 func (m modeValue) String() string { return fmt.Sprintf("%04o", uint32(m)) }
 func (m modeValue) Type() string   { return "OCTAL" }
 
+// groupValue is a flag's value of a group, by its number; -1 is none.
+type groupValue int
+
+func (g *groupValue) Set(s string) error {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		found, lookupErr := user.LookupGroup(s)
+		if lookupErr != nil {
+			return fmt.Errorf("%q is neither a group of this system nor the number of one", s)
+		}
+		if n, err = strconv.ParseUint(found.Gid, 10, 31); err != nil {
+			return err
+		}
+	}
+	*g = groupValue(n)
+	return nil
+}
+
+func (g groupValue) String() string {
+	if g < 0 {
+		return ""
+	}
+	return strconv.Itoa(int(g))
+}
+func (g groupValue) Type() string { return "GROUP" }
+
 // onRemoved is what busd does when its bus is removed by somebody else.
 type onRemoved string
 
@@ -147,6 +179,7 @@ func (o onRemoved) Type() string   { return "exit|recreate" }
 
 var (
 	_ pflag.Value = (*modeValue)(nil)
+	_ pflag.Value = (*groupValue)(nil)
 	_ pflag.Value = (*onRemoved)(nil)
 	_ pflag.Value = (*cli.Size)(nil)
 )

@@ -14,13 +14,13 @@ func TestSpecFlags(t *testing.T) {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	s.flags(fs)
 	require.NoError(t, fs.Parse([]string{"--slots", "64K", "--slot-size=512", "--topics", "10", "--publishers", "3", "--subscribers", "65",
-		"--clients", "7", "--max-frame", "1M", "--mode", "0660", "--remove-on-exit", "--on-removed", "recreate"}))
+		"--clients", "7", "--max-frame", "1M", "--mode", "0660", "--group", "17", "--remove-on-exit", "--on-removed", "recreate"}))
 	require.Equal(t, spec{
 		Slots: 64 << 10, SlotSize: 512, Topics: 10, Publishers: 3, Subscribers: 65, Clients: 7, MaxFrame: 1 << 20,
-		Mode: 0o660, RemoveOnExit: true, OnRemoved: removedRecreate,
+		Mode: 0o660, Group: 17, RemoveOnExit: true, OnRemoved: removedRecreate,
 	}, s)
-	require.Len(t, s.options(), 8)
-	require.Len(t, defaultSpec().options(), 1, "what is not given is left to the bus")
+	require.Len(t, s.options(), 9)
+	require.Len(t, defaultSpec().options(), 2, "what is not given is left to the bus")
 }
 
 func TestSpecDifferences(t *testing.T) {
@@ -29,6 +29,25 @@ func TestSpecDifferences(t *testing.T) {
 	s := defaultSpec()
 	s.Slots, s.Subscribers, s.SlotSize = 8192, 200, 256
 	require.Equal(t, []string{"slots 4K instead of 8K"}, s.differences(g), "200 subscribers are rounded up to 256")
+}
+
+func TestGroupValue(t *testing.T) {
+	g := groupValue(-1)
+	require.Empty(t, g.String())
+	require.NoError(t, g.Set("root"))
+	require.Equal(t, groupValue(0), g)
+	require.NoError(t, g.Set("12345"))
+	require.Equal(t, "12345", g.String())
+	require.ErrorContains(t, g.Set("no such group"), "neither a group")
+	require.Error(t, g.Set("-1"))
+
+	s := defaultSpec()
+	s.Group = 5
+	require.ErrorContains(t, s.check(), "0660")
+	for _, mode := range []modeValue{0o660, 0o640} {
+		s.Mode = mode
+		require.NoError(t, s.check())
+	}
 }
 
 func TestModeValue(t *testing.T) {

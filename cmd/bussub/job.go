@@ -58,11 +58,29 @@ func (j *job) run(ctx context.Context) error {
 	}
 }
 
+// A source is a bus that is open, or observed.
+type source interface {
+	Subscribe(pattern string, opts ...bus.SubscribeOption) (*bus.Subscription, error)
+	Close() error
+}
+
+var (
+	_ source = (*bus.Bus)(nil)
+	_ source = (*bus.Observer)(nil)
+)
+
+func (j *job) attach() (source, error) {
+	if j.o.observe {
+		return bus.Observe(j.o.bus)
+	}
+	return bus.Open(j.o.bus)
+}
+
 // open opens the bus, with --follow as soon as it exists.
-func (j *job) open(ctx context.Context, again bool) (*bus.Bus, error) {
+func (j *job) open(ctx context.Context, again bool) (source, error) {
 	begin := time.Now()
 	for {
-		b, err := bus.Open(j.o.bus)
+		b, err := j.attach()
 		missing := errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrIncomplete) || errors.Is(err, bus.ErrRemoved)
 		switch {
 		case !missing || !j.o.follow && !again:
@@ -79,7 +97,7 @@ func (j *job) open(ctx context.Context, again bool) (*bus.Bus, error) {
 }
 
 // subscribe prints the messages of one bus.
-func (j *job) subscribe(ctx context.Context, b *bus.Bus, again bool) error {
+func (j *job) subscribe(ctx context.Context, b source, again bool) error {
 	s, err := b.Subscribe(j.o.patterns[0], j.o.subscribe(again)...)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type options struct {
 	demoteAfter time.Duration
 	failOnLoss  bool
 	follow      bool
+	observe     bool
 	timeout     time.Duration
 	wait        strategy
 	stats       bool
@@ -142,6 +143,7 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	f.DurationVar(&o.demoteAfter, "demote-after", 0, "be reliable, but lose messages when publishers have waited so long")
 	f.BoolVar(&o.failOnLoss, "fail-on-loss", false, "exit with 1 if anything was lost (--reliable implies it)")
 	f.BoolVar(&o.follow, "follow", false, "wait for the bus to exist, and again whenever it was removed")
+	f.BoolVar(&o.observe, "observe", false, "read through memory that this process can not write to: read permission is enough, nobody sees it")
 	f.DurationVar(&o.timeout, "timeout", 0, "end, with code 3, when no message has come for so long")
 	f.Var(&o.wait, "wait", "how to wait for messages: the faster, the more processor time")
 	f.BoolVar(&o.stats, "stats", false, "at the end report messages, bytes, time, rate and losses on stderr")
@@ -188,6 +190,9 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 	}
 	if o.evictAfter > 0 || o.demoteAfter > 0 {
 		o.reliable = true
+	}
+	if o.observe && o.reliable {
+		return cli.Usagef("--observe excludes --reliable, --evict-after and --demote-after: publishers do not know of an observer")
 	}
 	o.failOnLoss = o.failOnLoss || o.reliable
 	return nil

@@ -24,7 +24,6 @@ func init() {
 		"watch":     watchRole,
 		"wait":      waitRole,
 		"create":    createRole,
-		"probe":     probeRole,
 		"step":      stepRole,
 		"quiet":     quietRole,
 		"recreate":  recreateRole,
@@ -265,36 +264,6 @@ func recreateRole(c *child) {
 		b.Close()
 		c.check(bus.Remove(c.Bus))
 	}
-}
-
-// probeRole tries what another user may do with a bus.
-func probeRole(c *child) {
-	b, err := bus.Open(c.Bus)
-	r := outcome(err)
-	r.Event = "open"
-	c.say(r)
-	if err == nil {
-		p := c.publisher(b)
-		s, err := b.Subscribe(c.topic())
-		c.check(err)
-		c.check(c.publish(p, 0))
-		m, err := s.Next(c.ctx)
-		c.check(err)
-		_, _, err = readFrame(m.Raw, c.ID)
-		c.check(err)
-		c.check(b.Close())
-	}
-	o, err := bus.Observe(c.Bus)
-	r = outcome(err)
-	r.Event = "observe"
-	if err == nil {
-		snap, err := o.Snapshot()
-		c.check(err)
-		r.Position = snap.Head
-		r.Count = uint64(len(snap.Clients))
-		c.check(o.Close())
-	}
-	c.say(r)
 }
 
 // makeRole creates the bus between the marks 1 and 2.

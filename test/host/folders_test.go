@@ -1,0 +1,199 @@
+package host
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"shmbus/bus"
+)
+
+// A folder that can not be used is an error that says so, and nothing is made.
+func TestFolderPermissions(t *testing.T) {
+	t.Run("not writable", func(t *testing.T) {
+		dir := folder(t, owner, 0o755)
+		r := ask(t, "create", stranger.run)
+		require.Contains(t, r["create"], "permission denied")
+		require.Contains(t, r["create"], "SHMBUS_DIR")
+		nothing(t, dir)
+	})
+	t.Run("not to be made", func(t *testing.T) {
+		dir := folder(t, owner, 0o755)
+		r := ask(t, "create", stranger.run, env("SHMBUS_DIR", filepath.Join(dir, "below")))
+		require.Contains(t, r["create"], "SHMBUS_DIR")
+		nothing(t, dir)
+	})
+	t.Run("not searchable", func(t *testing.T) {
+		folder(t, owner, 0o700)
+		require.Empty(t, ask(t, "create", owner.run, env("MODE", "0666"))["create"])
+		r := ask(t, "use", member.run)
+		require.Contains(t, r["open"], "permission denied")
+		require.Contains(t, r["observe"], "permission denied")
+		require.Empty(t, ask(t, "remove", owner.run)["remove"])
+	})
+}
+
+// The default folder of a user below /tmp is used only if it is the user's own: others can have made it first.
+func TestDefaultFolder(t *testing.T) {
+	own := fmt.Sprintf("shmbus-%d", owner.uid)
+	squat := func(t *testing.T, prepare func(tmp, dir string)) (create, list report, dir string) {
+		folder(t, user{}, 0o755)
+		tmp := t.TempDir()
+		require.NoError(t, os.Chmod(filepath.Dir(tmp), 0o755))
+		require.NoError(t, os.Chmod(tmp, os.ModeSticky|0o777))
+		dir = filepath.Join(tmp, own)
+		prepare(tmp, dir)
+		place := []func(*cmd){owner.run, env("SHMBUS_DIR", ""), env("XDG_RUNTIME_DIR", ""), env("TMPDIR", tmp)}
+		return ask(t, "create", place...), ask(t, "list", place...), dir
+	}
+	t.Run("its own", func(t *testing.T) {
+		create, list, dir := squat(t, func(string, string) {})
+		require.Empty(t, create["create"])
+		require.Equal(t, report{"list": "host live", "error": ""}, list)
+		require.NoError(t, bus.Remove(busName, bus.WithDir(dir)))
+		nothing(t, dir)
+	})
+	for _, tt := range []struct {
+		name    string
+		prepare func(t *testing.T, tmp, dir string)
+	}{
+		{"another's folder", func(t *testing.T, tmp, dir string) {
+			require.NoError(t, os.Mkdir(dir, 0o700))
+			require.NoError(t, os.Chown(dir, int(stranger.uid), int(stranger.gid)))
+			require.NoError(t, os.Chmod(dir, 0o777))
+		}},
+		{"a folder that others may write to", func(t *testing.T, tmp, dir string) {
+			require.NoError(t, os.Mkdir(dir, 0o700))
+			require.NoError(t, os.Chown(dir, int(owner.uid), int(owner.gid)))
+			require.NoError(t, os.Chmod(dir, 0o775))
+		}},
+		{"a link to a folder of its own", func(t *testing.T, tmp, dir string) {
+			target := filepath.Join(tmp, "target")
+			require.NoError(t, os.Mkdir(target, 0o700))
+			require.NoError(t, os.Chown(target, int(owner.uid), int(owner.gid)))
+			require.NoError(t, os.Symlink(target, dir))
+			require.NoError(t, os.Lchown(dir, int(stranger.uid), int(stranger.gid)))
+		}},
+		{"a file", func(t *testing.T, tmp, dir string) {
+			require.NoError(t, os.WriteFile(dir, nil, 0o666))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			create, list, dir := squat(t, func(tmp, dir string) {
+				tt.prepare(t, tmp, dir)
+				// What is planted there must not be found.
+				os.WriteFile(filepath.Join(dir, "planted.shmbus"), nil, 0o666)
+			})
+			require.NotEmpty(t, create["create"])
+			if tt.name != "a file" {
+				require.Contains(t, create["create"], dir+" is to be a folder that belongs to user 10001")
+				require.Contains(t, create["create"], "SHMBUS_DIR")
+			}
+			require.NotContains(t, list["list"], "planted")
+			require.Empty(t, segments(t))
+		})
+	}
+}
+
+// In a folder in which everybody may make files, as /tmp, the name of a key file may be planted by another user. Nobody is led into another file
+// by it, made to wait, or made to remove what is not the bus's.
+func TestPlantedKeyFile(t *testing.T) {
+	shared := func(t *testing.T) (dir, path string) {
+		dir = folder(t, user{}, os.ModeSticky|0o777)
+		return dir, filepath.Join(dir, busName+".shmbus")
+	}
+	t.Run("a link to a file of the victim", func(t *testing.T) {
+		dir, path := shared(t)
+		victim := filepath.Join(filepath.Dir(dir), "file")
+		require.NoError(t, os.WriteFile(victim, nil, 0o644))
+		for _, target := range []string{victim, victim + "-that-is-not-there"} {
+			require.NoError(t, os.Symlink(target, path))
+			require.NoError(t, os.Lchown(path, int(stranger.uid), int(stranger.gid)))
+			_, err := bus.Create(busName, bus.WithMode(0o666))
+			require.ErrorContains(t, err, "symbolic link")
+			_, err = bus.Open(busName)
+			require.ErrorContains(t, err, "symbolic link")
+			require.NoError(t, os.Remove(path))
+		}
+		st, err := os.Stat(victim)
+		require.NoError(t, err)
+		require.Zero(t, st.Size())
+		require.Equal(t, os.FileMode(0o644), st.Mode())
+		require.NoFileExists(t, victim+"-that-is-not-there")
+		require.Empty(t, segments(t))
+	})
+	t.Run("a pipe", func(t *testing.T) {
+		_, path := shared(t)
+		require.NoError(t, unix.Mkfifo(path, 0o666))
+		require.NoError(t, os.Chmod(path, 0o666))
+		for _, role := range []string{"create", "remove", "use"} {
+			for _, err := range ask(t, role, owner.run) {
+				require.Contains(t, err, "not a regular file", role)
+			}
+		}
+	})
+	t.Run("an empty file", func(t *testing.T) {
+		_, path := shared(t)
+		plant := func() {
+			require.NoError(t, os.WriteFile(path, nil, 0o666))
+			require.NoError(t, os.Chmod(path, 0o666))
+			require.NoError(t, os.Chown(path, int(stranger.uid), int(stranger.gid)))
+		}
+		plant()
+		require.Contains(t, ask(t, "create", owner.run)["create"], "owns its key file")
+		require.Empty(t, segments(t))
+
+		// Root takes the name: with a file of its own, since who planted the other may have it open.
+		planted, err := os.OpenFile(path, os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer planted.Close()
+		b, err := bus.Create(busName)
+		require.NoError(t, err)
+		require.NoError(t, b.Close())
+		_, err = planted.WriteAt([]byte("{}"), 0)
+		require.NoError(t, err)
+		require.Equal(t, "live", snapshot(t).State)
+		require.NoError(t, bus.Remove(busName))
+	})
+	for _, state := range []string{"ready", "creating"} {
+		t.Run("one that names another's bus, "+state, func(t *testing.T) {
+			dir, path := shared(t)
+			require.Empty(t, ask(t, "create", owner.run, env("MODE", "0644"))["create"])
+			b, err := os.ReadFile(path)
+			require.NoError(t, err)
+			var k map[string]any
+			require.NoError(t, json.Unmarshal(b, &k))
+			k["state"] = state
+			b, err = json.Marshal(k)
+			require.NoError(t, err)
+			lure := filepath.Join(dir, "lure.shmbus")
+			require.NoError(t, os.WriteFile(lure, b, 0o666))
+			require.NoError(t, os.Chown(lure, int(stranger.uid), int(stranger.gid)))
+
+			require.ErrorContains(t, bus.Remove("lure"), "belongs to user 10003")
+			_, err = bus.Create("lure")
+			require.Error(t, err)
+			doctor, _ := run(t, command("busd", "doctor", "--fix", "--orphans"))
+			s := snapshot(t)
+			require.Equal(t, "live", s.State, doctor)
+			require.Contains(t, ask(t, "use", stranger.run)["open"], "bussub --observe", "the bus was not given away: %s", doctor)
+			require.Empty(t, ask(t, "remove", owner.run)["remove"])
+		})
+	}
+	t.Run("in place of another's", func(t *testing.T) {
+		_, path := shared(t)
+		require.Empty(t, ask(t, "create", owner.run, env("MODE", "0666"))["create"])
+		st, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o644), st.Mode(), "who may write it says which bus the name is")
+		require.Contains(t, ask(t, "remove", stranger.run)["remove"], "owns its key file")
+		require.Contains(t, ask(t, "create", stranger.run)["create"], "owns its key file")
+		require.Empty(t, ask(t, "use", stranger.run)["publish"])
+		require.Empty(t, ask(t, "remove", owner.run)["remove"])
+	})
+}
