@@ -23,11 +23,11 @@ type Bus struct {
 	client client
 	name   string
 
-	ctx        context.Context // ends when the handle is closed
-	cancel     context.CancelFunc
-	watching   sync.Once
-	patrolling sync.Once
-	watchers   sync.WaitGroup
+	ctx      context.Context // ends when the handle is closed
+	cancel   context.CancelFunc
+	watching sync.Once
+	patrol   patrol
+	watchers sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool

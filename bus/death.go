@@ -37,7 +37,7 @@ func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(b.ctx, stop)()
-	b.patrol()
+	b.beginWait()
 	dead := b.newObituary(f)
 	err := b.listen(ctx, func() { b.clearTheDead(dead) })
 	if b.ctx.Err() != nil {
@@ -81,7 +81,7 @@ func (b *Bus) watch() {
 			b.dorm.kickAll() // closed or removed
 		})
 	})
-	b.patrol()
+	b.beginWait()
 }
 
 // listen calls f now and whenever the death bell has rung.

@@ -107,7 +107,7 @@ func ownKey(tb testing.TB) int32 {
 func (x *specimen) open() (*Bus, error) {
 	b, err := openWith("open", keyName(0), newConfig(nil), func() (*segment, error) { return attachSegment(x.shm, sysvshm.ReadWrite) })
 	if err == nil {
-		b.patrolling.Do(func() {}) // which would find that the segment is removed
+		b.patrol.started.Do(func() {}) // which would find that the segment is removed
 	}
 	return b, err
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,53 +15,94 @@ import (
 	"shmbus/sysvsem"
 )
 
-// The kernel tells nobody that a segment was removed by its identifier (ipcrm -m, systemd's RemoveIPC): those who are
-// attached keep their memory, and wait in it for ever. So one of those who wait looks every patrolBeat, in turn: each
-// has its own moments of the clock that all share, so that nobody has to hold an office and a stopped process leaves out
-// a turn, no more. The whole bus pays for these looks together, some microseconds in a patrolBeat.
+// The kernel tells nobody that a segment was removed by its identifier (ipcrm -m): those who are attached keep their
+// memory, and would wait in it for ever. So one of those who wait looks every patrolBeat, in turn: each has its own
+// moments of the clock that all share, so that nobody has to hold an office, and a process that is stopped leaves out a
+// turn, no more.
+//
+// A look takes some microseconds, and waking a Go process for it up to 200. Idle must cost nothing: where nobody has begun to wait for
+// alertFor, the bus is looked at every restBeat only.
 const (
 	patrolBeat = 40 * time.Millisecond
-	// patrolMost is the longest time between two turns of one client, however many there are: the others may have
-	// left meanwhile.
+	restBeat   = time.Second
+	alertFor   = 5 * time.Second
+	// patrolMost and restMost are the longest times between two turns of one client, however many there are: the others
+	// may have left meanwhile.
 	patrolMost = 2 * time.Second
+	restMost   = time.Minute
 )
 
-// patrol looks whether the bus is still there, from the first time that something of this handle waits until it is closed.
-func (b *Bus) patrol() {
-	b.patrolling.Do(func() {
-		if !b.seg.readOnly() {
-			flags := b.seg.client(b.client.index, layout.ClientFlags)
-			atomic.StoreUint64(flags, atomic.LoadUint64(flags)|layout.ClientPatrols)
-			fault.At(fault.PatrolListed)
-		}
-		b.watchers.Go(func() {
-			var key keyStamp
-			for !b.seg.removed() && b.seg.stillThere(&key) {
-				turn := time.NewTimer(b.seg.untilTurn(b.client.index))
-				select {
-				case <-turn.C:
-				case <-b.ctx.Done():
-					turn.Stop()
-					return
-				}
-			}
-			b.seg.giveUp(!b.seg.removed())
-			if b.dorm != nil { // an observer's handle has none
-				b.dorm.kickAll()
-			}
-		})
-	})
+// A patrol is what a handle does to learn that its bus is gone.
+type patrol struct {
+	started sync.Once
+	waited  atomic.Bool   // something of the handle has begun to wait since the last look
+	resting atomic.Bool   // nothing has for long
+	nudge   chan struct{} // capacity 1: end the rest
 }
 
-// untilTurn returns how long it is until client me is to look again.
-func (s *segment) untilTurn(me int) time.Duration {
-	if s.readOnly() {
-		return patrolBeat // nobody can tell it
+// beginWait is called when something of the handle begins to wait: from then on until the handle is closed it looks whether the
+// bus is still there.
+func (b *Bus) beginWait() {
+	p := &b.patrol
+	if !p.waited.Load() {
+		p.waited.Store(true)
+		p.started.Do(func() {
+			p.nudge = make(chan struct{}, 1)
+			b.watchers.Go(b.goOnPatrol)
+		})
+		if p.resting.Load() {
+			select {
+			case p.nudge <- struct{}{}:
+			default:
+			}
+		}
 	}
+}
+
+func (b *Bus) goOnPatrol() {
+	p := &b.patrol
+	var key keyStamp
+	var alert time.Time // when something began to wait
+	for !b.seg.removed() && b.seg.stillThere(&key) {
+		if p.waited.Swap(false) {
+			alert = time.Now()
+		}
+		rests := time.Since(alert) > alertFor
+		p.resting.Store(rests)
+		turn := time.NewTimer(b.untilTurn(rests))
+		select {
+		case <-turn.C:
+		case <-p.nudge:
+		case <-b.ctx.Done():
+			turn.Stop()
+			return
+		}
+		turn.Stop()
+	}
+	b.seg.giveUp(!b.seg.removed())
+	if b.dorm != nil { // an observer's handle has none
+		b.dorm.kickAll()
+	}
+}
+
+// untilTurn returns how long it is until this client is to look again. Those that are alert take turns with each other, and so do
+// those that rest.
+func (b *Bus) untilTurn(rests bool) time.Duration {
+	s, me := b.seg, b.client.index
+	beat, most, mark := patrolBeat, patrolMost, uint64(layout.ClientAlert)
+	if rests {
+		beat, most, mark = restBeat, restMost, layout.ClientRests
+	}
+	if s.readOnly() {
+		return beat // nobody can tell it of others
+	}
+	flags := s.client(me, layout.ClientFlags)
+	atomic.StoreUint64(flags, atomic.LoadUint64(flags)&^(layout.ClientAlert|layout.ClientRests)|mark)
+	fault.At(fault.PatrolListed)
 	rank, n := 0, 0
 	for c := range s.high(layout.HeaderClientHigh, s.m.Geometry.Clients) {
 		joined := layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() == layout.ClientJoined
-		if !joined || atomic.LoadUint64(s.client(c, layout.ClientFlags))&layout.ClientPatrols == 0 {
+		if !joined || atomic.LoadUint64(s.client(c, layout.ClientFlags))&mark == 0 {
 			continue
 		}
 		if c < me {
@@ -70,15 +112,14 @@ func (s *segment) untilTurn(me int) time.Duration {
 	}
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
-		return patrolBeat
+		return beat
 	}
-	return turnAfter(time.Duration(now.Nano()), rank, max(n, 1))
+	return turnAfter(time.Duration(now.Nano()), rank, min(time.Duration(max(n, 1))*beat, most), beat)
 }
 
-// turnAfter returns the time from now to the next turn of number rank of n.
-func turnAfter(now time.Duration, rank, n int) time.Duration {
-	round := min(time.Duration(n)*patrolBeat, patrolMost)
-	first := time.Duration(rank) * patrolBeat % round
+// turnAfter returns the time from now to the next turn of number rank, where a round takes so long and turns are a beat apart.
+func turnAfter(now time.Duration, rank int, round, beat time.Duration) time.Duration {
+	first := time.Duration(rank) * beat % round
 	return round - (now-first+round)%round
 }
 

@@ -120,18 +120,19 @@ func TestKeyFileMissing(t *testing.T) {
 
 // Of n clients each has its own moments, a beat apart, and nobody has to wait for longer than patrolMost.
 func TestTurns(t *testing.T) {
+	const beat, most = patrolBeat, patrolMost
 	for _, n := range []int{1, 2, 3, 25, 50, 51, 1000} {
-		round := min(time.Duration(n)*patrolBeat, patrolMost)
+		round := min(time.Duration(n)*beat, most)
 		for _, now := range []time.Duration{0, 1, patrolBeat, 12345678912345} {
 			turns := map[time.Duration]bool{}
 			for rank := range n {
-				next := turnAfter(now, rank, n)
+				next := turnAfter(now, rank, round, beat)
 				require.Greater(t, next, time.Duration(0))
 				require.LessOrEqual(t, next, round)
-				require.Equal(t, round, turnAfter(now+next, rank, n), "the turn after that")
+				require.Equal(t, round, turnAfter(now+next, rank, round, beat), "the turn after that")
 				turns[(now+next)%round] = true
 			}
-			require.Len(t, turns, int(round/patrolBeat), "n=%d", n)
+			require.Len(t, turns, int(round/beat), "n=%d", n)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 		if tries == 1 {
 			s.crossed()
 			s.rest = 0
-			s.bus.patrol()
+			s.bus.beginWait()
 		}
 		if !s.pause(tries) {
 			if s.passive {

@@ -64,7 +64,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		}
 		if since.IsZero() {
 			since = time.Now()
-			p.bus.patrol()
+			p.bus.beginWait()
 			atomic.AddUint64(p.seg.pub(p.ring.Index(), layout.PubFull), 1)
 		}
 		if p.releaseGate(slowest, since) {

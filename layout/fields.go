@@ -59,15 +59,16 @@ const (
 	ClientStateWord = 0  // word: ClientState
 	ClientPid       = 8  // word: pid, in the client's pid namespace
 	ClientSince     = 16 // word: nanoseconds since 1970
-	ClientFlags     = 24 // word: ClientDaemon, ClientPatrols
+	ClientFlags     = 24 // word: ClientDaemon, ClientAlert, ClientRests
 	ClientName      = 32 // NameSize bytes
 	ClientDied      = 96 // word: which death of the bus its last client's was; written by who buries it
 )
 
 // Flags of a client.
 const (
-	ClientDaemon  = 1 // a bus daemon holds it
-	ClientPatrols = 2 // it looks now and then whether the bus is still there
+	ClientDaemon = 1 // a bus daemon holds it
+	ClientAlert  = 2 // something of it waits, and it looks often whether the bus is still there
+	ClientRests  = 4 // the same, for long: it looks now and then
 )
 
 // Offsets in a publisher record.

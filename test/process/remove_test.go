@@ -116,24 +116,34 @@ func TestSemaphoresRemovedFromOutside(t *testing.T) {
 	usable(t)
 }
 
-// The segment is removed by somebody who knows nothing of buses: those who are attached go on, nobody else can come, and the bus
-// can be made again, which ends the old one.
+// The segment is removed by somebody who knows nothing of buses, and the semaphores stay: no call of the kernel tells anybody. Still
+// everybody who waits learns it, also while one of those who look is stopped, and the bus can be made again.
 func TestSegmentRemovedFromOutside(t *testing.T) {
 	b := newBus(t, creation{Slots: 64, SlotSize: 64})
 	asleep := waiters(t)
-	s := startAll(t, job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{"on.>", endTopic}, Policy: "reliable", Every: true})[0]
-	f := newFeed(t, b, "on", 1, 32)
+	blocked := blockedPublishers(t, b)
+	asleep[0].stop()
+	began := time.Now()
 	ipcrm(t, "-M", strconv.FormatUint(uint64(uint32(b.Key())), 10))
-	f.publish(deadline(t), 1000)
-	finish(t, b)
-	require.Equal(t, uint64(1001), s.expect("end").Received)
+	expectRemoved(t, began, slices.Concat(asleep[1:], blocked))
 	_, err := bus.Open(busName)
 	require.ErrorIs(t, err, bus.ErrNotFound)
-	began := time.Now()
+	asleep[0].cont()
+	expectRemoved(t, time.Now(), asleep[:1])
 	usable(t)
-	expectRemoved(t, began, asleep)
-	s.expect("removed")
-	require.NoError(t, bus.Remove(busName))
+}
+
+// The same on a bus on which nothing has happened for long, where everybody looks less often.
+func TestSegmentOfIdleBusRemovedFromOutside(t *testing.T) {
+	b := newBus(t, creation{Slots: 64, SlotSize: 64})
+	asleep := waiters(t)
+	time.Sleep(6 * time.Second)
+	ipcrm(t, "-M", strconv.FormatUint(uint64(uint32(b.Key())), 10))
+	began := time.Now()
+	for _, w := range asleep {
+		require.Equal(t, "removed", w.expect("outcome").Error, "%s", w)
+	}
+	t.Logf("known after %v", time.Since(began))
 	usable(t)
 }
 
