@@ -30,6 +30,7 @@ race: ## run the tests under the race detector
 check: ## formatting, vet for both architectures, staticcheck, generated and unsafe code in their places
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags faults ./ring/... ./bus/... ./test/...
 	GOARCH=arm64 $(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	test/checkunsafe.sh
@@ -41,6 +42,24 @@ arm64: ## build everything for linux/arm64
 .PHONY: model
 model: ## check the protocol's model exhaustively, and that broken variants are caught (needs spin and a C compiler)
 	ring/model/run.sh
+
+.PHONY: faults
+faults: ## kill, stop and stall a process at every step of every protocol (SHMBUS_FAULTS=all: in every scenario that comes by)
+	@mkdir -p $(BIN)
+	$(GO) test -tags faults -c -o $(BIN)/faults ./test/process
+	@cd test/process && ../../$(BIN)/faults -test.run '^TestFaults$$'
+
+.PHONY: chaos
+chaos: ## kill, stop and start dozens of processes at random and check every message (KILLS, default 10000, or DURATION; SEED)
+	@mkdir -p $(BIN)
+	$(GO) build -tags faults -o $(BIN)/chaos ./test/chaos
+	@$(BIN)/chaos -kills $(or $(KILLS),10000) -duration $(or $(DURATION),0) $(if $(SEED),-seed $(SEED))
+
+.PHONY: corrupt
+corrupt: ## overwrite words of live buses under running processes (MUTATIONS, default 1000000; SEED)
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/corrupt ./test/corrupt
+	@$(BIN)/corrupt -mutations $(or $(MUTATIONS),1000000) $(if $(SEED),-seed $(SEED))
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (default 10s)

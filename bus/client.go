@@ -37,7 +37,8 @@ func (s *segment) join(cfg config) (client, error) {
 			{Num: layout.SemBell, Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
 		}
 		err := s.set.TryOp(ops)
-		if errors.Is(err, sysvsem.ErrRange) && s.lowerBell() {
+		if errors.Is(err, sysvsem.ErrRange) {
+			s.lowerBell() // or somebody else just has
 			err = s.set.TryOp(ops)
 		}
 		if errors.Is(err, sysvsem.ErrWouldBlock) {
@@ -58,11 +59,13 @@ func (s *segment) vacancies() []int {
 	n := s.m.Geometry.Clients
 	all := make([]int, 0, n)
 	since := make([]uint64, n)
+	lives, err := s.set.GetAll()
 	for c := range n {
 		switch layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() {
 		case layout.ClientFree:
 		case layout.ClientJoined:
-			if s.clientLives(c) {
+			// Where the kernel cannot be asked nobody is dead. Who has joined since is found out by the kernel, in the end.
+			if live := int(layout.SemLive(c)); err != nil || live >= len(lives) || lives[live] > 0 {
 				continue
 			}
 			since[c] = math.MaxUint64 // nobody has buried it yet

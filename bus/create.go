@@ -179,7 +179,12 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	} else if err != nil {
 		return err
 	}
-	if !foreign && (k.State == keyReady && set.ID() == k.SemID || k.State == keyCreating) {
+	sst, err := set.Stat()
+	if err != nil {
+		return err
+	}
+	// While a bus is being made nobody has operated on its set.
+	if !foreign && (k.State == keyReady && set.ID() == k.SemID || k.State == keyCreating && sst.OpTime.IsZero()) {
 		if err := lock.mayRemove(nil, set); err != nil {
 			return err
 		}
@@ -226,7 +231,7 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile) (ours bool, defect, err err
 		// After a reboot identifiers begin again: a sound segment of another bus is never ours.
 		return id.String() == k.UUID || defect != nil && shm.ID() == k.ShmID, defect, nil
 	}
-	untouched := id == layout.UUID{} && st.Attached <= 1
+	untouched := id == layout.UUID{} && st.Attached == 0 // before this process attached it
 	return id.String() == k.UUID || untouched, defect, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -29,6 +30,17 @@ func Dirs() []string {
 		return []string{system}
 	}
 	return []string{ownDir(), system}
+}
+
+// absolute makes folders mean the same after this process has changed its own.
+func absolute(dirs []string) []string {
+	all := slices.Clone(dirs)
+	for i, d := range all {
+		if a, err := filepath.Abs(d); err == nil {
+			all[i] = a
+		}
+	}
+	return all
 }
 
 // ownDir is the default folder of a user other than root.

@@ -29,6 +29,7 @@ func newConfig(opts []Option) config {
 	if len(c.dirs) == 0 {
 		c.dirs = Dirs()
 	}
+	c.dirs = absolute(c.dirs)
 	g := &c.geometry
 	g.Subscribers = max((g.Subscribers+63)/64*64, 64)
 	g.Clients = c.clients

@@ -48,7 +48,11 @@ func (b *Bus) beginWait() {
 		p.waited.Store(true)
 		p.started.Do(func() {
 			p.nudge = make(chan struct{}, 1)
-			b.watchers.Go(b.goOnPatrol)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if !b.closed { // whoever closes waits for it before the memory is given back
+				b.watchers.Go(b.goOnPatrol)
+			}
 		})
 		if p.resting.Load() {
 			select {
@@ -69,6 +73,9 @@ func (b *Bus) goOnPatrol() {
 		}
 		rests := time.Since(alert) > alertFor
 		p.resting.Store(rests)
+		if rests && p.waited.Load() {
+			continue // it began meanwhile, and saw nobody resting
+		}
 		turn := time.NewTimer(b.untilTurn(rests))
 		select {
 		case <-turn.C:
@@ -130,15 +137,16 @@ type keyStamp struct {
 }
 
 // stillThere reports whether the bus is the one that its key file names, and is not about to go. A key file that is
-// missing says nothing: those who know the bus can go on.
+// missing says nothing: those who know the bus can go on. Nor does one that a stranger wrote, or somebody in another IPC namespace.
 func (s *segment) stillThere(last *keyStamp) bool {
-	if st, err := s.shm.Stat(); err == nil && st.Destroy {
+	shm, err := s.shm.Stat()
+	if err == nil && shm.Destroy {
 		return false
 	}
-	if _, err := s.set.Stat(); errors.Is(err, sysvsem.ErrRemoved) {
+	if _, gone := s.set.Stat(); errors.Is(gone, sysvsem.ErrRemoved) {
 		return false
 	}
-	if s.path == "" {
+	if s.path == "" || err != nil {
 		return true
 	}
 	st, err := os.Lstat(s.path)
@@ -149,12 +157,23 @@ func (s *segment) stillThere(last *keyStamp) bool {
 	if stamp == *last {
 		return true
 	}
-	k, err := readKeyFile(s.path)
+	f, err := openKeyFile(s.path, os.O_RDONLY, 0)
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	written, err := f.Stat() // of the very file that is read
+	if err != nil {
+		return true
+	}
+	k, err := parseKeyFile(f, s.path)
 	if err != nil || k.State != keyReady {
 		return true // being written, or nobody's
 	}
 	*last = stamp
-	return k.UUID == s.head.UUID.String()
+	author := ownerOf(written)
+	trusted := author == 0 || author == shm.UID || author == shm.CUID
+	return !trusted || k.here(s.path) != nil || k.UUID == s.head.UUID.String()
 }
 
 // giveUp marks a bus that is gone and wakes everybody for whom nothing will come any more. If its end was found here, it

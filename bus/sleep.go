@@ -83,6 +83,9 @@ func (d *dormitory) wait(ctx context.Context, s *sleeper, timeout time.Duration)
 	}
 	err, leads := d.err, d.leader == s
 	d.mu.Unlock()
+	if err == nil && d.seg.removed() { // whoever found that out may have kicked all before this one had its bed
+		err = ErrRemoved
+	}
 
 	for err == nil && !s.woken() {
 		if leads {

@@ -278,6 +278,22 @@ func TestEvictedWhileItReadsOn(t *testing.T) {
 	require.ErrorIs(t, err, ErrEvicted)
 }
 
+// A message that is published between a look that finds nothing and the notice of an eviction is neither delivered nor
+// forgotten: the subscription's own position says from where on it has seen nothing.
+func TestEvictedBeforeItLooksAgain(t *testing.T) {
+	b := newBus(t, WithSlots(64))
+	s := subscribe(t, b, ">", EvictAfter(0))
+	p := publisher(t, b, "a")
+	require.True(t, b.ring.OpenGate(s.index, b.ring.Gate(s.index), layout.GateEvicted))
+	for i := range uint64(3) {
+		require.NoError(t, p.PublishRaw(soon(t), frame(i)))
+	}
+	var evicted *EvictedError
+	require.ErrorAs(t, s.waitFor(soon(t), new(Message), false), &evicted)
+	require.Equal(t, LossError{}, evicted.Loss)
+	require.Zero(t, s.Position())
+}
+
 // One order: all subscribers see the same sequence, and each publisher's own order in it.
 func TestOneOrder(t *testing.T) {
 	const pubs, subs, each = 4, 3, 3000

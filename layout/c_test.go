@@ -3,6 +3,7 @@
 package layout_test
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"shmbus/layout"
 	"shmbus/ring"
@@ -66,6 +68,15 @@ func newSegment(t *testing.T, g layout.Geometry) (file string, mem []byte, r *ri
 	return file, mem, r
 }
 
+// command returns a command that ends after half a minute: a peer waits for ever for one that has failed.
+func command(t *testing.T, name string, args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return exec.CommandContext(ctx, name, args...)
+}
+
+const patience = 30 * time.Second
+
 // TestC: a program in C that was written from docs/layout.md publishes and reads together with this implementation.
 func TestC(t *testing.T) {
 	peer := buildPeer(t)
@@ -92,7 +103,7 @@ func TestC(t *testing.T) {
 	var out []byte
 	wg.Go(func() { errs <- publish(0) })
 	wg.Go(func() {
-		msg, err := exec.Command(peer, file, "publish", "2", fmt.Sprint(each)).CombinedOutput()
+		msg, err := command(t, peer, file, "publish", "2", fmt.Sprint(each)).CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("publishing in C: %w: %s", err, msg)
 		}
@@ -100,7 +111,7 @@ func TestC(t *testing.T) {
 	})
 	wg.Go(func() {
 		var err error
-		out, err = exec.Command(peer, file, "read", fmt.Sprint(2*each)).Output()
+		out, err = command(t, peer, file, "read", fmt.Sprint(2*each)).Output()
 		errs <- err
 	})
 	wg.Wait()
@@ -153,17 +164,20 @@ func TestCIsHeldBack(t *testing.T) {
 		Slots: 8, SlotSize: 64, Owned: 2, Publishers: 1, Subscribers: 64, Clients: 2, Topics: 1, MaxFrame: 40,
 	})
 	c := r.Join(63, ring.FromNow(), true)
-	cmd := exec.Command(peer, file, "publish", "0", fmt.Sprint(messages))
+	cmd := command(t, peer, file, "publish", "0", fmt.Sprint(messages))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
 	buf := make([]byte, 48)
+	began := time.Now()
 	for i := range messages {
 		e, st := c.Peek()
 		for ; st == ring.Empty; e, st = c.Peek() {
-			runtime.Gosched()
+			if runtime.Gosched(); time.Since(began) > patience {
+				t.Fatalf("C publishes %d messages and no more", i)
+			}
 		}
 		_, n, st := c.Read(e, buf)
 		if st != ring.Done || string(buf[:n]) != fmt.Sprint("c ", i) {
@@ -189,7 +203,7 @@ func TestCRefuses(t *testing.T) {
 		if off == layout.HeaderClients {
 			mem[off] = 1
 		}
-		out, err := exec.Command(peer, file, "read", "0").CombinedOutput()
+		out, err := command(t, peer, file, "read", "0").CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("with byte %d changed C says %q, %v; want %q", off, out, err, want)
 		}

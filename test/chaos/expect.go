@@ -268,7 +268,14 @@ func (x *expectation) lap(from, to uint64) error {
 		return fmt.Errorf("loss of %d to %d: %w", from, to, err)
 	}
 	x.lossy = true
+	// A message that was seen in place before it was overwritten has told that the frame before it was given up.
+	f := x.truth.at(from)
+	o := &x.open[f.record]
+	seen := f.begins() && x.wish[f.topic] && o.hit == no
 	x.hitAll(yes)
+	if seen {
+		o.hit = maybe
+	}
 	x.next = to
 	return nil
 }

@@ -247,6 +247,29 @@ func TestExpectationOfFramesThatWereGivenUp(t *testing.T) {
 	require.NoError(t, s.judge(t, "reliable"))
 }
 
+// A reader that saw the publisher's next message in place, before that was overwritten, knows that the frame was given up.
+func TestExpectationOfWhatWasSeenInPlace(t *testing.T) {
+	for _, next := range []uint16{0, 1} {
+		s := newScript()
+		s.fragments(0, s.head(), 0, 1, 4)
+		from := s.head()
+		s.silentWhole(next, 0)
+		for range testSlots {
+			s.silentWhole(2, 0)
+		}
+		s.log = append(s.log, event{evLoss, from, from + 1, 1, s.head()})
+		for p := from + 1; p < s.head(); p++ {
+			s.log = append(s.log, delivery(p, *s.truth.at(p)))
+		}
+		s.whole(0, 0)
+		if err := s.judge(t, "lossy"); next == 0 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, "was not reported")
+		}
+	}
+}
+
 func TestExpectationOfEvictions(t *testing.T) {
 	s := newScript()
 	s.whole(0, 0)

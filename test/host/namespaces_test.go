@@ -144,13 +144,25 @@ func TestIPCNamespaces(t *testing.T) {
 	require.NoError(t, err)
 
 	t.Run("made again there", func(t *testing.T) {
+		// One that waits looks at the key file, and goes on all the same.
+		s, err := b.Subscribe("goes.on")
+		require.NoError(t, err)
+		defer s.Close()
+		got := make(chan error, 1)
+		go func() {
+			_, err := s.Next(t.Context())
+			got <- err
+		}()
 		r := ask(t, "foreign", namespaces(syscall.CLONE_NEWIPC), key, uuid, env("THERE", "both"), env("CREATE", "1"))
 		require.Empty(t, r["create"], "a namespace that has gone leaves its key files behind")
 		require.Equal(t, r["before"], r["after"])
-		_, err := bus.Open(busName)
+		_, err = bus.Open(busName)
 		require.ErrorContains(t, err, "another IPC namespace")
-		_, err = b.Publisher("goes.on")
+		time.Sleep(300 * time.Millisecond) // it has looked
+		p, err := b.Publisher("goes.on")
 		require.NoError(t, err)
+		require.NoError(t, p.PublishRaw(t.Context(), []byte{1}))
+		require.NoError(t, <-got)
 	})
 }
 

@@ -201,11 +201,14 @@ func newRand(t testing.TB) *rand.Rand {
 // A distribution is of times.
 type distribution []time.Duration
 
+func (d distribution) quantile(q float64) time.Duration {
+	return slices.Sorted(slices.Values(d))[int(q*float64(len(d)-1))].Round(time.Microsecond)
+}
+
 func (d distribution) String() string {
 	if len(d) == 0 {
 		return "none"
 	}
-	s := slices.Sorted(slices.Values(d))
-	at := func(q float64) string { return s[int(q*float64(len(s)-1))].Round(time.Microsecond).String() }
+	at := func(q float64) string { return d.quantile(q).String() }
 	return "min " + at(0) + ", median " + at(0.5) + ", 90% " + at(0.9) + ", max " + at(1)
 }

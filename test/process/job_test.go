@@ -84,6 +84,7 @@ type report struct {
 	Hash     uint64         `json:"hash,omitempty"`
 	Made     bool           `json:"made,omitempty"`
 	Pid      int            `json:"pid,omitempty"`
+	Clock    int64          `json:"clock,omitempty"` // of clock()
 	Seqs     map[int]uint64 `json:"seqs,omitempty"`
 }
 

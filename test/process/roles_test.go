@@ -192,10 +192,19 @@ func watchRole(c *child) {
 	b := c.open()
 	defer b.Close()
 	c.say(report{Event: "ready"})
-	err := b.WatchDeaths(c.ctx, func(d bus.Death) { c.say(report{Event: "death", Pid: d.Pid}) })
+	err := b.WatchDeaths(c.ctx, func(d bus.Death) { c.say(report{Event: "death", Pid: d.Pid, Clock: clock()}) })
 	if c.ctx.Err() == nil {
 		c.fault("watch: %v", err)
 	}
+}
+
+// clock returns the nanoseconds of a clock that all processes share.
+func clock() int64 {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		panic(err)
+	}
+	return now.Nano()
 }
 
 // waitRole waits for a message, or, with a Count, publishes until it has to wait for room, and reports the error

@@ -19,6 +19,7 @@ import (
 // Everything else measures with values of time.Now that never left this process, which are monotonic.
 var stamps = map[string]string{
 	"bus/bus.go Created":                     "told to the caller",
+	"bus/create.go clearLeftovers":           "whether there is one",
 	"bus/client.go takeClient":               "written for people",
 	"bus/create.go initialise":               "written for people",
 	"bus/message.go Time":                    "told to the caller",
