@@ -34,7 +34,9 @@
 //  7. Late joiners choose: from now ([FromNow]), from the oldest message held ([FromOldest]), or
 //     from a position ([FromPosition]).
 //  8. No daemon is on the data path. busd watches and reports; without it everything flows.
-//  9. A bad segment is an error, not a crash. Every value read from shared memory is loaded once, then bounded.
+//  9. A bad segment is an error, not a crash. Every value read from shared memory is loaded once, then bounded. One that is
+//     removed, in whatever manner, ends every call that waits on it, with [ErrRemoved], within 100 ms (where nothing has begun to wait
+//     for long and only the segment was removed, within about a second).
 //
 // # Concurrency
 //

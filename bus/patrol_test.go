@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -101,6 +102,48 @@ func TestTakenAway(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Whoever finds it tells the others: among many each would find it in time, but not soon.
+func TestTakenAwayFromMany(t *testing.T) {
+	const handles = 60
+	b := newBus(t, WithSlots(64))
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	known := make(chan time.Time, handles)
+	for range handles {
+		h := reopen(t, b)
+		s, err := h.Subscribe("nothing", WaitWith(Block))
+		require.NoError(t, err)
+		go func() {
+			_, err := s.Next(ctx)
+			if !errors.Is(err, ErrRemoved) {
+				t.Error(err)
+			}
+			known <- time.Now()
+		}()
+	}
+	require.Eventually(t, func() bool {
+		asleep := 0
+		s, err := b.Snapshot()
+		require.NoError(t, err)
+		for _, sub := range s.Subscribers {
+			if sub.Asleep {
+				asleep++
+			}
+		}
+		return asleep == handles
+	}, 10*time.Second, time.Millisecond)
+	began := time.Now()
+	require.NoError(t, sysvshm.FromID(b.ShmID()).Remove())
+	var last time.Time
+	for range handles {
+		if at := <-known; at.After(last) {
+			last = at
+		}
+	}
+	t.Logf("all know after %v", last.Sub(began))
+	require.Less(t, last.Sub(began), patrolMost/2)
 }
 
 // A key file that is missing says nothing about the bus: those who know it can go on.
