@@ -141,29 +141,29 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	if k.here(lock.path) != nil {
 		return nil // whatever has the key in this IPC namespace is not of the bus
 	}
-	foreign := false
+	foreign, named := false, false
 	shm, err := sysvshm.Get(k.Key, 0, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
 	default:
-		ours, defect, err := inspectSegment(shm, k)
+		found, err := inspectSegment(shm, k)
 		if err != nil {
 			return err
 		}
-		foreign = !ours
-		if ours && k.State == keyReady && !force {
+		foreign, named = !found.ours, found.named
+		if found.ours && k.State == keyReady && !force {
 			switch {
-			case errors.Is(defect, ErrRemoved):
+			case errors.Is(found.defect, ErrRemoved):
 				// Whoever removed it did not get to the end.
-			case defect != nil:
-				return fmt.Errorf("%w; remove it first: busd rm", defect)
+			case found.defect != nil:
+				return fmt.Errorf("%w; remove it first: busd rm", found.defect)
 			default:
 				return ErrExists
 			}
 		}
-		if ours {
+		if found.ours {
 			if err := lock.mayRemove(shm, nil); err != nil {
 				return err
 			}
@@ -183,8 +183,8 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	if err != nil {
 		return err
 	}
-	// While a bus is being made nobody has operated on its set.
-	if !foreign && (k.State == keyReady && set.ID() == k.SemID || k.State == keyCreating && sst.OpTime.IsZero()) {
+	// The header is written behind the set's creation; and while a bus is being made nobody has operated on its set.
+	if !foreign && (k.State == keyReady && set.ID() == k.SemID || k.State == keyCreating && (named || sst.OpTime.IsZero())) {
 		if err := lock.mayRemove(nil, set); err != nil {
 			return err
 		}
@@ -205,16 +205,23 @@ func markRemoved(shm *sysvshm.Segment) {
 	}
 }
 
-// inspectSegment decides whether the segment with the key file's key is the key file's, and
-// what keeps it from being used. One that holds nothing yet is: the key was free when the key file was written.
-func inspectSegment(shm *sysvshm.Segment, k keyFile) (ours bool, defect, err error) {
+// An inspection is of the segment that has a key file's key.
+type inspection struct {
+	ours   bool  // it is the key file's
+	named  bool  // it says so itself
+	defect error // what keeps it from being used
+}
+
+// inspectSegment looks at the segment with the key file's key. One that holds nothing yet is the key file's: the key was free
+// when the key file was written.
+func inspectSegment(shm *sysvshm.Segment, k keyFile) (found inspection, err error) {
 	st, err := shm.Stat()
 	if err != nil {
-		return false, nil, err
+		return found, err
 	}
 	mapping, err := shm.Attach(sysvshm.ReadOnly)
 	if err != nil {
-		return false, nil, err
+		return found, err
 	}
 	defer mapping.Detach()
 	mem := mapping.Bytes()
@@ -222,17 +229,21 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile) (ours bool, defect, err err
 	if defect == nil {
 		defect = halfRemoved(mem, h)
 	}
+	found.defect = defect
 	if len(mem) < layout.HeaderSize {
-		return false, defect, nil
+		return found, nil
 	}
 	var id layout.UUID
 	copy(id[:], mem[layout.HeaderUUID:])
+	found.named = id.String() == k.UUID
 	if k.State == keyReady {
 		// After a reboot identifiers begin again: a sound segment of another bus is never ours.
-		return id.String() == k.UUID || defect != nil && shm.ID() == k.ShmID, defect, nil
+		found.ours = found.named || defect != nil && shm.ID() == k.ShmID
+	} else {
+		untouched := id == layout.UUID{} && st.Attached == 0 // before this process attached it
+		found.ours = found.named || untouched
 	}
-	untouched := id == layout.UUID{} && st.Attached == 0 // before this process attached it
-	return id.String() == k.UUID || untouched, defect, nil
+	return found, nil
 }
 
 // halfRemoved returns ErrRemoved for a bus that is marked removed, or whose semaphore set is gone.
