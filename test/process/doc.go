@@ -6,6 +6,8 @@
 // line, on standard input. A worker checks what it receives itself, message by message, and reports a fault at the first that
 // breaks a promise.
 //
+// With the build tag faults there is one more test, which strikes processes at each step of each protocol; `make faults` runs it.
+//
 // SHMBUS_SEED=N repeats a random choice of moments, up to the scheduler's part in it. Everything at once, at random, is in
 // test/chaos.
 package process

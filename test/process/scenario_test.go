@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -257,16 +256,3 @@ func (ref *reference) stop() {
 	ref.cancel()
 	<-ref.done
 }
-
-// strikes is what happened at all points.
-type strikes []strike
-
-type strike struct {
-	point          fault.Point
-	action         string
-	scenario       string
-	fired          bool
-	before, during float64 // messages a second of the others
-}
-
-func sorted(list []float64) []float64 { return slices.Sorted(slices.Values(list)) }

@@ -4,11 +4,24 @@ package process
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"shmbus/ring/fault"
 )
+
+// strikes is what happened at all points.
+type strikes []strike
+
+// A strike is what happened at a point, and how the others fared.
+type strike struct {
+	point          fault.Point
+	action         string
+	scenario       string
+	fired          bool
+	before, during float64 // messages a second of the others
+}
 
 // summary says in one screen what was done at how many points, and how the others fared.
 func (all strikes) summary(took time.Duration) string {
@@ -60,7 +73,7 @@ func spread(list []float64) string {
 	if len(list) == 0 {
 		return "none"
 	}
-	s := sorted(list)
+	s := slices.Sorted(slices.Values(list))
 	at := func(q float64) float64 { return s[int(q*float64(len(s)-1))] }
 	return fmt.Sprintf("10%% %.2f, median %.2f, 90%% %.2f", at(0.1), at(0.5), at(0.9))
 }
