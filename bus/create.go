@@ -171,6 +171,7 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 			if err := shm.Remove(); err != nil {
 				return err
 			}
+			fault.At(fault.LeftoverSegment)
 		}
 	}
 	set, err := sysvsem.Get(k.Key, 0, 0)
@@ -188,7 +189,10 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 		if err := lock.mayRemove(nil, set); err != nil {
 			return err
 		}
-		return set.Remove()
+		if err := set.Remove(); err != nil {
+			return err
+		}
+		fault.At(fault.LeftoverSet)
 	}
 	return nil
 }

@@ -137,6 +137,9 @@ func give(lock *lockedKey, c config, shm *sysvshm.Segment, set *sysvsem.Set) err
 	return nil
 }
 
+// vouches reports whether a key file's author may say what becomes of an object: root, and whose the object is or was.
+func vouches(author, uid, creator int) bool { return author == 0 || author == uid || author == creator }
+
 // mayRemove reports why the objects, of which either may be nil, must not be removed on the key file's word: it is somebody
 // else's than they, or they are not the caller's to remove. It finds out without doing anything.
 func (l *lockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
@@ -146,7 +149,7 @@ func (l *lockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 	}
 	author := ownerOf(file)
 	check := func(what string, id, uid, creator int) error {
-		if author == 0 || author == uid || author == creator {
+		if vouches(author, uid, creator) {
 			return nil
 		}
 		return fmt.Errorf("%w: %s belongs to user %d, and %s %d, which it names, to user %d: nothing is removed; "+

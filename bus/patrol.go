@@ -44,21 +44,22 @@ type patrol struct {
 // bus is still there.
 func (b *Bus) beginWait() {
 	p := &b.patrol
-	if !p.waited.Load() {
-		p.waited.Store(true)
-		p.started.Do(func() {
-			p.nudge = make(chan struct{}, 1)
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			if !b.closed { // whoever closes waits for it before the memory is given back
-				b.watchers.Go(b.goOnPatrol)
-			}
-		})
-		if p.resting.Load() {
-			select {
-			case p.nudge <- struct{}{}:
-			default:
-			}
+	if p.waited.Load() {
+		return
+	}
+	p.waited.Store(true)
+	p.started.Do(func() {
+		p.nudge = make(chan struct{}, 1)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if !b.closed { // whoever closes waits for it before the memory is given back
+			b.watchers.Go(b.goOnPatrol)
+		}
+	})
+	if p.resting.Load() {
+		select {
+		case p.nudge <- struct{}{}:
+		default:
 		}
 	}
 }
@@ -171,9 +172,7 @@ func (s *segment) stillThere(last *keyStamp) bool {
 		return true // being written, or nobody's
 	}
 	*last = stamp
-	author := ownerOf(written)
-	trusted := author == 0 || author == shm.UID || author == shm.CUID
-	return !trusted || k.here(s.path) != nil || k.UUID == s.head.UUID.String()
+	return !vouches(ownerOf(written), shm.UID, shm.CUID) || k.here(s.path) != nil || k.UUID == s.head.UUID.String()
 }
 
 // giveUp marks a bus that is gone and wakes everybody for whom nothing will come any more. If its end was found here, it

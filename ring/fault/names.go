@@ -10,6 +10,8 @@ var names = [points]string{
 	CreateFormatted:      "create.formatted",
 	CreateMagic:          "create.magic",
 	CreateReady:          "create.ready",
+	LeftoverSegment:      "leftover.segment",
+	LeftoverSet:          "leftover.set",
 	OpenFound:            "open.found",
 	OpenAttached:         "open.attached",
 	RemoveLocked:         "remove.locked",

@@ -15,6 +15,10 @@ const (
 	CreateMagic                  // the magic number is written
 	CreateReady                  // the key file says ready
 
+	// Clearing what a dead creator or remover left, before creating or instead of removing.
+	LeftoverSegment // the segment is gone
+	LeftoverSet     // the semaphore set is gone
+
 	// Opening and removing one.
 	OpenFound      // the key file is read
 	OpenAttached   // the segment is attached

@@ -43,6 +43,7 @@ var scenarios = []*scenario{
 	{name: "clear what the dead leave", role: "watch", job: job{Count: 4}, alone: true, anyDeaths: true, around: killOthers},
 	{name: "hear the bell at its limit", role: "watch", job: job{Count: 1}, alone: true, anyDeaths: true, before: raiseBell, around: killOthers},
 	{name: "create and remove", role: "create", others: createOther},
+	{name: "create after the dead", role: "create", before: killCreator, others: createOther},
 	{name: "lose the bus", role: "lose", alone: true, anyDeaths: true, before: makeOther, around: takeOther, others: loseOther},
 }
 
@@ -108,6 +109,13 @@ func killInFlight(st *stage) {
 		<-w.exited
 		w.kill()
 	}
+}
+
+// killCreator kills a process that has made all of a bus but the last step.
+func killCreator(st *stage) {
+	w := st.casualty("victim create", func(c *exec.Cmd) { c.Env = append(c.Env, "SHMBUS_FAULT="+fault.CreateFormatted.String()+"=kill") })
+	<-w.exited
+	w.kill()
 }
 
 // createOther checks that a bus somebody is creating or removing can be used, created and removed by others as soon as that one
