@@ -93,7 +93,7 @@ func Check(b []byte, i uint64) bool {
 		b = b[:line]
 	}
 	for ; len(b) >= 16; b = b[16:] {
-		wrong |= binary.LittleEndian.Uint64(b) ^ x | binary.LittleEndian.Uint64(b[8:]) ^ (x + 1)
+		wrong |= (binary.LittleEndian.Uint64(b) ^ x) | (binary.LittleEndian.Uint64(b[8:]) ^ (x + 1))
 		x += 2
 	}
 	if len(b) >= 8 {
