@@ -48,9 +48,20 @@ func New(size int) []byte {
 // Stamp makes b, which [New] returned, message i.
 func Stamp(b []byte, i uint64) {
 	x := i * golden
-	all := b
-	if len(b) > line {
-		b = b[:line]
+	if len(b) >= line {
+		w := (*[line]byte)(b)
+		binary.LittleEndian.PutUint64(w[0:], x)
+		binary.LittleEndian.PutUint64(w[8:], x+1)
+		binary.LittleEndian.PutUint64(w[16:], x+2)
+		binary.LittleEndian.PutUint64(w[24:], x+3)
+		binary.LittleEndian.PutUint64(w[32:], x+4)
+		binary.LittleEndian.PutUint64(w[40:], x+5)
+		binary.LittleEndian.PutUint64(w[48:], x+6)
+		binary.LittleEndian.PutUint64(w[56:], x+7)
+		if len(b) > line {
+			stampLines(b, x)
+		}
+		return
 	}
 	for ; len(b) >= 16; b = b[16:] {
 		binary.LittleEndian.PutUint64(b, x)
@@ -59,9 +70,6 @@ func Stamp(b []byte, i uint64) {
 	}
 	if len(b) >= 8 {
 		binary.LittleEndian.PutUint64(b, x)
-	}
-	if len(all) > line {
-		stampLines(all, i*golden)
 	}
 }
 
@@ -87,10 +95,21 @@ func Check(b []byte, i uint64) bool {
 		return CheckAll(b, i)
 	}
 	x := i * golden
-	all := b
 	var wrong uint64
-	if len(b) > line {
-		b = b[:line]
+	if len(b) >= line {
+		w := (*[line]byte)(b)
+		wrong = (binary.LittleEndian.Uint64(w[0:]) ^ x) |
+			(binary.LittleEndian.Uint64(w[8:]) ^ (x + 1)) |
+			(binary.LittleEndian.Uint64(w[16:]) ^ (x + 2)) |
+			(binary.LittleEndian.Uint64(w[24:]) ^ (x + 3)) |
+			(binary.LittleEndian.Uint64(w[32:]) ^ (x + 4)) |
+			(binary.LittleEndian.Uint64(w[40:]) ^ (x + 5)) |
+			(binary.LittleEndian.Uint64(w[48:]) ^ (x + 6)) |
+			(binary.LittleEndian.Uint64(w[56:]) ^ (x + 7))
+		if len(b) > line {
+			wrong |= checkLines(b, x)
+		}
+		return wrong == 0
 	}
 	for ; len(b) >= 16; b = b[16:] {
 		wrong |= (binary.LittleEndian.Uint64(b) ^ x) | (binary.LittleEndian.Uint64(b[8:]) ^ (x + 1))
@@ -98,9 +117,6 @@ func Check(b []byte, i uint64) bool {
 	}
 	if len(b) >= 8 {
 		wrong |= binary.LittleEndian.Uint64(b) ^ x
-	}
-	if len(all) > line {
-		wrong |= checkLines(all, i*golden)
 	}
 	return wrong == 0
 }
