@@ -27,6 +27,7 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
+	shmbus v0.0.0
 )
 
 replace shmbus => ../..

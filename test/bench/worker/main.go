@@ -2,7 +2,6 @@ package worker
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -112,14 +111,6 @@ func run(r Runner, n int, samples string, stdout io.Writer) error {
 	}
 	_, err = fmt.Fprintln(stdout, line)
 	return err
-}
-
-func writeSamples(path string, samples []uint32) error {
-	b := make([]byte, 0, 4*len(samples))
-	for _, s := range samples {
-		b = binary.LittleEndian.AppendUint32(b, s)
-	}
-	return os.WriteFile(path, b, 0o600)
 }
 
 // closeOnSignal lets a worker clean up that is told to end while it runs.

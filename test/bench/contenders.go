@@ -1,0 +1,6 @@
+package main
+
+// The contenders that are Go code register themselves.
+import (
+	_ "shmbus/test/bench/shmbusworker"
+)

@@ -1,0 +1,111 @@
+// Package shmbusworker has the roles of the bus itself, through its public API only: send and recv, ping and pong, and
+// tick and wake, which time how a sleeping subscriber is woken.
+//
+// The worker that receives first makes the bus, in dir, and removes it at the end; all others open it. Parameters beside the
+// common ones:
+//
+//	slots     messages that the ring holds (4096, or fewer where they would take more than 256 MiB)
+//	slotsize  bytes of a slot; the smallest that holds a message and its header, at most 64 KiB + 64; a smaller one makes fragments
+//	wait      adaptive (default), spin, yield or block: both for messages and for room
+package shmbusworker
+
+import (
+	"context"
+	"fmt"
+
+	"shmbus/bus"
+	"shmbus/test/bench/payload"
+	"shmbus/test/bench/worker"
+)
+
+const (
+	headerSize  = 16
+	largestSlot = 64<<10 + 64
+	memoryLimit = 256 << 20
+)
+
+// settings are the parameters that all roles share.
+type settings struct {
+	name, dir string
+	size      int
+	slots     int
+	slotSize  int
+	wait      bus.WaitStrategy
+}
+
+func parse(p worker.Params) (settings, error) {
+	s := settings{name: p.String("id", "bench"), dir: p["dir"], size: p.Int("size", 48)}
+	if s.dir == "" {
+		return s, fmt.Errorf("dir=: a folder for the key file is needed")
+	}
+	if err := payload.Valid(s.size); err != nil {
+		return s, err
+	}
+	s.slotSize = p.Int("slotsize", min((s.size+headerSize+63)/64*64, largestSlot))
+	s.slots = 4096
+	for s.slots > 8 && s.slots*s.slotSize > memoryLimit {
+		s.slots /= 2
+	}
+	s.slots = p.Int("slots", s.slots)
+	for _, s.wait = range []bus.WaitStrategy{bus.Adaptive, bus.Block, bus.Yield, bus.Spin} {
+		if s.wait.String() == p.String("wait", "adaptive") {
+			return s, nil
+		}
+	}
+	return s, fmt.Errorf("wait=%s: adaptive, spin, yield or block is needed", p["wait"])
+}
+
+// An end is one worker's handle of the bus, with a publisher, a subscription or both.
+type end struct {
+	settings
+	bus   *bus.Bus
+	pub   *bus.Publisher
+	sub   *bus.Subscription
+	buf   []byte          // what is published
+	check payload.Checker // what is received
+	sent  uint64
+	owns  bool // the bus, which it removes
+	ctx   context.Context
+}
+
+// open opens the bus, and makes it if owns. An empty topic is none.
+func open(p worker.Params, owns bool, publish, subscribe string) (*end, error) {
+	s, err := parse(p)
+	if err != nil {
+		return nil, err
+	}
+	e := &end{settings: s, owns: owns, ctx: context.Background(), buf: payload.New(s.size), check: payload.Checker{Size: s.size}}
+	if owns {
+		e.bus, _, err = bus.OpenOrCreate(s.name, bus.WithDir(s.dir), bus.WithSlots(s.slots), bus.WithSlotSize(s.slotSize))
+	} else {
+		e.bus, err = bus.Open(s.name, bus.WithDir(s.dir))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if publish != "" {
+		if e.pub, err = e.bus.Publisher(publish, bus.WaitBy(s.wait)); err != nil {
+			return nil, e.fail(err)
+		}
+	}
+	if subscribe != "" {
+		if e.sub, err = e.bus.Subscribe(subscribe, bus.Reliable(), bus.WaitWith(s.wait)); err != nil {
+			return nil, e.fail(err)
+		}
+	}
+	return e, nil
+}
+
+func (e *end) fail(err error) error {
+	e.Close()
+	return err
+}
+
+// Close leaves the bus, and removes it if this end made it.
+func (e *end) Close() error {
+	err := e.bus.Close()
+	if e.owns {
+		err = bus.Remove(e.name, bus.WithDir(e.dir))
+	}
+	return err
+}
