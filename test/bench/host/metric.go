@@ -1,0 +1,103 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// A Metric makes a figure of a turn.
+type Metric struct {
+	Name   string
+	Unit   string
+	Higher bool // is better
+	Of     func(Turn) (float64, error)
+}
+
+// Throughput is messages per second, from the first send to the last receipt.
+var Throughput = Metric{"throughput", "msgs/s", true, func(t Turn) (float64, error) {
+	received := 0
+	for _, r := range t.Results {
+		if r.Role == "recv" {
+			received = max(received, r.N-int(r.Lost))
+		}
+	}
+	if received == 0 {
+		return 0, errors.New("nothing was received")
+	}
+	return float64(received) / Elapsed(t.Results).Seconds(), nil
+}}
+
+// Median is the median of the samples of one role, in nanoseconds.
+func Median(role string) Metric { return Quantile(role, 50) }
+
+// Quantile is a percentile of the samples of one role, in nanoseconds.
+func Quantile(role string, percent float64) Metric {
+	return Metric{fmt.Sprintf("p%v", percent), "ns", false, func(t Turn) (float64, error) {
+		r, err := t.of(role)
+		if err != nil {
+			return 0, err
+		}
+		return quantile(r.Samples, percent)
+	}}
+}
+
+// CPUPerMessage is the processor time of one role for a message, in nanoseconds.
+func CPUPerMessage(role string) Metric {
+	return Metric{"cpu " + role, "ns", false, func(t Turn) (float64, error) {
+		r, err := t.of(role)
+		return float64(r.CPU) / float64(max(r.N, 1)), err
+	}}
+}
+
+// WakeTime is a percentile of the times from before a publish to after the return of a subscriber that slept, in nanoseconds.
+func WakeTime(percent float64) Metric {
+	return Metric{fmt.Sprintf("p%v", percent), "ns", false, func(t Turn) (float64, error) {
+		took, err := WakeTimes(t)
+		if err != nil {
+			return 0, err
+		}
+		return quantile(took, percent)
+	}}
+}
+
+// WakeTimes returns the times that the samples of tick and wake, which are moments, are apart.
+func WakeTimes(t Turn) ([]uint32, error) {
+	from, err := t.of("tick")
+	if err != nil {
+		return nil, err
+	}
+	to, err := t.of("wake")
+	if err != nil {
+		return nil, err
+	}
+	if len(from.Samples) != len(to.Samples) {
+		return nil, fmt.Errorf("%d moments of tick, %d of wake", len(from.Samples), len(to.Samples))
+	}
+	took := make([]uint32, len(from.Samples))
+	for i := range took {
+		took[i] = to.Samples[i] - from.Samples[i]
+	}
+	return took, nil
+}
+
+func (t Turn) of(role string) (Result, error) {
+	for _, r := range t.Results {
+		if r.Role == role {
+			return r, nil
+		}
+	}
+	return Result{}, errors.New("there is no " + role)
+}
+
+// quantile returns the smallest sample that percent of all are not above.
+func quantile(samples []uint32, percent float64) (float64, error) {
+	if len(samples) == 0 {
+		return 0, errors.New("there are no samples")
+	}
+	s := slices.Clone(samples)
+	slices.Sort(s)
+	i := int(math.Ceil(float64(len(s))*percent/100)) - 1
+	return float64(s[min(max(i, 0), len(s)-1)]), nil
+}

@@ -1,0 +1,144 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Session is the workers of a contender, ready for runs.
+type Session struct {
+	Spec  Spec
+	Lossy bool // lost messages are counted, and no error
+
+	host    *Host
+	dir     string
+	workers []*process
+	failed  bool
+}
+
+// A BadError says that a contender did not deliver what was sent. No figure of its is worth printing.
+type BadError struct {
+	Spec      Spec
+	Role      string
+	N         int
+	Bad, Lost uint64
+}
+
+func (e *BadError) Error() string {
+	return fmt.Sprintf("%s: %s found %d bad and %d lost messages in a run of %d", e.Spec, e.Role, e.Bad, e.Lost, e.N)
+}
+
+// Run has every worker do one run of n, those that were started first begin first. The results are in the order
+// of the places. After an error the session can only be closed.
+func (s *Session) Run(ctx context.Context, n int) ([]Result, error) {
+	each := make([]int, len(s.workers))
+	for i := range each {
+		each[i] = n
+	}
+	return s.RunEach(ctx, each)
+}
+
+// RunEach is Run with a number for each worker.
+func (s *Session) RunEach(ctx context.Context, each []int) ([]Result, error) {
+	results, err := s.runEach(ctx, each)
+	if err != nil {
+		s.failed = true
+		return nil, err
+	}
+	return results, nil
+}
+
+func (s *Session) runEach(ctx context.Context, each []int) ([]Result, error) {
+	for i, p := range s.workers {
+		if err := p.say(fmt.Sprint("run ", each[i])); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	results := make([]Result, len(s.workers))
+	var wg sync.WaitGroup
+	for i, p := range s.workers {
+		wg.Go(func() {
+			var err error
+			if results[i], err = s.result(ctx, p, each[i]); err != nil {
+				cancel(err) // the others may wait for this one for ever
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+func (s *Session) result(ctx context.Context, p *process, n int) (Result, error) {
+	rest, err := p.await(ctx, "ran", s.host.Timeout)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := parseResult(rest)
+	if err != nil {
+		return r, fmt.Errorf("%s says %q: %w", p.name, rest, err)
+	}
+	r.Role = p.role
+	if r.N != n {
+		return r, fmt.Errorf("%s did %d where %d were asked for", p.name, r.N, n)
+	}
+	if r.Bad > 0 || r.Lost > 0 && !s.Lossy {
+		return r, &BadError{s.Spec, r.Role, n, r.Bad, r.Lost}
+	}
+	return r, nil
+}
+
+// Scale returns the number for a run of about the given time, and warms the contender up in finding it.
+func (s *Session) Scale(ctx context.Context, about time.Duration) (int, error) {
+	const trial = 10 * time.Millisecond
+	for n := 16; ; n *= 4 {
+		results, err := s.Run(ctx, n)
+		if err != nil {
+			return 0, err
+		}
+		if took := Elapsed(results); took >= trial || n >= 1<<28 {
+			return max(int(float64(n)*float64(about)/float64(took)), 1), nil
+		}
+	}
+}
+
+// Elapsed is from the first sender's start to the last receiver's end: the whole time of a run, without that in which the
+// receivers waited for its beginning.
+func Elapsed(results []Result) time.Duration {
+	var start, end int64
+	for _, r := range results {
+		if strings.HasPrefix(r.Role, "send") || r.Role == "ping" || r.Role == "tick" {
+			if start == 0 || r.Start < start {
+				start = r.Start
+			}
+		} else {
+			end = max(end, r.End)
+		}
+	}
+	return max(time.Duration(end-start), 1)
+}
+
+// Close lets the workers quit, and removes what they leave.
+func (s *Session) Close() error {
+	errs := make([]error, len(s.workers))
+	var wg sync.WaitGroup
+	for i, p := range s.workers {
+		wg.Go(func() {
+			if s.failed {
+				p.kill()
+			} else {
+				errs[i] = p.quit()
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(append(errs, clear(s.dir))...)
+}
