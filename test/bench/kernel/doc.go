@@ -8,7 +8,7 @@
 //	signal                              a real-time signal with a number; round trips only
 //	ringfile                            the bus's own exchange ring in a mapped file, without the bus around it
 //
-// A message is written with one call. Of byte streams the receiver reads as much as there is, up to 64 KiB or one message; packets
+// A message is written with one call. Of byte streams the receiver reads as much as there is, up to 64 KiB or one message, and pauses for a moment (gather=) when that is little; packets
 // and queues give one message a call.
 //
 // All use blocking descriptors by plain system calls: Go's poller adds a second system call, and a change of goroutine,

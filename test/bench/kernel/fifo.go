@@ -24,7 +24,7 @@ type fifo struct {
 }
 
 func openFifo(role string, p worker.Params) (link.Link, error) {
-	l := &fifo{stream: newStream(p), p: p, role: role, there: filepath.Join(p["dir"], "fifo"), back: filepath.Join(p["dir"], "fifo.back")}
+	l := &fifo{stream: newStream(role, p), p: p, role: role, there: filepath.Join(p["dir"], "fifo"), back: filepath.Join(p["dir"], "fifo.back")}
 	for _, path := range l.paths() {
 		if err := unix.Mkfifo(path, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("mkfifo %s: %w", path, err)
@@ -63,7 +63,7 @@ func (l *fifo) Connect() error {
 func (l *fifo) Close() error {
 	var err error
 	for _, path := range l.paths() {
-		err = errors.Join(err, remove(path))
+		err = errors.Join(err, link.Remove(path))
 	}
 	return err
 }

@@ -3,19 +3,13 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
 )
-
-// patience is how long a worker waits for the other end to show up.
-const patience = 20 * time.Second
 
 // A meeting is how two workers that know only a folder get a socket to each other: the side that listens makes it when it is set
 // up, and both meet when the first run begins.
@@ -54,14 +48,14 @@ func (m *meeting) meet() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("socket: %w", err)
 	}
-	return fd, untilThere(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: m.path}) })
+	return fd, link.UntilThere(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: m.path}) })
 }
 
 func (m *meeting) close() error {
 	if !m.listens {
 		return nil
 	}
-	return remove(m.path)
+	return link.Remove(m.path)
 }
 
 // give passes descriptors on through a socket and closes them here.
@@ -91,34 +85,6 @@ func take(socket, n int) ([]int, error) {
 	return fds, err
 }
 
-// post leaves a text in a file that [fetch] waits for.
-func post(path, text string) error {
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
-}
-
-func fetch(path string) (text string, err error) {
-	err = untilThere(func() error {
-		b, err := os.ReadFile(path)
-		text = string(b)
-		return err
-	})
-	return text, err
-}
-
-// untilThere repeats f while what it needs does not exist.
-func untilThere(f func() error) error {
-	for start := time.Now(); ; time.Sleep(time.Millisecond) {
-		err := f()
-		missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.EINTR)
-		if !missing || time.Since(start) > patience {
-			return err
-		}
-	}
-}
-
 // again repeats f while it is interrupted by signals, or by there being nothing to do where it does not block.
 func again[T any](f func() (T, error)) (T, error) {
 	for {
@@ -127,22 +93,4 @@ func again[T any](f func() (T, error)) (T, error) {
 			return v, err
 		}
 	}
-}
-
-func remove(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// owe notes a kernel object that outlives its processes, "msg ID" or "mq NAME", which the parent removes should this worker be
-// killed.
-func owe(p worker.Params, kind, what string) error {
-	f, err := os.OpenFile(filepath.Join(p["dir"], "owed"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(f, "%s %s\n", kind, what)
-	return errors.Join(err, f.Close())
 }

@@ -22,7 +22,7 @@ type pipe struct {
 
 func openPipe(role string, p worker.Params) (link.Link, error) {
 	m, err := newMeeting("pipe", unix.SOCK_STREAM, role, p)
-	return &pipe{newStream(p), m, p}, err
+	return &pipe{newStream(role, p), m, p}, err
 }
 
 func (l *pipe) Connect() error {

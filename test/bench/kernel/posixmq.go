@@ -36,7 +36,7 @@ func openPosixmq(role string, p worker.Params) (link.Link, error) {
 	}
 	unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 	for i, name := range l.names {
-		if err := owe(p, "mq", name); err != nil {
+		if err := link.Owe(p, "mq", name); err != nil {
 			return nil, err
 		}
 		if err := l.create(i, name); err != nil {
@@ -61,7 +61,7 @@ func (l *posixmq) Connect() error {
 		if l.listens {
 			break
 		}
-		if err := untilThere(func() (err error) {
+		if err := link.UntilThere(func() (err error) {
 			l.fds[i], err = mqOpen(name, unix.O_RDWR|l.nonblock, nil)
 			return err
 		}); err != nil {

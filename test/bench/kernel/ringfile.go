@@ -34,7 +34,6 @@ type ringfile struct {
 	buf         []byte
 	next        uint64
 	got         payload.Checker
-	samples     []uint32
 }
 
 func openRingfile(role string, p worker.Params) (*ringfile, error) {
@@ -64,7 +63,7 @@ func (r *ringfile) connect() error {
 	if r.pub != nil || r.cursor != nil {
 		return nil
 	}
-	err := untilThere(func() error { return r.open(r.there, r.write) })
+	err := link.UntilThere(func() error { return r.open(r.there, r.write) })
 	if err == nil && r.role == link.Ping {
 		err = r.open(r.back, r.read)
 	}
@@ -126,4 +125,4 @@ func (r *ringfile) write(in *ring.Ring) (err error) {
 	return err
 }
 
-func (r *ringfile) Close() error { return errors.Join(remove(r.there), remove(r.back)) }
+func (r *ringfile) Close() error { return errors.Join(link.Remove(r.there), link.Remove(r.back)) }

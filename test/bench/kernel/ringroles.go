@@ -65,7 +65,11 @@ func (r *ringfile) Run(n int) (worker.Report, error) {
 		return worker.Report{}, err
 	}
 	r.got.Bad = 0
-	rep := worker.Report{Start: clock.Now()}
+	rep := worker.Report{}
+	if r.role == link.Ping {
+		rep.Samples = worker.NewSamples(n)
+	}
+	rep.Start = clock.Now()
 	var err error
 	switch r.role {
 	case link.Send:
@@ -83,25 +87,21 @@ func (r *ringfile) Run(n int) (worker.Report, error) {
 			}
 		}
 	case link.Ping:
-		err = r.pings(n, &rep)
+		err = r.pings(&rep)
 	}
 	rep.Bad = r.got.Bad
 	return rep, err
 }
 
-func (r *ringfile) pings(n int, rep *worker.Report) error {
-	if cap(r.samples) < n {
-		r.samples = make([]uint32, n)
-	}
-	rep.Samples = r.samples[:n]
-	rep.End = rep.Start
-	for i := range n {
+func (r *ringfile) pings(rep *worker.Report) error {
+	last := rep.Start
+	for i := range rep.Samples {
 		if err := errors.Join(r.send(), r.recv()); err != nil {
 			return err
 		}
 		now := clock.Now()
-		rep.Samples[i] = uint32(min(now-rep.End, 1<<32-1))
-		rep.End = now
+		rep.Samples[i] = worker.Sample(now - last)
+		last = now
 	}
 	return nil
 }

@@ -29,7 +29,6 @@ type signals struct {
 	ping        bool
 	pid, tid    int
 	next        uint32
-	samples     []uint32
 }
 
 func openSignal(role string, p worker.Params) (*signals, error) {
@@ -44,12 +43,12 @@ func openSignal(role string, p worker.Params) (*signals, error) {
 	if err := unix.PthreadSigmask(unix.SIG_BLOCK, signalSet(number), nil); err != nil {
 		return nil, fmt.Errorf("pthread_sigmask: %w", err)
 	}
-	return s, post(s.here, fmt.Sprintf("%d %d", os.Getpid(), unix.Gettid()))
+	return s, link.Post(s.here, fmt.Sprintf("%d %d", os.Getpid(), unix.Gettid()))
 }
 
 func (s *signals) Run(n int) (worker.Report, error) {
 	if s.pid == 0 {
-		text, err := fetch(s.there)
+		text, err := link.Fetch(s.there)
 		if err != nil {
 			return worker.Report{}, err
 		}
@@ -57,10 +56,11 @@ func (s *signals) Run(n int) (worker.Report, error) {
 			return worker.Report{}, err
 		}
 	}
-	if cap(s.samples) < n && s.ping {
-		s.samples = make([]uint32, n)
+	rep := worker.Report{}
+	if s.ping {
+		rep.Samples = worker.NewSamples(n)
 	}
-	rep := worker.Report{Start: clock.Now()}
+	rep.Start = clock.Now()
 	last := rep.Start
 	for i := range n {
 		if s.ping {
@@ -77,7 +77,7 @@ func (s *signals) Run(n int) (worker.Report, error) {
 		}
 		if s.ping {
 			now := clock.Now()
-			s.samples[:n][i] = uint32(min(now-last, 1<<32-1))
+			rep.Samples[i] = worker.Sample(now - last)
 			last = now
 		} else if err := queueSignal(s.pid, s.tid, number, s.next); err != nil {
 			return rep, err
@@ -85,9 +85,9 @@ func (s *signals) Run(n int) (worker.Report, error) {
 		s.next++
 	}
 	if s.ping {
-		rep.End, rep.Samples = last, s.samples[:n]
+		rep.End = last
 	}
 	return rep, nil
 }
 
-func (s *signals) Close() error { return remove(s.here) }
+func (s *signals) Close() error { return link.Remove(s.here) }

@@ -48,7 +48,7 @@ func openSysvmsg(role string, p worker.Params) (link.Link, error) {
 		return nil, fmt.Errorf("%w: msgget: %w", worker.ErrSkipped, err)
 	}
 	l.id = id
-	if err := owe(p, "msg", strconv.Itoa(id)); err != nil {
+	if err := link.Owe(p, "msg", strconv.Itoa(id)); err != nil {
 		return nil, err
 	}
 	var ds msqid
@@ -56,14 +56,14 @@ func openSysvmsg(role string, p worker.Params) (link.Link, error) {
 		ds.Qbytes = msgRoom
 		msgctl(id, unix.IPC_SET, &ds)
 	}
-	return l, post(l.path, strconv.Itoa(id))
+	return l, link.Post(l.path, strconv.Itoa(id))
 }
 
 func (l *sysvmsg) Connect() error {
 	if l.listens {
 		return nil
 	}
-	text, err := fetch(l.path)
+	text, err := link.Fetch(l.path)
 	if err == nil {
 		l.id, err = strconv.Atoi(text)
 	}

@@ -22,7 +22,7 @@ type unixStream struct {
 
 func openUnix(role string, p worker.Params) (link.Link, error) {
 	m, err := newMeeting("unix", unix.SOCK_STREAM, role, p)
-	return &unixStream{newStream(p), m, p}, err
+	return &unixStream{newStream(role, p), m, p}, err
 }
 
 func (l *unixStream) Connect() error {
@@ -41,7 +41,7 @@ type socketpair struct{ unixStream }
 
 func openSocketpair(role string, p worker.Params) (link.Link, error) {
 	m, err := newMeeting("socketpair", unix.SOCK_STREAM, role, p)
-	return &socketpair{unixStream{newStream(p), m, p}}, err
+	return &socketpair{unixStream{newStream(role, p), m, p}}, err
 }
 
 func (l *socketpair) Connect() error {
@@ -73,7 +73,7 @@ type seqpacket struct{ unixStream }
 
 func openSeqpacket(role string, p worker.Params) (link.Link, error) {
 	m, err := newMeeting("seqpacket", unix.SOCK_SEQPACKET, role, p)
-	l := &seqpacket{unixStream{newStream(p), m, p}}
+	l := &seqpacket{unixStream{newStream(role, p), m, p}}
 	return l, err
 }
 

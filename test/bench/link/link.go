@@ -50,7 +50,7 @@ func RegisterOneWay(contender string, open Open) {
 
 // RegisterRoundTrip registers a contender as ping and pong.
 func RegisterRoundTrip(contender string, open Open) {
-	register(contender, Ping, open, func(e *end) worker.Runner { return &pinger{end: e} })
+	register(contender, Ping, open, func(e *end) worker.Runner { return &pinger{e} })
 	register(contender, Pong, open, func(e *end) worker.Runner { return &ponger{e} })
 }
 

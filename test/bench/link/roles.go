@@ -83,16 +83,10 @@ func (r *receiver) Run(n int) (worker.Report, error) {
 }
 
 // pinger times round trips by one reading of the clock each.
-type pinger struct {
-	*end
-	samples []uint32
-}
+type pinger struct{ *end }
 
 func (p *pinger) Run(n int) (worker.Report, error) {
-	if cap(p.samples) < n {
-		p.samples = make([]uint32, n)
-	}
-	p.samples = p.samples[:n]
+	samples := worker.NewSamples(n)
 	rep, err := p.begin()
 	last := rep.Start
 	for i := 0; i < n && err == nil; i++ {
@@ -100,10 +94,10 @@ func (p *pinger) Run(n int) (worker.Report, error) {
 			err = p.recv()
 		}
 		now := clock.Now()
-		p.samples[i] = uint32(min(now-last, 1<<32-1))
+		samples[i] = worker.Sample(now - last)
 		last = now
 	}
-	rep.End, rep.Bad, rep.Samples = last, p.got.Bad, p.samples
+	rep.End, rep.Bad, rep.Samples = last, p.got.Bad, samples
 	return rep, err
 }
 
