@@ -79,7 +79,8 @@ func (h *Host) WakeUp() []Place {
 	return []Place{{Role: "wake", CPU: h.CPUs[1]}, {Role: "tick", CPU: h.CPUs[0]}}
 }
 
-// Start starts the workers of a contender, each when the one before it is ready.
+// Start starts the workers of a contender, each when the one before it is ready. The parameter exe names another build of this
+// program, so that two versions of the bus can be compared.
 func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, error) {
 	path, args := h.self, []string{"worker", spec.Contender}
 	if name, ok := spec.native(); ok {
@@ -88,6 +89,8 @@ func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, 
 			return nil, err
 		}
 		args = nil
+	} else if exe, ok := spec.Params["exe"]; ok {
+		path = exe
 	} else if role := places[0].Role; !worker.Has(spec.Contender, role) {
 		return nil, fmt.Errorf("%s: %w: there is no such contender with role %s", spec, worker.ErrSkipped, role)
 	}
