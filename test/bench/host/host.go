@@ -79,20 +79,30 @@ func (h *Host) WakeUp() []Place {
 	return []Place{{Role: "wake", CPU: h.CPUs[1]}, {Role: "tick", CPU: h.CPUs[0]}}
 }
 
-// Start starts the workers of a contender, each when the one before it is ready. The parameter exe names another build of this
-// program, so that two versions of the bus can be compared.
+// program returns what to execute for a contender. The parameter exe names another build of it, so that two versions can be compared.
+func (h *Host) program(spec Spec, role string) (path string, args []string, err error) {
+	name, native := spec.native()
+	exe, other := spec.Params["exe"]
+	if !native {
+		args = []string{"worker", spec.Contender}
+	}
+	switch {
+	case other:
+		return exe, args, nil
+	case native:
+		path, err = h.natives.build(name)
+		return path, nil, err
+	case !worker.Has(spec.Contender, role):
+		return "", nil, fmt.Errorf("%s: %w: there is no such contender with role %s", spec, worker.ErrSkipped, role)
+	}
+	return h.self, args, nil
+}
+
+// Start starts the workers of a contender, each when the one before it is ready.
 func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, error) {
-	path, args := h.self, []string{"worker", spec.Contender}
-	if name, ok := spec.native(); ok {
-		var err error
-		if path, err = h.natives.build(name); err != nil {
-			return nil, err
-		}
-		args = nil
-	} else if exe, ok := spec.Params["exe"]; ok {
-		path = exe
-	} else if role := places[0].Role; !worker.Has(spec.Contender, role) {
-		return nil, fmt.Errorf("%s: %w: there is no such contender with role %s", spec, worker.ErrSkipped, role)
+	path, args, err := h.program(spec, places[0].Role)
+	if err != nil {
+		return nil, err
 	}
 	h.made++
 	s := &Session{Spec: spec, host: h, dir: filepath.Join(h.scratch, strconv.Itoa(h.made))}
