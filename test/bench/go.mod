@@ -31,3 +31,5 @@ require (
 )
 
 replace shmbus => ../..
+
+tool github.com/tinylib/msgp

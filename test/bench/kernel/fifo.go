@@ -47,7 +47,7 @@ func (l *fifo) Connect() error {
 		if link.Listens(l.role) == (i == 0) {
 			mode = unix.O_RDONLY
 		}
-		fd, err := again(func() (int, error) { return unix.Open(path, mode|unix.O_CLOEXEC, 0) })
+		fd, err := link.Again(func() (int, error) { return unix.Open(path, mode|unix.O_CLOEXEC, 0) })
 		if err != nil {
 			return fmt.Errorf("open %s: %w", path, err)
 		}

@@ -16,22 +16,22 @@ const pipeSize = 1 << 20
 // pipe is a pipe to the listening side and one back, which the listening side makes and passes on through a Unix socket.
 type pipe struct {
 	*stream
-	*meeting
+	*link.Meeting
 	p worker.Params
 }
 
 func openPipe(role string, p worker.Params) (link.Link, error) {
-	m, err := newMeeting("pipe", unix.SOCK_STREAM, role, p)
+	m, err := link.NewMeeting("pipe", unix.SOCK_STREAM, role, p)
 	return &pipe{newStream(role, p), m, p}, err
 }
 
 func (l *pipe) Connect() error {
-	socket, err := l.meet()
+	socket, err := l.Meet()
 	if err != nil {
 		return err
 	}
 	defer unix.Close(socket)
-	if !l.listens {
+	if !l.Listens {
 		fds, err := take(socket, 2)
 		if err != nil {
 			return err
@@ -54,4 +54,4 @@ func (l *pipe) Connect() error {
 // enlarge gives a pipe more room if this user may have it.
 func enlarge(fd int) { unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, pipeSize) }
 
-func (l *pipe) Close() error { return l.meeting.close() }
+func (l *pipe) Close() error { return l.Meeting.Close() }

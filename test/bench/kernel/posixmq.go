@@ -76,12 +76,12 @@ func (l *posixmq) Connect() error {
 }
 
 func (l *posixmq) Send(b []byte) error {
-	_, err := again(func() (int, error) { return 0, mqSend(l.out, b) })
+	_, err := link.Again(func() (int, error) { return 0, mqSend(l.out, b) })
 	return err
 }
 
 func (l *posixmq) Recv() ([]byte, error) {
-	n, err := again(func() (int, error) { return mqReceive(l.from, l.buf) })
+	n, err := link.Again(func() (int, error) { return mqReceive(l.from, l.buf) })
 	return l.buf[:max(n, 0)], err
 }
 

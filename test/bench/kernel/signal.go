@@ -68,7 +68,7 @@ func (s *signals) Run(n int) (worker.Report, error) {
 				return rep, err
 			}
 		}
-		got, err := again(func() (uint32, error) { return awaitSignal(number) })
+		got, err := link.Again(func() (uint32, error) { return awaitSignal(number) })
 		if err != nil {
 			return rep, err
 		}

@@ -72,7 +72,7 @@ func (l *sysvmsg) Connect() error {
 
 func (l *sysvmsg) Send(b []byte) error {
 	copy(l.out[8:], b)
-	_, err := again(func() (int, error) { return 0, msgsnd(l.id, l.out, l.flags) })
+	_, err := link.Again(func() (int, error) { return 0, msgsnd(l.id, l.out, l.flags) })
 	if err == unix.EINVAL {
 		return fmt.Errorf("%w: kernel.msgmax does not allow messages of %d bytes", worker.ErrSkipped, len(b))
 	}
@@ -80,7 +80,7 @@ func (l *sysvmsg) Send(b []byte) error {
 }
 
 func (l *sysvmsg) Recv() ([]byte, error) {
-	n, err := again(func() (int, error) { return msgrcv(l.id, l.in, l.receives, l.flags) })
+	n, err := link.Again(func() (int, error) { return msgrcv(l.id, l.in, l.receives, l.flags) })
 	return l.in[8 : 8+max(n, 0)], err
 }
 

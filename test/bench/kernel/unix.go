@@ -16,17 +16,17 @@ func init() {
 // unixStream is a connected stream socket.
 type unixStream struct {
 	*stream
-	*meeting
+	*link.Meeting
 	p worker.Params
 }
 
 func openUnix(role string, p worker.Params) (link.Link, error) {
-	m, err := newMeeting("unix", unix.SOCK_STREAM, role, p)
+	m, err := link.NewMeeting("unix", unix.SOCK_STREAM, role, p)
 	return &unixStream{newStream(role, p), m, p}, err
 }
 
 func (l *unixStream) Connect() error {
-	fd, err := l.meet()
+	fd, err := l.Meet()
 	if err != nil {
 		return err
 	}
@@ -34,24 +34,24 @@ func (l *unixStream) Connect() error {
 	return l.use(l.p, fd, fd)
 }
 
-func (l *unixStream) Close() error { return l.meeting.close() }
+func (l *unixStream) Close() error { return l.Meeting.Close() }
 
 // socketpair is an unnamed pair of stream sockets that the listening side makes, and passes one of on.
 type socketpair struct{ unixStream }
 
 func openSocketpair(role string, p worker.Params) (link.Link, error) {
-	m, err := newMeeting("socketpair", unix.SOCK_STREAM, role, p)
+	m, err := link.NewMeeting("socketpair", unix.SOCK_STREAM, role, p)
 	return &socketpair{unixStream{newStream(role, p), m, p}}, err
 }
 
 func (l *socketpair) Connect() error {
-	socket, err := l.meet()
+	socket, err := l.Meet()
 	if err != nil {
 		return err
 	}
 	defer unix.Close(socket)
 	var fds []int
-	if l.listens {
+	if l.Listens {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
@@ -72,13 +72,13 @@ func (l *socketpair) Connect() error {
 type seqpacket struct{ unixStream }
 
 func openSeqpacket(role string, p worker.Params) (link.Link, error) {
-	m, err := newMeeting("seqpacket", unix.SOCK_SEQPACKET, role, p)
+	m, err := link.NewMeeting("seqpacket", unix.SOCK_SEQPACKET, role, p)
 	l := &seqpacket{unixStream{newStream(role, p), m, p}}
 	return l, err
 }
 
 func (l *seqpacket) Recv() ([]byte, error) {
-	n, err := again(func() (int, error) { return unix.Read(l.in, l.buf) })
+	n, err := link.Again(func() (int, error) { return unix.Read(l.in, l.buf) })
 	return l.buf[:max(n, 0)], err
 }
 

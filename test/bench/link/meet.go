@@ -45,6 +45,16 @@ func UntilThere(f func() error) error {
 	}
 }
 
+// Again repeats f while it is interrupted by signals, or by there being nothing to do where it does not block.
+func Again[T any](f func() (T, error)) (T, error) {
+	for {
+		v, err := f()
+		if err != unix.EINTR && err != unix.EAGAIN {
+			return v, err
+		}
+	}
+}
+
 // Remove removes a file that may be gone already.
 func Remove(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
