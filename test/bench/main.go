@@ -1,5 +1,6 @@
 // Command bench measures the bus against other ways between processes, and against what the hardware allows.
 //
+//	bench tables                                              all tables: make bench
 //	bench pair --a shmbus:size=48 --b native/ring:size=48     one against another, in alternation
 //
 // See README.md in this folder.
@@ -47,6 +48,7 @@ type verb struct {
 }
 
 var verbs = []verb{
+	{"tables", "prints all tables, or those of --only", runTables},
 	{"pair", "measures one contender against another", runPair},
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"shmbus/test/bench/host"
+	"shmbus/test/bench/tables"
 )
 
 type pairOptions struct {
@@ -89,13 +90,18 @@ func pair(ctx context.Context, h *host.Host, o pairOptions, stdout io.Writer) (e
 	if err != nil {
 		return err
 	}
-	all, err := host.Compare(rounds, 0, 1, role.main)
-	if err != nil {
-		return err
-	}
-	for _, c := range all {
-		fmt.Fprintf(stdout, "%s: A/B %.3f (%.3f to %.3f), median of %d; A %s, B %s\n",
-			c.Class, c.Ratio.Median, c.Ratio.Min, c.Ratio.Max, c.Ratio.N, figure(c.A.Median, role.main.Unit), figure(c.B.Median, role.main.Unit))
+	for class, rounds := range host.ByClass(rounds) {
+		ratio, err := host.Ratio(rounds, 0, 1, role.main)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s: A/B %.3f (%.3f to %.3f), median of %d;", class, ratio.Median, ratio.Min, ratio.Max, ratio.N)
+		for i := range entrants {
+			if x, err := host.Absolute(rounds, i, role.main); err == nil {
+				fmt.Fprintf(stdout, " %c %s", 'A'+i, tables.Quantity(x.Median, role.main.Unit))
+			}
+		}
+		fmt.Fprintln(stdout)
 	}
 	if thrown > 0 {
 		fmt.Fprintf(stdout, "%d rounds thrown out: the probes around them differ in class\n", thrown)
@@ -117,31 +123,14 @@ func printRound(w io.Writer, r host.Round, role role) {
 			return
 		}
 		both[i] = x
-		fmt.Fprintf(w, "  %c %s", 'A'+i, figure(x, role.main.Unit))
+		fmt.Fprintf(w, "  %c %s", 'A'+i, tables.Quantity(x, role.main.Unit))
 		for _, m := range role.beside {
 			if y, err := m.Of(t); err == nil {
-				fmt.Fprintf(w, ", %s %s", m.Name, figure(y, m.Unit))
+				fmt.Fprintf(w, ", %s %s", m.Name, tables.Quantity(y, m.Unit))
 			}
 		}
 	}
 	fmt.Fprintf(w, "  A/B %.3f\n", both[0]/both[1])
-}
-
-// figure formats a figure with its unit.
-func figure(x float64, unit string) string {
-	switch {
-	case unit == "msgs/s" && x >= 1e6:
-		return fmt.Sprintf("%.2f M/s", x/1e6)
-	case unit == "msgs/s" && x >= 1e3:
-		return fmt.Sprintf("%.1f k/s", x/1e3)
-	case unit == "msgs/s":
-		return fmt.Sprintf("%.1f /s", x)
-	case unit == "ns" && x >= 1e4:
-		return fmt.Sprintf("%.1f µs", x/1e3)
-	case unit == "ns" && x < 100:
-		return fmt.Sprintf("%.1f ns", x)
-	}
-	return fmt.Sprintf("%.0f %s", x, unit)
 }
 
 func parseCPUs(s string) ([]int, error) {

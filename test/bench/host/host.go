@@ -98,7 +98,8 @@ func (h *Host) program(spec Spec, role string) (path string, args []string, err 
 	return h.self, args, nil
 }
 
-// Start starts the workers of a contender, each when the one before it is ready.
+// Start starts the workers of a contender, each when the one before it is ready. One that has a role server gets a server, which
+// runs wherever the kernel puts it.
 func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, error) {
 	path, args, err := h.program(spec, places[0].Role)
 	if err != nil {
@@ -108,6 +109,9 @@ func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, 
 	s := &Session{Spec: spec, host: h, dir: filepath.Join(h.scratch, strconv.Itoa(h.made))}
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return nil, err
+	}
+	if worker.Has(spec.Contender, "server") {
+		places = append([]Place{{Role: "server", CPU: Anywhere}}, places...)
 	}
 	id := fmt.Sprintf("bench-%d-%d", os.Getpid(), h.made)
 	for _, place := range places {
@@ -119,7 +123,7 @@ func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, 
 		if place.CPU != Anywhere {
 			cpus = []int{place.CPU}
 		}
-		p, err := start(path, append(append(args[:len(args):len(args)], place.Role), with.words()...), place.Role, cpus)
+		p, err := start(path, append(append(args[:len(args):len(args)], place.Role), with.words()...), spec.Contender, place.Role, cpus)
 		if err == nil {
 			s.workers = append(s.workers, p)
 			_, err = p.await(ctx, "ready", readyTimeout)

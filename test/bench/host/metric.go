@@ -29,6 +29,14 @@ var Throughput = Metric{"throughput", "msgs/s", true, func(t Turn) (float64, err
 	return float64(received) / Elapsed(t.Results).Seconds(), nil
 }}
 
+// Volume is bytes of payload per second.
+func Volume(size int) Metric {
+	return Metric{"volume", "B/s", true, func(t Turn) (float64, error) {
+		rate, err := Throughput.Of(t)
+		return rate * float64(size), err
+	}}
+}
+
 // Median is the median of the samples of one role, in nanoseconds.
 func Median(role string) Metric { return Quantile(role, 50) }
 
@@ -80,6 +88,14 @@ func WakeTimes(t Turn) ([]uint32, error) {
 		took[i] = to.Samples[i] - from.Samples[i]
 	}
 	return took, nil
+}
+
+// Samples returns the samples of one role.
+func Samples(role string) func(Turn) ([]uint32, error) {
+	return func(t Turn) ([]uint32, error) {
+		r, err := t.of(role)
+		return r.Samples, err
+	}
 }
 
 func (t Turn) of(role string) (Result, error) {

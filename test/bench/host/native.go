@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"shmbus/test/bench/worker"
@@ -17,7 +19,7 @@ import (
 
 // natives builds the C and C++ workers.
 type natives struct {
-	sources fs.FS // NAME.c, NAME.cpp, worker.h
+	sources fs.FS // NAME.c, NAME.cpp, and headers
 	cache   string
 }
 
@@ -42,14 +44,18 @@ func (n natives) build(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("there is no native/%s.c or .cpp: %w", name, err)
 	}
-	header, err := fs.ReadFile(n.sources, "worker.h")
+	headers, err := n.headers()
 	if err != nil {
 		return "", err
 	}
 	flags := append([]string{"-O2", "-pthread"}, buildFlags(source)...)
 	cpuinfo, _ := os.ReadFile("/proc/cpuinfo") // -march=native depends on it
 	key := sha256.New()
-	for _, part := range [][]byte{source, header, []byte(strings.Join(flags, " ")), modelOf(cpuinfo)} {
+	parts := [][]byte{source, []byte(strings.Join(flags, " ")), modelOf(cpuinfo)}
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		parts = append(parts, headers[name])
+	}
+	for _, part := range parts {
 		fmt.Fprintf(key, "%d:", len(part))
 		key.Write(part)
 	}
@@ -60,10 +66,25 @@ func (n natives) build(name string) (string, error) {
 	if _, err := exec.LookPath(compiler); err != nil {
 		return "", fmt.Errorf("native/%s: %w: there is no %s", name, worker.ErrSkipped, compiler)
 	}
-	return path, n.compile(compiler, file, source, header, flags, path)
+	return path, n.compile(compiler, file, source, headers, flags, path)
 }
 
-func (n natives) compile(compiler, file string, source, header []byte, flags []string, path string) error {
+// headers returns what the programs may include, by name.
+func (n natives) headers() (map[string][]byte, error) {
+	names, err := fs.Glob(n.sources, "*.h")
+	if err != nil {
+		return nil, err
+	}
+	headers := map[string][]byte{}
+	for _, name := range names {
+		if headers[name], err = fs.ReadFile(n.sources, name); err != nil {
+			return nil, err
+		}
+	}
+	return headers, nil
+}
+
+func (n natives) compile(compiler, file string, source []byte, headers map[string][]byte, flags []string, path string) error {
 	dir, err := os.MkdirTemp(n.cache, "build-")
 	if err != nil {
 		return err
@@ -72,8 +93,10 @@ func (n natives) compile(compiler, file string, source, header []byte, flags []s
 	if err := os.WriteFile(filepath.Join(dir, file), source, 0o600); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "worker.h"), header, 0o600); err != nil {
-		return err
+	for name, header := range headers {
+		if err := os.WriteFile(filepath.Join(dir, name), header, 0o600); err != nil {
+			return err
+		}
 	}
 	made := filepath.Join(dir, "program")
 	// Libraries come behind what needs them.
@@ -124,4 +147,16 @@ func modelOf(cpuinfo []byte) []byte {
 		}
 	}
 	return b
+}
+
+// Natives returns the names of the programs in C and C++, as contenders.
+func (h *Host) Natives() []string {
+	var names []string
+	files, _ := fs.ReadDir(h.natives.sources, ".")
+	for _, f := range files {
+		if ext := filepath.Ext(f.Name()); ext == ".c" || ext == ".cpp" {
+			names = append(names, "native/"+strings.TrimSuffix(f.Name(), ext))
+		}
+	}
+	return names
 }

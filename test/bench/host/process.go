@@ -33,10 +33,10 @@ type process struct {
 	exit  error // once ended
 }
 
-// start starts a worker that sees only the given processors, all if there are none.
-func start(path string, args []string, role string, cpus []int) (*process, error) {
+// start starts a worker of a contender that sees only the given processors, all if there are none.
+func start(path string, args []string, contender, role string, cpus []int) (*process, error) {
 	p := &process{
-		name:  fmt.Sprintf("%s %s", args0(path, args), role),
+		name:  contender + " " + role,
 		role:  role,
 		cmd:   exec.Command(path, args...),
 		lines: make(chan string, 16),
@@ -68,13 +68,6 @@ func start(path string, args []string, role string, cpus []int) (*process, error
 		close(p.ended)
 	}()
 	return p, nil
-}
-
-func args0(path string, args []string) string {
-	if len(args) > 1 && args[0] == "worker" {
-		return args[1]
-	}
-	return path[strings.LastIndex(path, "/")+1:]
 }
 
 func (p *process) read(out *os.File) {

@@ -2,6 +2,8 @@ package host
 
 import (
 	"cmp"
+	"iter"
+	"maps"
 	"slices"
 )
 
@@ -19,39 +21,48 @@ func SpreadOf(figures []float64) Spread {
 	return Spread{n, (s[(n-1)/2] + s[n/2]) / 2, s[0], s[n-1]}
 }
 
-// A Comparison is what the rounds of one class say of A and B.
-type Comparison struct {
-	Class Class
-	Ratio Spread // of A to B, of each round
-	A, B  Spread
+// ByClass returns the rounds of each class, that with most rounds first.
+func ByClass(rounds []Round) iter.Seq2[Class, []Round] {
+	classes := map[Class][]Round{}
+	for _, r := range rounds {
+		classes[r.Class] = append(classes[r.Class], r)
+	}
+	order := slices.SortedFunc(maps.Keys(classes), func(x, y Class) int {
+		return cmp.Or(cmp.Compare(len(classes[y]), len(classes[x])), cmp.Compare(x, y))
+	})
+	return func(yield func(Class, []Round) bool) {
+		for _, c := range order {
+			if !yield(c, classes[c]) {
+				return
+			}
+		}
+	}
 }
 
-// Compare compares entrants a and b of the rounds, by class, that with most rounds first.
-func Compare(rounds []Round, a, b int, m Metric) ([]Comparison, error) {
-	type figures struct{ ratio, a, b []float64 }
-	classes := map[Class]*figures{}
-	for _, r := range rounds {
+// Ratio is the figure of entrant a to that of entrant b in the same round.
+func Ratio(rounds []Round, a, b int, m Metric) (Spread, error) {
+	return spreadOf(rounds, func(r Round) (float64, error) {
 		x, err := m.Of(r.Turns[a])
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		y, err := m.Of(r.Turns[b])
-		if err != nil {
-			return nil, err
-		}
-		f := classes[r.Class]
-		if f == nil {
-			f = &figures{}
-			classes[r.Class] = f
-		}
-		f.ratio, f.a, f.b = append(f.ratio, x/y), append(f.a, x), append(f.b, y)
-	}
-	var all []Comparison
-	for class, f := range classes {
-		all = append(all, Comparison{class, SpreadOf(f.ratio), SpreadOf(f.a), SpreadOf(f.b)})
-	}
-	slices.SortFunc(all, func(x, y Comparison) int {
-		return cmp.Or(cmp.Compare(y.Ratio.N, x.Ratio.N), cmp.Compare(x.Class, y.Class))
+		return x / y, err
 	})
-	return all, nil
+}
+
+// Absolute is the figure of an entrant.
+func Absolute(rounds []Round, entrant int, m Metric) (Spread, error) {
+	return spreadOf(rounds, func(r Round) (float64, error) { return m.Of(r.Turns[entrant]) })
+}
+
+func spreadOf(rounds []Round, of func(Round) (float64, error)) (Spread, error) {
+	figures := make([]float64, len(rounds))
+	for i, r := range rounds {
+		var err error
+		if figures[i], err = of(r); err != nil {
+			return Spread{}, err
+		}
+	}
+	return SpreadOf(figures), nil
 }

@@ -1,4 +1,4 @@
-// The limit for large frames: frames are handed over in buffers=N shared buffers (4), with one memcpy in and one out, and a
+// The limit for large frames: frames are handed over in buffers=N shared buffers (2), with one memcpy in and one out, and a
 // word per buffer says whose it is.
 #include "worker.h"
 
@@ -13,7 +13,7 @@ static uint64_t next, buffers;
 
 static void setup(void) {
     size = param_size();
-    buffers = param_int("buffers", 4);
+    buffers = param_int("buffers", 2);
     if (buffers < 1) die("buffers=%ld: a number from 1 on is needed", (long)buffers);
     stride = (size + 4095) / 4096 * 4096 + 128; // so that buffers do not compete for the same sets of the cache
     turns = (struct turn *)share("turns", buffers * sizeof *turns);

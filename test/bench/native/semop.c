@@ -1,5 +1,6 @@
 // Round trips between two processes that sleep, by System V semaphores alone: what the kernel takes to wake a process with
-// nothing else to do. Roles ping and pong.
+// nothing else to do. Roles ping and pong; and tick and wake, of which one wakes the other every gap=MICROSECONDS: their samples are
+// the low 32 bits of moments, as in shmbusworker/wake.go.
 #include "worker.h"
 #include <sys/ipc.h>
 #include <sys/sem.h>
@@ -60,9 +61,34 @@ static void pong_run(uint64_t n, struct report *r) {
     }
 }
 
+static void tick_run(uint64_t n, struct report *r) {
+    uint32_t *samples = samples_room(n);
+    int64_t gap = param_int("gap", 300) * 1000, next = now() + gap;
+    for (uint64_t i = 0; i < n; i++) {
+        while (now() < next) pause_cpu();
+        samples[i] = (uint32_t)now();
+        post(0);
+        next = now() + gap;
+    }
+    r->samples = samples;
+    r->n_samples = n;
+}
+
+static void wake_run(uint64_t n, struct report *r) {
+    uint32_t *samples = samples_room(n);
+    for (uint64_t i = 0; i < n; i++) {
+        await(0);
+        samples[i] = (uint32_t)now();
+    }
+    r->samples = samples;
+    r->n_samples = n;
+}
+
 static const struct role roles[] = {
     {"ping", ping_setup, ping_run, NULL},
     {"pong", pong_setup, pong_run, pong_close},
+    {"tick", ping_setup, tick_run, NULL},
+    {"wake", pong_setup, wake_run, pong_close},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -249,7 +249,7 @@ static int serve(int argc, char **argv, const struct role *roles) {
     worker_self.argv = argv;
     const struct role *role = roles;
     while (role->name && (argc < 2 || strcmp(role->name, argv[1]))) role++;
-    if (!role->name) die("there is no role %s", argc < 2 ? "" : argv[1]);
+    if (!role->name) die("skipped: there is no role %s", argc < 2 ? "" : argv[1]);
     worker_self.role = role;
     struct sigaction on = {};
     on.sa_handler = on_signal;

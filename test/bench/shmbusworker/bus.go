@@ -6,6 +6,7 @@
 //
 //	slots     messages that the ring holds (4096, or fewer where they would take more than 256 MiB)
 //	slotsize  bytes of a slot; the smallest that holds a message and its header, at most 64 KiB + 64; a smaller one makes fragments
+//	owned, publishers  slots that each publisher owns (2 to 12), and publishers that the bus has room for: the bus's defaults
 //	wait      adaptive (default), spin, yield or block: both for messages and for room
 package shmbusworker
 
@@ -28,8 +29,7 @@ const (
 type settings struct {
 	name, dir string
 	size      int
-	slots     int
-	slotSize  int
+	options   []bus.Option // of whoever makes the bus
 	wait      bus.WaitStrategy
 }
 
@@ -41,12 +41,18 @@ func parse(p worker.Params) (settings, error) {
 	if err := payload.Valid(s.size); err != nil {
 		return s, err
 	}
-	s.slotSize = p.Int("slotsize", min((s.size+headerSize+63)/64*64, largestSlot))
-	s.slots = 4096
-	for s.slots > 8 && s.slots*s.slotSize > memoryLimit {
-		s.slots /= 2
+	slotSize := p.Int("slotsize", min((s.size+headerSize+63)/64*64, largestSlot))
+	slots := 4096
+	for slots > 8 && slots*slotSize > memoryLimit {
+		slots /= 2
 	}
-	s.slots = p.Int("slots", s.slots)
+	s.options = []bus.Option{bus.WithDir(s.dir), bus.WithSlotSize(slotSize), bus.WithSlots(p.Int("slots", slots))}
+	if n := p.Int("owned", 0); n > 0 {
+		s.options = append(s.options, bus.WithOwnedSlots(n))
+	}
+	if n := p.Int("publishers", 0); n > 0 {
+		s.options = append(s.options, bus.WithPublishers(n))
+	}
 	for _, s.wait = range []bus.WaitStrategy{bus.Adaptive, bus.Block, bus.Yield, bus.Spin} {
 		if s.wait.String() == p.String("wait", "adaptive") {
 			return s, nil
@@ -76,7 +82,7 @@ func open(p worker.Params, owns bool, publish, subscribe string) (*end, error) {
 	}
 	e := &end{settings: s, owns: owns, ctx: context.Background(), buf: payload.New(s.size), check: payload.Checker{Size: s.size}}
 	if owns {
-		e.bus, _, err = bus.OpenOrCreate(s.name, bus.WithDir(s.dir), bus.WithSlots(s.slots), bus.WithSlotSize(s.slotSize))
+		e.bus, _, err = bus.OpenOrCreate(s.name, s.options...)
 	} else {
 		e.bus, err = bus.Open(s.name, bus.WithDir(s.dir))
 	}

@@ -1,0 +1,85 @@
+package tables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"shmbus/test/bench/host"
+)
+
+func init() {
+	Register(Table{
+		Name: "oneway", Order: 10,
+		Title: "One way: one sender, one receiver that loses nothing (more is better)",
+		Notes: []string{
+			"÷ C ring: shmbus's messages per second to those of the fastest ring of one writer and one reader in C, with slots of the same size.",
+			"÷ memcpy: to large frames handed over by memcpy alone. cpu: processor time of each side for a message, waiting included.",
+		},
+		Rows: oneWay,
+	})
+}
+
+// ringBytes bounds the memory of a ring, so that large frames stay in the cache as they do with whoever hands over few buffers.
+const ringBytes = 8 << 20
+
+// slotsFor returns how many slots of so many bytes a ring has.
+func slotsFor(slot int) int {
+	slots := 4096
+	for slots > 8 && slots*slot > ringBytes {
+		slots /= 2
+	}
+	return slots
+}
+
+func oneWay(ctx context.Context, b *Bench, each func(Row)) error {
+	sizes := []int{16, 48, 64, 256, 1024, 4096, 64 << 10, 1 << 20}
+	if b.Full {
+		sizes = []int{16, 24, 32, 48, 64, 112, 128, 240, 256, 512, 1024, 2048, 4096, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20}
+	}
+	var errs []error
+	for _, size := range sizes {
+		slot := (size + 16 + 63) / 64 * 64
+		errs = append(errs, b.Ask(ctx, b.oneWay(size, slot, Bytes(size)), each))
+		if fragment := 64<<10 + 64; slot > fragment {
+			errs = append(errs, b.Ask(ctx, b.oneWay(size, fragment, Bytes(size)+" in fragments"), each))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Bench) oneWay(size, slot int, name string) Question {
+	ours := host.MustSpec("shmbus").With("size", size).With("slotsize", slot).With("slots", slotsFor(slot)).With("wait", "spin")
+	q := Question{
+		Case:   name,
+		Params: map[string]any{"size": size, "slotsize": slot},
+		Ours:   Side{Label: "shmbus", Spec: ours},
+		Others: []Side{{Label: "C ring", Spec: host.MustSpec("native/ring").With("size", size).With("slots", slotsFor((size+16+63)/64*64))}},
+		Places: b.Host.Stream(),
+		Metric: host.Throughput,
+		Beside: []Beside{
+			{"shmbus", "bytes", host.Volume(size)},
+			{"shmbus", "cpu send", host.CPUPerMessage("send")},
+			{"shmbus", "cpu recv", host.CPUPerMessage("recv")},
+		},
+	}
+	if size >= 64<<10 {
+		q.Others = append(q.Others, Side{Label: "memcpy", Spec: host.MustSpec("native/memcpy").With("size", size)})
+	}
+	q.Others = append(q.Others, Side{Label: "pipe", Spec: host.MustSpec("pipe").With("size", size)})
+	return q
+}
+
+// Bytes formats a size.
+func Bytes(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<14 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}

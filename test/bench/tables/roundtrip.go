@@ -1,0 +1,90 @@
+package tables
+
+import (
+	"context"
+	"errors"
+
+	"shmbus/test/bench/host"
+)
+
+func init() {
+	Register(Table{
+		Name: "spinning", Order: 20,
+		Title: "Round trip, both sides spinning, 48 bytes (less is better)",
+		Notes: []string{"÷ cache line: median to that of two processors that take turns in storing one word; nothing can be faster."},
+		Rows: func(ctx context.Context, b *Bench, each func(Row)) error {
+			return b.roundTrips(ctx, each, []string{"spin", "adaptive"},
+				Side{Label: "cache line", Spec: host.MustSpec("native/bounce")},
+				Side{Label: "C ring", Spec: host.MustSpec("native/ring:size=48")})
+		},
+	})
+	Register(Table{
+		Name: "sleeping", Order: 21,
+		Title: "Round trip, both sides asleep, 48 bytes (less is better)",
+		Notes: []string{"÷ semop: median to that of two processes that wake each other by System V semaphores, and carry nothing."},
+		Rows: func(ctx context.Context, b *Bench, each func(Row)) error {
+			return b.roundTrips(ctx, each, []string{"block"},
+				Side{Label: "semop", Spec: host.MustSpec("native/semop")},
+				Side{Label: "futex", Spec: host.MustSpec("native/futex")},
+				Side{Label: "pipe", Spec: host.MustSpec("pipe:size=48")})
+		},
+	})
+	Register(Table{
+		Name: "waking", Order: 22,
+		Title: "From publishing to the return of a subscriber that slept, 48 bytes (less is better)",
+		Notes: []string{"÷ semop, ÷ futex: median to that from posting to the return of a process that slept; the kernel alone."},
+		Rows:  waking,
+	})
+}
+
+func (b *Bench) roundTrips(ctx context.Context, each func(Row), waits []string, others ...Side) error {
+	var errs []error
+	for _, wait := range waits {
+		q := Question{
+			Case:   "wait=" + wait,
+			Params: map[string]any{"wait": wait, "size": 48},
+			Ours:   Side{Label: "shmbus", Spec: host.MustSpec("shmbus:size=48").With("wait", wait)},
+			Others: others,
+			Places: b.Host.RoundTrip(),
+			Metric: host.Median("ping"),
+			Beside: []Beside{
+				{"shmbus", "p99", host.Quantile("ping", 99)},
+				{"shmbus", "p99.9", host.Quantile("ping", 99.9)},
+				{others[0].Label, others[0].Label + " p99", host.Quantile("ping", 99)},
+			},
+			Times: host.Samples("ping"),
+		}
+		errs = append(errs, b.Ask(ctx, q, each))
+	}
+	return errors.Join(errs...)
+}
+
+func waking(ctx context.Context, b *Bench, each func(Row)) error {
+	var errs []error
+	for _, gap := range []int{50, 300, 2000} {
+		if gap != 300 && !b.Full {
+			continue
+		}
+		with := func(s string) host.Spec { return host.MustSpec(s).With("gap", gap) }
+		for _, wait := range []string{"block", "adaptive"} {
+			q := Question{
+				Case:   "wait=" + wait,
+				Params: map[string]any{"wait": wait, "size": 48, "gap_us": gap},
+				Ours:   Side{Label: "shmbus", Spec: with("shmbus:size=48").With("wait", wait)},
+				Others: []Side{{Label: "semop", Spec: with("native/semop")}, {Label: "futex", Spec: with("native/futex")}},
+				Places: b.Host.WakeUp(),
+				Metric: host.WakeTime(50),
+				Beside: []Beside{
+					{"shmbus", "p99", host.WakeTime(99)},
+					{"semop", "semop p99", host.WakeTime(99)},
+				},
+				Times: host.WakeTimes,
+			}
+			if b.Full {
+				q.Case += ", every " + Quantity(float64(gap)*1000, "ns")
+			}
+			errs = append(errs, b.Ask(ctx, q, each))
+		}
+	}
+	return errors.Join(errs...)
+}
