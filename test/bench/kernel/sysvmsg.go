@@ -15,7 +15,7 @@ import (
 func init() { link.Register("sysvmsg", openSysvmsg) }
 
 // msgRoom is how many bytes the queue may hold: the usual 16 KiB would make sender and receiver wait for each other all the time.
-// More than that takes root; others do with what there is.
+// More takes CAP_SYS_RESOURCE; others do with what there is.
 const msgRoom = 1 << 20
 
 // sysvmsg is a System V message queue. Messages there have type 1, those back type 2.
