@@ -25,7 +25,7 @@ func params(t *testing.T, more ...string) []string {
 // Everything arrives, in order and whole, in runs that follow each other, whoever is started first.
 func TestOneWay(t *testing.T) {
 	for _, contender := range worker.Contenders(link.Send) {
-		for _, size := range []int{16, 48, 1000, 8192} {
+		for _, size := range []int{16, 48, 1000, 8192, 64<<10 + 8, 1 << 20} {
 			t.Run(fmt.Sprintf("%s/size=%d", contender, size), func(t *testing.T) {
 				p := params(t, fmt.Sprint("size=", size))
 				var send, recv *linktest.Worker
@@ -36,7 +36,7 @@ func TestOneWay(t *testing.T) {
 					send = linktest.Start(t, linktest.Self(contender, link.Send, p...)...)
 					recv = linktest.Start(t, linktest.Self(contender, link.Recv, p...)...)
 				}
-				for _, n := range []int{1, 2000, 333} {
+				for _, n := range []int{1, min(2000, 32<<20/size), 33} {
 					linktest.OneWay(t, send, recv, n)
 				}
 			})

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
 
@@ -21,6 +22,9 @@ func init() {
 	}
 }
 
+// ringBytes bounds a ring, by having fewer slots of the large sizes, so that it stays in the cache.
+const ringBytes = 8 << 20
+
 // ringfile is the bus's exchange ring in a file that both workers map, without names, topics, records of clients or sleep: what
 // the ring itself costs. Sender and receiver spin. The receiver is a reliable one and looks at messages in place. Round trips
 // have a ring for each direction.
@@ -38,12 +42,13 @@ type ringfile struct {
 
 func openRingfile(role string, p worker.Params) (*ringfile, error) {
 	r := &ringfile{
-		role: role, size: p.Int("size", 48), slots: p.Int("slots", 4096),
+		role: role, size: p.Int("size", 48),
 		there: filepath.Join(p["dir"], "ring"), back: filepath.Join(p["dir"], "ring.back"),
 	}
 	if err := payload.Valid(r.size); err != nil {
 		return nil, err
 	}
+	r.slots = p.Int("slots", min(4096, max(8, ringBytes>>bits.Len(uint(r.slotSize()-1)))))
 	r.buf, r.got = payload.New(r.size), payload.Checker{Size: r.size}
 	var err error
 	if role == link.Pong {
@@ -76,7 +81,7 @@ func (r *ringfile) create(path string, use func(*ring.Ring) error) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".new", make([]byte, m.Size), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(path+".new", nil, 0o600), os.Truncate(path+".new", int64(m.Size))); err != nil {
 		return err
 	}
 	err = r.open(path+".new", func(made *ring.Ring) error {
@@ -107,9 +112,11 @@ func (r *ringfile) open(path string, use func(*ring.Ring) error) error {
 	return use(opened)
 }
 
+func (r *ringfile) slotSize() int { return (layout.FrameHeaderSize + r.size + 63) / 64 * 64 }
+
 func (r *ringfile) layout() (layout.Map, error) {
 	return layout.NewMap(layout.Geometry{
-		Slots: r.slots, SlotSize: (layout.FrameHeaderSize + r.size + 63) / 64 * 64, Owned: 8,
+		Slots: r.slots, SlotSize: r.slotSize(), Owned: 8,
 		Publishers: 1, Subscribers: 64, Clients: 2, Topics: 1, MaxFrame: r.size,
 	})
 }

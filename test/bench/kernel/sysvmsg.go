@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -35,6 +36,9 @@ func openSysvmsg(role string, p worker.Params) (link.Link, error) {
 	if p.String("wait", "block") == "spin" {
 		l.flags = unix.IPC_NOWAIT
 	}
+	if most := messageLimit(); size > most {
+		return nil, fmt.Errorf("%w: kernel.msgmax allows messages of %d bytes at most", worker.ErrSkipped, most)
+	}
 	kind := 1
 	if l.listens {
 		kind, l.receives = 2, 1
@@ -59,6 +63,15 @@ func openSysvmsg(role string, p worker.Params) (link.Link, error) {
 	return l, link.Post(l.path, strconv.Itoa(id))
 }
 
+// messageLimit is the size of the largest message.
+func messageLimit() int {
+	most := 8192 // where there is no file to read
+	if b, err := os.ReadFile("/proc/sys/kernel/msgmax"); err == nil {
+		fmt.Sscan(string(b), &most)
+	}
+	return most
+}
+
 func (l *sysvmsg) Connect() error {
 	if l.listens {
 		return nil
@@ -73,9 +86,6 @@ func (l *sysvmsg) Connect() error {
 func (l *sysvmsg) Send(b []byte) error {
 	copy(l.out[8:], b)
 	_, err := link.Again(func() (int, error) { return 0, msgsnd(l.id, l.out, l.flags) })
-	if err == unix.EINVAL {
-		return fmt.Errorf("%w: kernel.msgmax does not allow messages of %d bytes", worker.ErrSkipped, len(b))
-	}
 	return err
 }
 

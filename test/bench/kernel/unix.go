@@ -30,7 +30,7 @@ func (l *unixStream) Connect() error {
 	if err != nil {
 		return err
 	}
-	roomy(fd)
+	roomy(fd, l.size)
 	return l.use(l.p, fd, fd)
 }
 
@@ -64,7 +64,7 @@ func (l *socketpair) Connect() error {
 	} else if fds, err = take(socket, 1); err != nil {
 		return err
 	}
-	roomy(fds[0])
+	roomy(fds[0], l.size)
 	return l.use(l.p, fds[0], fds[0])
 }
 
@@ -73,8 +73,7 @@ type seqpacket struct{ unixStream }
 
 func openSeqpacket(role string, p worker.Params) (link.Link, error) {
 	m, err := link.NewMeeting("seqpacket", unix.SOCK_SEQPACKET, role, p)
-	l := &seqpacket{unixStream{newStream(role, p), m, p}}
-	return l, err
+	return &seqpacket{unixStream{newStream(role, p), m, p}}, err
 }
 
 func (l *seqpacket) Recv() ([]byte, error) {
@@ -85,9 +84,10 @@ func (l *seqpacket) Recv() ([]byte, error) {
 // socketRoom is the room in a socket. More than the default lets the two sides run further before they wait for each other.
 const socketRoom = 1 << 20
 
-// roomy asks for it, beyond net.core.wmem_max where this user may.
-func roomy(fd int) {
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketRoom) != nil {
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, socketRoom)
+// roomy gives a socket that room, and a packet socket several messages at least, beyond net.core.wmem_max where this user may.
+func roomy(fd, size int) {
+	room := max(socketRoom, 4*size)
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, room) != nil {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, room)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shmbus/ring/fence"
 	"shmbus/test/bench/clock"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
@@ -20,13 +21,15 @@ func init() {
 const prefix = 4
 
 // socket is a Unix stream socket by plain system calls. The sender puts length and value into one buffer and writes it with one call;
-// the receiver reads as much as there is, up to 64 KiB, and decodes values where they lie.
+// the receiver reads as much as there is, up to 64 KiB, pauses for a moment after a short read (see kernel's stream), and decodes values
+// where they lie.
 type socket struct {
 	*series
 	*link.Meeting
 	fd       int
 	sends    bool
 	buf      []byte
+	gather   int
 	from, to int // what was read and is not decoded yet
 }
 
@@ -36,7 +39,7 @@ func openSocket(role string, p worker.Params) (worker.Runner, error) {
 		return nil, err
 	}
 	m, err := link.NewMeeting("typed", unix.SOCK_STREAM, role, p)
-	return &socket{series: s, Meeting: m, fd: -1, sends: role == link.Send, buf: make([]byte, 64<<10)}, err
+	return &socket{series: s, Meeting: m, fd: -1, sends: role == link.Send, buf: make([]byte, 64<<10), gather: p.Int("gather", 100)}, err
 }
 
 func (s *socket) Run(n int) (rep worker.Report, err error) {
@@ -105,6 +108,11 @@ func (s *socket) have(n int) error {
 		}
 		if got == 0 {
 			return io.ErrUnexpectedEOF
+		}
+		if got < 8<<10 {
+			for range s.gather {
+				fence.Pause()
+			}
 		}
 		s.to += got
 	}
