@@ -29,22 +29,33 @@ type Round struct {
 // Contest has the entrants take turns until so many rounds were done in which the machine did not change. Rounds in which it did are
 // thrown out and repeated, up to twice as many as asked for. each, unless nil, is called with every round.
 func (h *Host) Contest(ctx context.Context, entrants []Entrant, rounds int, each func(Round)) (kept []Round, thrown int, err error) {
-	probe, err := h.Probe(ctx)
+	turns := make([]func() (Turn, error), len(entrants))
+	for i, e := range entrants {
+		turns[i] = func() (Turn, error) {
+			results, err := e.Run(ctx, e.N)
+			return Turn{e.N, results}, err
+		}
+	}
+	return contest(turns, func() (float64, error) { return h.Probe(ctx) }, rounds, each)
+}
+
+func contest(turns []func() (Turn, error), probe func() (float64, error), rounds int, each func(Round)) (kept []Round, thrown int, err error) {
+	last, err := probe()
 	if err != nil {
 		return nil, 0, err
 	}
 	for len(kept) < rounds {
-		r := Round{Probes: []float64{probe}}
-		for _, e := range entrants {
-			results, err := e.Run(ctx, e.N)
+		r := Round{Probes: []float64{last}}
+		for _, take := range turns {
+			turn, err := take()
 			if err != nil {
 				return kept, thrown, err
 			}
-			r.Turns = append(r.Turns, Turn{e.N, results})
-			if probe, err = h.Probe(ctx); err != nil {
+			if last, err = probe(); err != nil {
 				return kept, thrown, err
 			}
-			r.Probes = append(r.Probes, probe)
+			r.Turns = append(r.Turns, turn)
+			r.Probes = append(r.Probes, last)
 		}
 		r.Class = classOf(r.Probes)
 		if each != nil {

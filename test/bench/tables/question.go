@@ -85,6 +85,13 @@ func (b *Bench) ask(ctx context.Context, q Question) (rows []Row, err error) {
 		entrant[s.Label] = len(entrants)
 		entrants = append(entrants, e)
 	}
+	if len(skipped) == len(q.Others) && len(q.Others) > 0 {
+		row := Row{Case: q.Case, Params: q.Params}
+		for _, s := range q.Others {
+			row.Figures = append(row.Figures, Figure{Column: "÷ " + s.Label, Skipped: skipped[s.Label]})
+		}
+		return []Row{row}, nil
+	}
 	rounds, thrown, err := b.Host.Contest(ctx, entrants, b.Rounds, nil)
 	if err != nil {
 		return nil, err

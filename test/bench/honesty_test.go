@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"shmbus/test/bench/host"
+	"shmbus/test/bench/tables"
+)
+
+func testHost(t *testing.T) *host.Host {
+	t.Helper()
+	h, err := newHost(nil)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// A bus that does not deliver what was sent gets no figure, and the command fails.
+func TestCheatsGetNoFigure(t *testing.T) {
+	for _, c := range []struct {
+		fault string
+		bad   bool // it is counted; otherwise the run does not end
+	}{
+		{"", false}, // the honest one
+		{"drop", false},
+		{"duplicate", true},
+		{"reorder", true},
+		{"stale", true},
+		{"stale once", true},
+		{"half", true},
+		{"lines", true},
+		{"short", true},
+		{"torn", true},
+	} {
+		t.Run("fault="+c.fault, func(t *testing.T) {
+			h := testHost(t)
+			h.Timeout = 2 * time.Second
+			spec := host.MustSpec("fake:size=256").With("fault", c.fault)
+			table := tables.Table{Name: "cheat", Title: "Cheat", Rows: func(ctx context.Context, b *tables.Bench, each func(tables.Row)) error {
+				return b.Ask(ctx, tables.Question{
+					Case:   "one way",
+					Ours:   tables.Side{Label: "fake", Spec: host.MustSpec("shmbus:size=256")},
+					Others: []tables.Side{{Label: "cheat", Spec: spec}},
+					Places: h.Stream(),
+					Metric: host.Throughput,
+				}, each)
+			}}
+			b := &tables.Bench{Host: h, Rounds: 2, Run: 5 * time.Millisecond, Log: io.Discard}
+			var out bytes.Buffer
+			err := makeTables(t.Context(), b, []tables.Table{table}, "", &out)
+			if c.fault == "" {
+				if err != nil || !strings.Contains(out.String(), "M/s") && !strings.Contains(out.String(), "k/s") {
+					t.Fatalf("the honest one gets no figure: %v\n%s", err, &out)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(out.String(), "FAILED") {
+				t.Fatalf("it passes: %v\n%s", err, &out)
+			}
+			if strings.Contains(out.String(), "M/s") || strings.Contains(out.String(), "k/s") {
+				t.Fatalf("there are figures:\n%s", &out)
+			}
+			var bad *host.BadError
+			if errors.As(err, &bad) != c.bad {
+				t.Fatalf("%v", err)
+			}
+		})
+	}
+}
+
+// A worker that fails ends the run with an error that says which and how, at once.
+func TestFailingWorkers(t *testing.T) {
+	for how, want := range map[string]string{
+		"error":     "no more paper",
+		"exit":      "out of ink",
+		"kill":      "signal: killed",
+		"hang":      "hangs",
+		"nonsense":  "walked 7",
+		"lost":      "1 lost",
+		"backwards": "before start",
+	} {
+		t.Run(how, func(t *testing.T) {
+			h := testHost(t)
+			h.Timeout = time.Second
+			s, err := h.Start(t.Context(), host.MustSpec("fails").With("how", how), h.Stream())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Run(t.Context(), 5)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A run is ended by its context: nothing is left of workers that wait for each other.
+func TestInterrupted(t *testing.T) {
+	h := testHost(t)
+	s, err := h.Start(t.Context(), host.MustSpec("shmbus"), []host.Place{{Role: "recv", CPU: h.CPUs[1]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Run(ctx, 5); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnknownContenders(t *testing.T) {
+	h := testHost(t)
+	for _, name := range []string{"nobody", "native/nobody"} {
+		if _, err := h.Start(t.Context(), host.MustSpec(name), h.Stream()); err == nil || !strings.Contains(err.Error(), "nobody") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
