@@ -3,7 +3,13 @@ package kernel
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/link/linktest"
@@ -53,6 +59,46 @@ func TestRoundTrip(t *testing.T) {
 				pong := linktest.Start(t, linktest.Self(contender, link.Pong, p...)...)
 				for _, n := range []int{1, 500} {
 					linktest.RoundTrip(t, ping, pong, n)
+				}
+			})
+		}
+	}
+}
+
+// A worker that is ended while it waits for a message leaves neither files nor queues.
+func TestTerminate(t *testing.T) {
+	for _, role := range []string{link.Recv, link.Pong} {
+		for _, contender := range worker.Contenders(role) {
+			t.Run(contender+"/"+role, func(t *testing.T) {
+				p := params(t)
+				w := linktest.Start(t, linktest.Self(contender, role, p...)...)
+				w.Begin(10)
+				time.Sleep(20 * time.Millisecond)
+				w.Terminate()
+				dir := strings.TrimPrefix(p[0], "dir=")
+				owed, _ := os.ReadFile(filepath.Join(dir, "owed"))
+				for line := range strings.Lines(string(owed)) {
+					kind, what, _ := strings.Cut(strings.TrimSpace(line), " ")
+					var left error
+					switch kind {
+					case "msg":
+						id, _ := strconv.Atoi(what)
+						left = msgctl(id, unix.IPC_STAT, new(msqid))
+					case "mq":
+						_, left = mqOpen(what, unix.O_RDONLY, nil)
+					}
+					if left == nil {
+						t.Errorf("%s is left behind", line)
+					}
+				}
+				entries, err := os.ReadDir(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range entries {
+					if name := e.Name(); name != "owed" {
+						t.Errorf("%s is left behind", name)
+					}
 				}
 			})
 		}

@@ -101,5 +101,5 @@ func (l *sysvmsg) Close() error {
 	if err := msgctl(l.id, unix.IPC_RMID, nil); err != nil && err != unix.EINVAL && err != unix.EIDRM {
 		return err
 	}
-	return nil
+	return link.Remove(l.path)
 }

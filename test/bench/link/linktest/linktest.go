@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,8 +28,10 @@ func Main(m *testing.M) {
 type Worker struct {
 	t     *testing.T
 	name  string
+	cmd   *exec.Cmd
 	in    io.WriteCloser
 	lines chan string
+	ended bool // as it was told to
 }
 
 // Start starts a worker and waits until it is ready. A worker that says skipped skips the test.
@@ -47,7 +50,7 @@ func Start(t *testing.T, argv ...string) *Worker {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	w := &Worker{t: t, name: strings.Join(argv[1:], " "), in: in, lines: make(chan string, 16)}
+	w := &Worker{t: t, name: strings.Join(argv[1:], " "), cmd: cmd, in: in, lines: make(chan string, 16)}
 	go func() {
 		defer close(w.lines)
 		for s := bufio.NewScanner(out); s.Scan(); {
@@ -55,6 +58,9 @@ func Start(t *testing.T, argv ...string) *Worker {
 		}
 	}()
 	t.Cleanup(func() {
+		if w.ended {
+			return
+		}
 		in.Close()
 		kill := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
 		defer kill.Stop()
@@ -93,6 +99,21 @@ func (w *Worker) line(word string) string {
 		w.t.Fatalf("%s: no answer", w.name)
 		return ""
 	}
+}
+
+// Terminate ends the worker by SIGTERM, and returns when it has ended.
+func (w *Worker) Terminate() {
+	w.t.Helper()
+	w.cmd.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(5*time.Second, func() {
+		w.t.Errorf("%s does not end", w.name)
+		w.cmd.Process.Kill()
+	})
+	defer kill.Stop()
+	for range w.lines {
+	}
+	w.cmd.Wait()
+	w.ended = true
 }
 
 // Begin begins a run of n.
