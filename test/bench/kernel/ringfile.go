@@ -38,15 +38,20 @@ type ringfile struct {
 	buf         []byte
 	next        uint64
 	got         payload.Checker
+	rest        int // pauses where there is nothing to read
 }
 
 func openRingfile(role string, p worker.Params) (*ringfile, error) {
 	r := &ringfile{
-		role: role, size: p.Int("size", 48),
+		role: role, size: p.Int("size", 48), rest: 1,
 		there: filepath.Join(p["dir"], "ring"), back: filepath.Join(p["dir"], "ring.back"),
 	}
 	if err := payload.Valid(r.size); err != nil {
 		return nil, err
+	}
+	if role == link.Recv {
+		// Behind a stream, cache lines move once, and full, if the reader does not look again at once.
+		r.rest = p.Int("gather", 64)
 	}
 	r.slots = p.Int("slots", min(4096, max(8, ringBytes>>bits.Len(uint(r.slotSize()-1)))))
 	r.buf, r.got = payload.New(r.size), payload.Checker{Size: r.size}

@@ -42,7 +42,9 @@ func (r *ringfile) send() error {
 func (r *ringfile) recv() error {
 	e, st := r.cursor.Peek()
 	for st == ring.Empty {
-		fence.Pause()
+		for range r.rest {
+			fence.Pause()
+		}
 		e, st = r.cursor.Peek()
 	}
 	if st == ring.Done {
