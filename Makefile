@@ -70,8 +70,25 @@ pipe: build ## send a file of LINES JSON lines (default 5000000) through the bus
 	test/pipe.sh $(or $(LINES),5000000)
 
 .PHONY: bench
-bench: ## time publishing and receiving
+bench: $(BIN)/bench ## compare the bus with what the hardware allows and with other ways between processes (ONLY=TABLE,…)
+	@$(BIN)/bench tables $(if $(ONLY),-only $(ONLY))
+
+.PHONY: bench-full
+bench-full: $(BIN)/bench ## the same with more sizes and rounds, and its results in bin/bench.json
+	@$(BIN)/bench tables -full -json $(BIN)/bench.json $(if $(ONLY),-only $(ONLY))
+
+.PHONY: bench-test
+bench-test: ## test the benchmarks themselves: that a bus which cheats gets no figure
+	cd test/bench && test -z "$$(gofmt -l .)" && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: bench-go
+bench-go: ## time publishing and receiving in one process
 	$(GO) test -run '^$$' -bench . -benchmem ./ring ./bus
+
+.PHONY: $(BIN)/bench
+$(BIN)/bench:
+	@mkdir -p $(BIN)
+	cd test/bench && $(GO) build -o ../../$(BIN)/bench .
 
 .PHONY: clean
 clean: ## remove what was built

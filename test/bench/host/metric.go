@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // A Metric makes a figure of a turn.
@@ -70,7 +71,8 @@ func WakeTime(percent float64) Metric {
 	}}
 }
 
-// WakeTimes returns the times that the samples of tick and wake, which are moments, are apart.
+// WakeTimes returns the times that the samples of tick and wake, which are moments, are apart. A worker that says how often it slept
+// must have done so nearly every time.
 func WakeTimes(t Turn) ([]uint32, error) {
 	from, err := t.of("tick")
 	if err != nil {
@@ -82,6 +84,9 @@ func WakeTimes(t Turn) ([]uint32, error) {
 	}
 	if len(from.Samples) != len(to.Samples) {
 		return nil, fmt.Errorf("%d moments of tick, %d of wake", len(from.Samples), len(to.Samples))
+	}
+	if slept, err := strconv.Atoi(to.Other.String("slept", strconv.Itoa(to.N))); err != nil || slept < to.N*9/10 {
+		return nil, fmt.Errorf("it slept before %s of %d messages only", to.Other["slept"], to.N)
 	}
 	took := make([]uint32, len(from.Samples))
 	for i := range took {

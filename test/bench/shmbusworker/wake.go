@@ -1,6 +1,7 @@
 package shmbusworker
 
 import (
+	"strconv"
 	"time"
 
 	"shmbus/bus"
@@ -52,6 +53,7 @@ func (w woken) Run(n int) (worker.Report, error) {
 	var m bus.Message
 	w.check.Bad = 0
 	samples := worker.NewSamples(n)
+	slept := w.sub.Stats().Sleeps
 	for i := range samples {
 		if err := w.sub.Receive(w.ctx, &m); err != nil {
 			return worker.Report{}, err
@@ -59,5 +61,6 @@ func (w woken) Run(n int) (worker.Report, error) {
 		samples[i] = uint32(clock.Now())
 		w.check.Take(m.Raw)
 	}
-	return worker.Report{Bad: w.check.Bad, Samples: samples}, nil
+	slept = w.sub.Stats().Sleeps - slept
+	return worker.Report{Bad: w.check.Bad, Samples: samples, Other: worker.Params{"slept": strconv.FormatUint(slept, 10)}}, nil
 }
