@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"shmbus/test/bench/host"
 	"shmbus/test/bench/worker"
@@ -75,7 +76,8 @@ func (b *Bench) ask(ctx context.Context, q Question) (rows []Row, err error) {
 		}
 		e, err := b.Host.Enter(ctx, s.Spec, places, b.Run)
 		if errors.Is(err, worker.ErrSkipped) && s.Label != q.Ours.Label {
-			skipped[s.Label] = err.Error()
+			_, why, _ := strings.Cut(err.Error(), worker.ErrSkipped.Error()+": ")
+			skipped[s.Label] = s.Spec.Contender + ": " + why
 			continue
 		}
 		if err != nil {
