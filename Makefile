@@ -79,7 +79,7 @@ bench-full: $(BIN)/bench ## the same with more sizes and rounds, and its results
 
 .PHONY: bench-test
 bench-test: ## test the benchmarks themselves: that a bus which cheats gets no figure
-	cd test/bench && test -z "$$(gofmt -l .)" && $(GO) vet ./... && $(GO) test ./...
+	cd test/bench && test -z "$$(gofmt -l .)" && $(GO) vet ./... && $(GO) test -p 1 ./...
 
 .PHONY: bench-go
 bench-go: ## time publishing and receiving in one process
