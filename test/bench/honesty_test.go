@@ -134,3 +134,27 @@ func TestUnknownContenders(t *testing.T) {
 		}
 	}
 }
+
+// What a server does in a run is seen, whatever it says itself; who sends and receives in one process has a throughput.
+func TestServersAndInProcess(t *testing.T) {
+	h := testHost(t)
+	for spec, places := range map[string][]host.Place{"nats": h.Stream(), "channel": h.InProcess()} {
+		s, err := h.Start(t.Context(), host.MustSpec(spec), places)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := s.Run(t.Context(), 20000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rate, err := host.Throughput.Of(host.Turn{Results: results}); err != nil || rate < 1000 {
+			t.Errorf("%s: %v messages/s, %v", spec, rate, err)
+		}
+		if results[0].CPU < time.Millisecond {
+			t.Errorf("%s: %s says %v for 20000 messages", spec, results[0].Role, results[0].CPU)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"shmbus/test/bench/host"
 	"shmbus/test/bench/tables"
+	"shmbus/test/bench/worker"
 )
 
 type pairOptions struct {
@@ -73,7 +74,11 @@ func pair(ctx context.Context, h *host.Host, o pairOptions, stdout io.Writer) (e
 		if err != nil {
 			return err
 		}
-		e, err := h.Enter(ctx, spec, role.places(h), o.about)
+		places := role.places(h)
+		if o.role == "throughput" && worker.Has(spec.Contender, "both") {
+			places = h.InProcess()
+		}
+		e, err := h.Enter(ctx, spec, places, o.about)
 		if err != nil {
 			return err
 		}

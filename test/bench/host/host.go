@@ -58,16 +58,25 @@ type Place struct {
 	CPU    int
 	Index  int // which of
 	Count  int // how many of its role; 0 is 1
+	Times  int // as many messages as those of a run: a receiver has those of several senders; 0 is 1
 	Params worker.Params
 }
 
-// Anywhere leaves it to the kernel where a worker runs.
-const Anywhere = -1
+const (
+	Anywhere = -1 // leaves it to the kernel where a worker runs
+	Both     = -2 // gives a worker the first two processors
+)
+
+// server is the role of what some contenders have between their workers.
+const server = "server"
 
 // Stream is the places of one-way traffic. Whoever receives is first, since it makes what the other opens.
 func (h *Host) Stream() []Place {
 	return []Place{{Role: "recv", CPU: h.CPUs[1]}, {Role: "send", CPU: h.CPUs[0]}}
 }
+
+// InProcess is the place of a contender that sends and receives in one process.
+func (h *Host) InProcess() []Place { return []Place{{Role: "both", CPU: Both}} }
 
 // RoundTrip is the places of round trips.
 func (h *Host) RoundTrip() []Place {
@@ -77,6 +86,16 @@ func (h *Host) RoundTrip() []Place {
 // WakeUp is the places of waking a sleeper.
 func (h *Host) WakeUp() []Place {
 	return []Place{{Role: "wake", CPU: h.CPUs[1]}, {Role: "tick", CPU: h.CPUs[0]}}
+}
+
+func (h *Host) cpus(p Place) []int {
+	switch p.CPU {
+	case Anywhere:
+		return nil
+	case Both:
+		return h.CPUs[:2]
+	}
+	return []int{p.CPU}
 }
 
 // program returns what to execute for a contender. The parameter exe names another build of it, so that two versions can be compared.
@@ -110,8 +129,8 @@ func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, 
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return nil, err
 	}
-	if worker.Has(spec.Contender, "server") {
-		places = append([]Place{{Role: "server", CPU: Anywhere}}, places...)
+	if worker.Has(spec.Contender, server) {
+		places = append([]Place{{Role: server, CPU: Anywhere}}, places...)
 	}
 	id := fmt.Sprintf("bench-%d-%d", os.Getpid(), h.made)
 	for _, place := range places {
@@ -119,12 +138,9 @@ func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, 
 		for k, v := range place.Params {
 			with = with.With(k, v)
 		}
-		var cpus []int
-		if place.CPU != Anywhere {
-			cpus = []int{place.CPU}
-		}
-		p, err := start(path, append(append(args[:len(args):len(args)], place.Role), with.words()...), spec.Contender, place.Role, cpus)
+		p, err := start(path, append(append(args[:len(args):len(args)], place.Role), with.words()...), spec.Contender, place.Role, h.cpus(place))
 		if err == nil {
+			p.times = max(place.Times, 1)
 			s.workers = append(s.workers, p)
 			_, err = p.await(ctx, "ready", readyTimeout)
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // A Metric makes a figure of a turn.
@@ -16,18 +17,11 @@ type Metric struct {
 	Of     func(Turn) (float64, error)
 }
 
-// Throughput is messages per second, from the first send to the last receipt.
+// Throughput is messages per second, of all receivers together, from the first send to the last receipt. What is sent to nobody
+// counts as sent.
 var Throughput = Metric{"throughput", "msgs/s", true, func(t Turn) (float64, error) {
-	received := 0
-	for _, r := range t.Results {
-		if r.Role == "recv" {
-			received = max(received, r.N-int(r.Lost))
-		}
-	}
-	if received == 0 {
-		return 0, errors.New("nothing was received")
-	}
-	return float64(received) / Elapsed(t.Results).Seconds(), nil
+	n, err := t.carried()
+	return float64(n) / Elapsed(t.Results).Seconds(), err
 }}
 
 // Volume is bytes of payload per second.
@@ -59,6 +53,16 @@ func CPUPerMessage(role string) Metric {
 		return float64(r.CPU) / float64(max(r.N, 1)), err
 	}}
 }
+
+// CPU is the processor time of all processes together for a message, a server's included, in nanoseconds.
+var CPU = Metric{"cpu", "ns", false, func(t Turn) (float64, error) {
+	var cpu time.Duration
+	for _, r := range t.Results {
+		cpu += r.CPU
+	}
+	n, err := t.carried()
+	return float64(cpu) / float64(n), err
+}}
 
 // WakeTime is a percentile of the times from before a publish to after the return of a subscriber that slept, in nanoseconds.
 func WakeTime(percent float64) Metric {
@@ -110,6 +114,28 @@ func (t Turn) of(role string) (Result, error) {
 		}
 	}
 	return Result{}, errors.New("there is no " + role)
+}
+
+// carried returns how many messages were received, or sent where nobody receives.
+func (t Turn) carried() (int, error) {
+	var sent, received int
+	for _, r := range t.Results {
+		p := partOf(r.Role)
+		if p.sends {
+			sent += r.N
+		}
+		if p.receives {
+			received += r.N - int(r.Lost)
+		}
+	}
+	n := received
+	if !slices.ContainsFunc(t.Results, func(r Result) bool { return partOf(r.Role).receives }) {
+		n = sent
+	}
+	if n == 0 {
+		return 0, errors.New("nothing was received")
+	}
+	return n, nil
 }
 
 // quantile returns the smallest sample that percent of all are not above.

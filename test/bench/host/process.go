@@ -25,6 +25,7 @@ const (
 type process struct {
 	name  string // for errors
 	role  string
+	times int // as many messages as a run is of
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	lines chan string // of its standard output; closed when that ends

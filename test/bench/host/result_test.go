@@ -43,14 +43,45 @@ func TestParseSpec(t *testing.T) {
 }
 
 func TestElapsedIsFromTheFirstSendToTheLastReceipt(t *testing.T) {
-	results := []Result{
-		{Role: "recv", Start: 10, End: 900}, // it waits for the senders first
-		{Role: "recv", Start: 20, End: 800},
-		{Role: "send", Start: 300, End: 700},
-		{Role: "send", Start: 200, End: 950}, // it cleans up
+	send, late := Result{Role: "send", Start: 300, End: 700}, Result{Role: "send", Start: 200, End: 950}
+	for _, c := range []struct {
+		name    string
+		results []Result
+		want    time.Duration
+	}{
+		{"receivers wait for the senders first, who clean up", []Result{{Role: "recv", Start: 10, End: 900}, {Role: "recv", Start: 20, End: 800}, send, late}, 700},
+		{"nobody receives", []Result{send, late}, 750},
+		{"bystanders", []Result{{Role: "server", Start: 1, End: 2}, {Role: "asleep", Start: 1, End: 2000}, send}, 400},
+		{"one process sends and receives", []Result{{Role: "both", Start: 100, End: 150}}, 50},
+	} {
+		if got := Elapsed(c.results); got != c.want {
+			t.Errorf("%s: %d ns, want %d", c.name, got, c.want)
+		}
 	}
-	if got := Elapsed(results); got != 700*time.Nanosecond {
-		t.Error(got)
+}
+
+func TestThroughputCountsWhatWasReceived(t *testing.T) {
+	send := Result{Role: "send", N: 1000, Start: 1, End: 1e9 + 1, CPU: 3000}
+	recv := Result{Role: "recv", N: 1000, Lost: 400, Start: 1, End: 2e9 + 1, CPU: 1500}
+	for _, c := range []struct {
+		name      string
+		results   []Result
+		rate, cpu float64
+	}{
+		{"nobody receives", []Result{send, send}, 2000, 3},
+		{"one who loses", []Result{recv, send}, 300, 7.5},
+		{"two who lose", []Result{recv, recv, send}, 600, 5},
+		{"a server", []Result{{Role: "server", N: 1000, CPU: 600}, recv, send}, 300, 8.5},
+	} {
+		turn := Turn{Results: c.results}
+		rate, err := Throughput.Of(turn)
+		cpu, e := CPU.Of(turn)
+		if err != nil || e != nil || rate != c.rate || cpu != c.cpu {
+			t.Errorf("%s: %v messages/s, %v ns, %v, %v", c.name, rate, cpu, err, e)
+		}
+	}
+	if _, err := Throughput.Of(Turn{Results: []Result{send, {Role: "recv", N: 5, Lost: 5}}}); err == nil {
+		t.Error("who loses everything has a throughput")
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -32,19 +31,10 @@ func (e *BadError) Error() string {
 	return fmt.Sprintf("%s: %s found %d bad and %d lost messages in a run of %d", e.Spec, e.Role, e.Bad, e.Lost, e.N)
 }
 
-// Run has every worker do one run of n, those that were started first begin first. The results are in the order
-// of the places. After an error the session can only be closed.
+// Run has every worker do one run of n, or of as many times that as its place says; those that were started first begin first. The
+// results are in the order of the places, those of a server in front. After an error the session can only be closed.
 func (s *Session) Run(ctx context.Context, n int) ([]Result, error) {
-	each := make([]int, len(s.workers))
-	for i := range each {
-		each[i] = n
-	}
-	return s.RunEach(ctx, each)
-}
-
-// RunEach is Run with a number for each worker.
-func (s *Session) RunEach(ctx context.Context, each []int) ([]Result, error) {
-	results, err := s.runEach(ctx, each)
+	results, err := s.run(ctx, n)
 	if err != nil {
 		s.failed = true
 		return nil, err
@@ -52,9 +42,13 @@ func (s *Session) RunEach(ctx context.Context, each []int) ([]Result, error) {
 	return results, nil
 }
 
-func (s *Session) runEach(ctx context.Context, each []int) ([]Result, error) {
-	for i, p := range s.workers {
-		if err := p.say(fmt.Sprint("run ", each[i])); err != nil {
+func (s *Session) run(ctx context.Context, n int) ([]Result, error) {
+	serving, err := s.serving()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range s.workers {
+		if err := p.say(fmt.Sprint("run ", n*p.times)); err != nil {
 			return nil, err
 		}
 	}
@@ -65,7 +59,7 @@ func (s *Session) runEach(ctx context.Context, each []int) ([]Result, error) {
 	for i, p := range s.workers {
 		wg.Go(func() {
 			var err error
-			if results[i], err = s.result(ctx, p, each[i]); err != nil {
+			if results[i], err = s.result(ctx, p, n*p.times); err != nil {
 				cancel(err) // the others may wait for this one for ever
 			}
 		})
@@ -74,7 +68,26 @@ func (s *Session) runEach(ctx context.Context, each []int) ([]Result, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	return results, nil
+	served, err := s.serving()
+	for i := range served {
+		results[i].CPU = served[i] - serving[i]
+	}
+	return results, err
+}
+
+// serving returns the processor time that each server, which come first, has used: what it does in a run is not for it to know.
+func (s *Session) serving() (used []time.Duration, err error) {
+	for _, p := range s.workers {
+		if p.role != server {
+			break
+		}
+		cpu, err := cpuOf(p.cmd.Process.Pid)
+		if err != nil {
+			return nil, err
+		}
+		used = append(used, cpu)
+	}
+	return used, nil
 }
 
 func (s *Session) result(ctx context.Context, p *process, n int) (Result, error) {
@@ -108,22 +121,6 @@ func (s *Session) Scale(ctx context.Context, about time.Duration) (int, error) {
 			return max(int(float64(n)*float64(about)/float64(took)), 1), nil
 		}
 	}
-}
-
-// Elapsed is from the first sender's start to the last receiver's end: the whole time of a run, without that in which the
-// receivers waited for its beginning.
-func Elapsed(results []Result) time.Duration {
-	var start, end int64
-	for _, r := range results {
-		if strings.HasPrefix(r.Role, "send") || r.Role == "ping" || r.Role == "tick" {
-			if start == 0 || r.Start < start {
-				start = r.Start
-			}
-		} else {
-			end = max(end, r.End)
-		}
-	}
-	return max(time.Duration(end-start), 1)
 }
 
 // Close lets the workers quit, and removes what they leave.

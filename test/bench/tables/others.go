@@ -14,14 +14,14 @@ func init() {
 	Register(Table{
 		Name: "others-oneway", Order: 30,
 		Title: "One way, compared with other ways between processes (more is better)",
-		Notes: []string{"÷ other: shmbus's messages per second to the other's, each waiting as it does by default."},
+		Notes: []string{
+			"÷ other: shmbus's messages per second to the other's, each waiting as it does by default.",
+			"cpu: processor time of all processes for a message, a server's included. Go channels are between goroutines of one process.",
+		},
 		Rows: func(ctx context.Context, b *Bench, each func(Row)) error {
 			return b.others(ctx, each, "recv", func(q *Question, size int) {
 				q.Places, q.Metric = b.Host.Stream(), host.Throughput
-				q.Beside = []Beside{
-					{"other", "other's cpu send", host.CPUPerMessage("send")},
-					{"other", "cpu recv", host.CPUPerMessage("recv")},
-				}
+				q.Beside = []Beside{{"shmbus", "cpu", host.CPU}, {"other", "other's cpu", host.CPU}}
 			})
 		},
 	})
@@ -67,17 +67,13 @@ func (b *Bench) others(ctx context.Context, each func(Row), role string, complet
 	if b.Full {
 		sizes = []int{48, 1024, 16 << 10}
 	}
-	var names []string
-	for _, name := range worker.Contenders(role) {
-		if name != "shmbus" && !strings.HasPrefix(name, "typed-") && !slices.Contains(except, name) {
-			names = append(names, name)
-		}
+	names := slices.Concat(worker.Contenders(role), b.Host.Natives())
+	if role == "recv" {
+		names = append(names, worker.Contenders("both")...)
 	}
-	for _, name := range b.Host.Natives() {
-		if !slices.Contains(yardsticks, name) {
-			names = append(names, name)
-		}
-	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return name == "shmbus" || strings.HasPrefix(name, "typed-") || slices.Contains(yardsticks, name) || slices.Contains(except, name)
+	})
 	var errs []error
 	for _, name := range names {
 		for _, size := range sizes {
@@ -89,6 +85,10 @@ func (b *Bench) others(ctx context.Context, each func(Row), role string, complet
 				Params: map[string]any{"contender": name, "size": size},
 				Ours:   Side{Label: "shmbus", Spec: host.MustSpec("shmbus").With("size", size).With("slots", slotsFor(slotOf(size)))},
 				Others: []Side{{Label: "other", Spec: host.Spec{Contender: name}.With("size", size)}},
+			}
+			if worker.Has(name, "both") {
+				q.Case = name + ", goroutines, " + Bytes(size)
+				q.Others[0].Places = b.Host.InProcess()
 			}
 			complete(&q, size)
 			errs = append(errs, b.Ask(ctx, q, each))

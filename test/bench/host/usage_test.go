@@ -1,0 +1,22 @@
+package host
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"shmbus/test/bench/clock"
+)
+
+func TestProcessorTimeOfAProcess(t *testing.T) {
+	for until := time.Now().Add(20 * time.Millisecond); time.Now().Before(until); {
+	}
+	got, err := cpuOf(os.Getpid())
+	own := time.Duration(clock.CPU())
+	if err != nil || got > own || own-got > 5*time.Millisecond {
+		t.Errorf("%v, %v; this process itself says %v", got, err, own)
+	}
+	if _, err := cpuOf(1 << 27); err == nil {
+		t.Error("a process that is not there has a time")
+	}
+}
