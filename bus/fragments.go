@@ -1,7 +1,7 @@
 package bus
 
 import (
-	"encoding/binary"
+	"slices"
 
 	"shmbus/layout"
 )
@@ -29,7 +29,8 @@ type collector struct {
 	open  map[uint16]*assembly
 	debts map[uint16]debt
 	spare []*assembly
-	lossy bool // something was lost: fragments without a beginning are losses, too
+	stray []byte // data that continues no frame
+	lossy bool   // something was lost: fragments without a beginning are losses, too
 }
 
 func newCollector(max int) collector {
@@ -52,16 +53,29 @@ func (c *collector) lost(n uint64) {
 	}
 }
 
-// add takes a fragment. The returned assembly holds a frame that is complete, until release. owed is what is now
+// room returns n bytes for what the fragment brings: at the end of the frame that it continues, where there is one.
+func (c *collector) room(info layout.FrameInfo, prefix uint64, n int) []byte {
+	if a := c.open[info.Publisher()]; a != nil && info.Flags()&layout.FlagFirst == 0 && a.goesOnWith(prefix, n) {
+		a.buf = slices.Grow(a.buf, n)
+		return a.buf[len(a.buf) : len(a.buf)+n]
+	}
+	c.stray = slices.Grow(c.stray[:0], n)
+	return c.stray[:n]
+}
+
+// goesOnWith reports whether n bytes of a fragment with the given prefix are the next of the frame.
+func (a *assembly) goesOnWith(prefix uint64, n int) bool {
+	return a.next == uint32(prefix>>32) && a.total == int(uint32(prefix)) && len(a.buf)+n <= a.total
+}
+
+// add takes a fragment, its data where room said. The returned assembly holds a frame that is complete, until release. owed is what is now
 // known to be lost of a broken frame; the fragment itself is taken all the same.
-func (c *collector) add(position uint64, info layout.FrameInfo, payload []byte) (a *assembly, owed debt) {
+func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64, data []byte) (a *assembly, owed debt) {
 	pub, flags := info.Publisher(), info.Flags()
-	if len(payload) < layout.FragmentPrefix {
+	if len(data) == 0 {
 		return nil, debt{}
 	}
-	prefix := binary.LittleEndian.Uint64(payload)
 	total, index := int(uint32(prefix)), uint32(prefix>>32)
-	payload = payload[layout.FragmentPrefix:]
 	a = c.open[pub]
 	switch {
 	case flags&layout.FlagFirst != 0:
@@ -73,7 +87,7 @@ func (c *collector) add(position uint64, info layout.FrameInfo, payload []byte) 
 		a = c.fresh()
 		a.total, a.first = total, position
 		c.open[pub] = a
-	case a == nil || a.next != index || a.total != total || len(a.buf)+len(payload) > a.total:
+	case a == nil || !a.goesOnWith(prefix, len(data)):
 		c.abandon(pub)
 		if c.lossy {
 			c.owe(pub, position, 1)
@@ -85,7 +99,11 @@ func (c *collector) add(position uint64, info layout.FrameInfo, payload []byte) 
 	}
 	a.next++
 	a.slots++
-	a.buf = append(a.buf, payload...)
+	if end := a.buf[len(a.buf):cap(a.buf)]; sameStart(data, end) {
+		a.buf = a.buf[:len(a.buf)+len(data)]
+	} else {
+		a.buf = append(a.buf, data...)
+	}
 	if flags&layout.FlagLast == 0 {
 		return nil, owed
 	}

@@ -43,13 +43,13 @@ func TestFramesOfTheSameSizeAreNotMixed(t *testing.T) {
 			c := newCollector(1 << 10)
 			for i := range tt.seen {
 				info, b := part(i, 3, 'a')
-				a, owed := c.add(uint64(i), info, b)
+				a, owed := addFragment(&c, uint64(i), info, b)
 				require.Nil(t, a)
 				require.Zero(t, owed)
 			}
 			c.lost(tt.lost)
 			info, b := part(2, 3, 'b')
-			a, owed := c.add(2+tt.lost, info, b)
+			a, owed := addFragment(&c, 2+tt.lost, info, b)
 			require.Equal(t, tt.joins, a != nil)
 			require.Equal(t, tt.owed, owed.count)
 		})
@@ -61,14 +61,22 @@ func TestFramesAreNotMixedAfterSeveralLosses(t *testing.T) {
 	c := newCollector(1 << 10)
 	for i := range 2 {
 		info, b := part(i, 3, 'a')
-		c.add(uint64(i), info, b)
+		addFragment(&c, uint64(i), info, b)
 	}
 	c.lost(1)
 	require.Len(t, c.open, 1)
 	c.lost(1)
 	require.Empty(t, c.open)
 	info, b := part(2, 3, 'b')
-	a, owed := c.add(4, info, b)
+	a, owed := addFragment(&c, 4, info, b)
 	require.Nil(t, a)
 	require.Equal(t, debt{from: 0, count: 3}, owed)
+}
+
+// addFragment adds a fragment as a subscription does.
+func addFragment(c *collector, position uint64, info layout.FrameInfo, payload []byte) (*assembly, debt) {
+	prefix := binary.LittleEndian.Uint64(payload)
+	data := c.room(info, prefix, len(payload)-layout.FragmentPrefix)
+	copy(data, payload[layout.FragmentPrefix:])
+	return c.add(position, info, prefix, data)
 }

@@ -27,11 +27,13 @@ type guard struct {
 // enter begins a call. It is false when the guard is closed; the call must not touch the segment then.
 func (g *guard) enter() bool {
 	fence.Store(&g.busy, 1)
-	if g.closed.Load() {
-		g.exit()
-		return false
-	}
-	return true
+	return !g.closed.Load() || g.refuse()
+}
+
+// refuse ends a call that came too late.
+func (g *guard) refuse() bool {
+	g.exit()
+	return false
 }
 
 // exit ends a call.

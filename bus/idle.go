@@ -12,17 +12,20 @@ import (
 )
 
 const (
-	// idleSpin is how often an adaptive subscription looks again at once, idleYield how often it lets others
+	// idleLooks is how often a subscription that spins looks at the ring before it looks at anything else.
+	idleLooks = 32
+	// idleSpin is how often an adaptive subscription does that, idleYield how often it lets others
 	// run in between, before it sleeps.
-	idleSpin  = 400
+	idleSpin  = 12
 	idleYield = 8
 )
 
-// pause lets time pass without sleeping, and reports false when it is time to sleep.
+// pause lets time pass without sleeping, at most until there is something to look at, and reports false when it is time to
+// sleep.
 func (s *Subscription) pause(tries int) bool {
 	switch s.wait {
 	case Spin:
-		fence.Pause()
+		s.cur.Await(idleLooks)
 		return true
 	case Yield:
 		runtime.Gosched()
@@ -32,7 +35,7 @@ func (s *Subscription) pause(tries int) bool {
 	default:
 		switch {
 		case tries <= idleSpin:
-			fence.Pause()
+			s.cur.Await(idleLooks)
 			return true
 		case tries <= idleSpin+idleYield:
 			runtime.Gosched()

@@ -79,22 +79,31 @@ func (s *Subscription) crossed() {
 	}
 }
 
+// A likeness is what messages have in common that come one after the other: whole, without a time, from one
+// publisher, on one topic that is wanted. The zero likeness is that of no message.
+type likeness struct {
+	ring.Like
+	topic string
+}
+
+func (l *likeness) message(m *Message, position uint64, raw []byte) {
+	// One by one: a composite would be built elsewhere and copied in other units than it was built, which the processor
+	// can not forward from its stores.
+	m.Topic, m.Raw, m.nanos = l.topic, raw, 0
+	m.Position, m.Publisher = position, int(l.Kind.Publisher())
+}
+
 // take reads the message of entry e.
 func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, error) {
-	var info layout.FrameInfo
-	var payload []byte
-	var st ring.Status
-	if inPlace {
-		if info, payload, st = s.cur.View(e); st == ring.Done {
-			st = s.cur.Valid(e, info)
-		}
+	info, payload, st := s.cur.View(e)
+	if st == ring.Done {
+		st = s.cur.Valid(e, info)
 	}
-	// Fragments are put together in a buffer, so they are copied in any case.
-	if !inPlace || st == ring.Done && info.Flags()&layout.FlagWhole != layout.FlagWhole {
+	whole := info.Flags()&layout.FlagWhole == layout.FlagWhole
+	if st == ring.Done && whole && !inPlace {
 		var n int
-		if info, n, st = s.cur.Read(e, s.buf); st == ring.Done {
-			payload = s.buf[:n]
-		}
+		info, n, st = s.cur.Read(e, s.buf)
+		payload = s.buf[:n]
 	}
 	fault.At(fault.ReceiveCopied)
 	if st != ring.Done {
@@ -124,8 +133,8 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		}
 	}
 	*m = Message{Topic: name, Position: s.cur.Next(), Publisher: int(info.Publisher())}
-	if flags&layout.FlagWhole != layout.FlagWhole {
-		return s.fragment(info, payload, m)
+	if !whole {
+		return s.fragment(e, info, payload, m)
 	}
 	if flags&layout.FlagTime != 0 {
 		if len(payload) < layout.TimeSize {
@@ -134,6 +143,9 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		payload = m.cutTime(payload)
 	}
 	m.Raw = payload
+	if flags == layout.FlagWhole && !s.frag.pending() {
+		s.like = likeness{ring.Like{Tag: e.Tag(), Kind: info.Kind()}, name}
+	}
 	if inPlace {
 		return got, nil // the caller advances
 	}
@@ -149,9 +161,21 @@ func (m *Message) cutTime(payload []byte) []byte {
 	return payload[:n]
 }
 
-// fragment adds a fragment, which was copied and validated, to its frame.
-func (s *Subscription) fragment(info layout.FrameInfo, payload []byte, m *Message) (step, error) {
-	a, owed := s.frag.add(s.cur.Next(), info, payload)
+// fragment adds a fragment, which is in place, to its frame.
+func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload []byte, m *Message) (step, error) {
+	var prefix uint64
+	var data []byte
+	if len(payload) >= layout.FragmentPrefix {
+		prefix = binary.LittleEndian.Uint64(payload)
+		data = s.frag.room(info, prefix, len(payload)-layout.FragmentPrefix)
+		s.cur.Copy(e, layout.FragmentPrefix, data)
+	}
+	fault.At(fault.ReceiveCopied)
+	if st := s.cur.Valid(e, info); st != ring.Done {
+		return s.unreadable(e, st)
+	}
+	s.like = likeness{}
+	a, owed := s.frag.add(s.cur.Next(), info, prefix, data)
 	s.advance()
 	if a != nil {
 		if s.held != nil {

@@ -179,39 +179,55 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 		p.exit()
 		return err
 	}
-	p.ring.Fill(0, frame)
-	fault.At(fault.PublishFilled)
-	if p.ring.Exchange(p.whole|layout.FrameInfo(n), p.tag) != ring.Done {
-		err := p.exchangeSlow(ctx, p.whole|layout.FrameInfo(n))
-		if err != nil {
+	if info := p.whole | layout.FrameInfo(n); p.ring.Publish(frame, info, p.tag) != ring.Done {
+		if err := p.exchangeSlow(ctx, info); err != nil {
 			p.exit()
 			return err
 		}
 	}
-	p.published(n)
+	p.count(n)
+	if p.anyAsleep() {
+		p.wakeInterested()
+	}
+	fault.At(fault.PublishDone)
 	p.exit()
 	return nil
 }
 
 // published counts a message and wakes who sleeps and wants it.
 func (p *Publisher) published(n int) {
+	p.count(n)
+	p.wakeInterested()
+	fault.At(fault.PublishDone)
+}
+
+func (p *Publisher) count(n int) {
 	p.sent++
 	p.volume += uint64(n)
 	fence.Store(p.messages, p.sent)
 	fence.Store(p.bytes, p.volume)
 	fault.At(fault.PublishCounted)
-	p.wakeInterested()
-	fault.At(fault.PublishDone)
+}
+
+// anyAsleep is false if wakeInterested has nobody to wake: a quick look that is enough where no more than 64 subscriptions
+// have ever been at a time.
+func (p *Publisher) anyAsleep() bool {
+	return atomic.LoadUint64(p.subHigh) > 64 || atomic.LoadUint64(&p.sleepers[0]) != 0
 }
 
 // wakeInterested loads a word of sleepers for every 64 subscriptions that there ever were. The
 // compare-and-swap before it orders the loads behind the exchange.
 func (p *Publisher) wakeInterested() {
-	for i := range (atomic.LoadUint64(p.subHigh) + 63) / 64 {
-		if i >= uint64(len(p.sleepers)) {
+	high := (atomic.LoadUint64(p.subHigh) + 63) / 64
+	for i := range p.sleepers {
+		if uint64(i) >= high {
 			return
 		}
-		if set := atomic.LoadUint64(&p.sleepers[i]) & atomic.LoadUint64(&p.interest[i]); set != 0 && p.seg.anyToWake(int(i), set) {
+		set := atomic.LoadUint64(&p.sleepers[i])
+		if set == 0 {
+			continue
+		}
+		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && p.seg.anyToWake(i, set) {
 			// Whoever is woken resumes here and not where it fell asleep.
 			p.seg.certify(p.ring.Next()-1, p.ring.Index())
 			p.seg.wakeTopic(int(p.id))

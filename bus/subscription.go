@@ -26,10 +26,13 @@ type Subscription struct {
 	rest     time.Duration
 	over     error // why the subscription ended
 	wait     WaitStrategy
+	like     likeness
+	trail    trail
 	sleeper  *sleeper
 	stride   uint64 // mask of positions at which a reliable subscriber looks for blocked publishers: every eighth of a lap
 	held     *assembly
 	buf      []byte
+	batch    []byte // of the messages of ReceiveBatch but for the first
 
 	stats    SubscriptionStats
 	received *uint64

@@ -37,6 +37,15 @@ func MakeFrameInfo(size int, flags uint8, publisher, topic uint16) FrameInfo {
 // Size returns the bytes of payload in the slot, unbounded by the slot's size.
 func (i FrameInfo) Size() int { return int(i & (1<<24 - 1)) }
 
+// A FrameKind is what frames of one publisher on one topic with the same flags have in common: a FrameInfo without its size.
+type FrameKind uint64
+
+// Kind returns the frame's kind.
+func (i FrameInfo) Kind() FrameKind { return FrameKind(i >> 24) }
+
+// Publisher returns the number of the publisher record.
+func (k FrameKind) Publisher() uint16 { return uint16(k >> 8) }
+
 // Flags returns the flags.
 func (i FrameInfo) Flags() uint8 { return uint8(i >> 24) }
 

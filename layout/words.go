@@ -27,7 +27,7 @@ func (e Entry) Slot() uint32 { return uint32(e) & slotMask }
 
 // LapOf returns the lap of a position in a ring of 2^shift entries. Lap 0 stands in
 // entries that were never written; positions of the first lap have lap 1.
-func LapOf(position uint64, shift uint) uint32 { return uint32(position>>shift) + 1 }
+func LapOf(position uint64, shift uint) uint32 { return uint32(position>>(shift&63)) + 1 }
 
 // LapsAhead returns how many laps a is ahead of b, negative when behind: right
 // while they are less than 2^31 laps apart.

@@ -332,7 +332,7 @@ func TestSuccessionsWhilePublishing(t *testing.T) {
 // dieRacing is dieAt while others publish: the compare-and-swap may fail, and it dies then.
 func dieRacing(r *Ring, p *Publisher, at step) {
 	p.Rescan()
-	mine, pair := p.slots[p.turn], p.pairs[p.turn]
+	mine, pair := p.own().slot, p.own().pair
 	var buf [48]byte
 	message(&buf, 5)
 	p.Fill(0, buf[:])

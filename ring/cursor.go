@@ -93,6 +93,39 @@ func (c *Cursor) Advance() {
 // Skip moves to the next position without telling publishers yet: the next Advance or SetNext does.
 func (c *Cursor) Skip() { c.next++ }
 
+// Unwanted returns how many of the next messages, at most limit, have tags whose bit in wanted is not set. It moves nothing.
+func (c *Cursor) Unwanted(wanted *[1 << 12 / 64]uint64, limit uint64) uint64 {
+	r := c.r
+	for i := range limit {
+		pos := c.next + i
+		e := layout.Entry(atomic.LoadUint64(r.entry(pos & r.mask)))
+		if e.Lap() != layout.LapOf(pos, r.shift) || wanted[e.Tag()/64]&(1<<(e.Tag()%64)) != 0 {
+			return i
+		}
+	}
+	return limit
+}
+
+// SkipTo moves to position, as Skip does.
+func (c *Cursor) SkipTo(position uint64) { c.next = position }
+
+// Await looks up to n times whether there is something to read at Next, or it is lost; most of the times it pauses first.
+func (c *Cursor) Await(n int) bool {
+	e, lap := c.r.entry(c.next&c.r.mask), layout.LapOf(c.next, c.r.shift)
+	for i := range n {
+		if layout.LapsAhead(layout.Entry(atomic.LoadUint64(e)).Lap(), lap) >= 0 {
+			return true
+		}
+		if i > impatient {
+			fence.Pause()
+		}
+	}
+	return false
+}
+
+// impatient is how many looks Await takes without a pause between them.
+const impatient = 8
+
 // Peek says whether there is a message at Next: Done with its entry, Empty, or Lapped.
 func (c *Cursor) Peek() (layout.Entry, Status) {
 	e := layout.Entry(atomic.LoadUint64(c.r.entry(c.next & c.r.mask)))
@@ -132,6 +165,14 @@ func (c *Cursor) View(e layout.Entry) (layout.FrameInfo, []byte, Status) {
 	return info, bytesAt(slotPayload(slot), n), Done
 }
 
+// Copy copies bytes of the payload of entry e from offset off on, a multiple of 8, to dst. The caller has bounded both by
+// what [Cursor.View] returned; as there, nothing is to be believed before Valid has said so.
+func (c *Cursor) Copy(e layout.Entry, off int, dst []byte) {
+	if e.Slot() < c.r.total && off >= 0 && uint(off)+uint(len(dst)) <= uint(c.r.slotSize)-layout.FrameHeaderSize {
+		copyOut(dst, payloadAt(c.r.slot(e.Slot()), off))
+	}
+}
+
 // Valid reports whether everything read since Peek returned e is what was published at
 // Next: Done, or Lapped when the slot may have been overwritten, or Corrupt when the slot holds another
 // position or a size it has no room for.
@@ -159,14 +200,58 @@ func (c *Cursor) unlikely(position uint64) Status {
 // Read copies the payload of the entry that Peek returned into dst and validates it. It
 // returns how many bytes there are; more than len(dst) were not copied.
 func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int, st Status) {
-	if e.Slot() >= c.r.total {
+	r := c.r
+	if e.Slot() >= r.total {
 		return 0, 0, Corrupt
 	}
-	slot := c.r.slot(e.Slot())
+	slot := r.slot(e.Slot())
 	info = layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
-	n = min(info.Size(), int(c.r.slotSize)-layout.FrameHeaderSize)
+	n = min(info.Size(), int(r.slotSize)-layout.FrameHeaderSize)
 	copyOut(dst[:min(n, len(dst))], slotPayload(slot))
+	position := atomic.LoadUint64(slotPosition(slot))
+	fence.Loads()
+	if atomic.LoadUint64(r.entry(c.next&r.mask)) == uint64(e) && position == c.next && n == info.Size() {
+		return info, n, Done
+	}
 	return info, n, c.Valid(e, info)
+}
+
+// A Like is what a reader expects of the next message: the tag of its entry and the kind of its frame.
+type Like struct {
+	Tag  uint32
+	Kind layout.FrameKind
+}
+
+// Take reads the next message and moves behind it, if it is like the one described, fits into dst and was not
+// overwritten. Otherwise it is false and changes nothing but dst: [Cursor.Peek] then says what there is. Of an entry with
+// another tag it does not touch the slot.
+func (c *Cursor) Take(like Like, dst []byte) (n int, ok bool) {
+	r, next := c.r, c.next
+	entry := r.entry(next & r.mask)
+	e := layout.Entry(atomic.LoadUint64(entry))
+	if e&^layout.MakeEntry(0, 0, ^uint32(0)) != layout.MakeEntry(layout.LapOf(next, r.shift), like.Tag, 0) || e.Slot() >= r.total {
+		return 0, false
+	}
+	slot := r.slot(e.Slot())
+	info := layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
+	n = info.Size()
+	if info.Kind() != like.Kind || n > len(dst) || n > int(r.slotSize)-layout.FrameHeaderSize {
+		return 0, false
+	}
+	if areFew(n) {
+		copyFew(startOf(dst), slotPayload(slot), n)
+	} else {
+		copyOut(dst[:n], slotPayload(slot))
+	}
+	fault.At(fault.ReceiveCopied)
+	position := atomic.LoadUint64(slotPosition(slot))
+	fence.Loads()
+	if layout.Entry(atomic.LoadUint64(entry)) != e || position != next {
+		return 0, false
+	}
+	c.next = next + 1
+	fence.StoreRelease(c.shared, next+1)
+	return n, true
 }
 
 // Jump moves a lapped cursor to where it can read on, and returns the lost positions, from … to-1. It lands on the

@@ -119,7 +119,7 @@ func TestValidAfterDisplacement(t *testing.T) {
 				if _, _, got := c.Read(e, buf[:]); got != tt.want {
 					t.Errorf("Read says %d, want %d", got, tt.want)
 				}
-				if tt.name == "displaced, being filled" && p.slots[p.turn] != slot {
+				if tt.name == "displaced, being filled" && p.own().slot != slot {
 					t.Error("the case is not the one meant")
 				}
 			})
@@ -185,7 +185,7 @@ func TestExchangeOnCorruptEntry(t *testing.T) {
 			p := openPublisher(t, r, 0)
 			p.Rescan()
 			atomic.StoreUint64(r.entry(0), uint64(entry))
-			atomic.StoreUint64(p.pairs[0], uint64(layout.InFlight(8, 1))) // as a lost race leaves it
+			atomic.StoreUint64(p.owned[0].pair, uint64(layout.InFlight(8, 1))) // as a lost race leaves it
 			if st := p.Exchange(0, 0); st != Corrupt {
 				t.Errorf("status %d", st)
 			}

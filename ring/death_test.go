@@ -34,7 +34,7 @@ func (s step) String() string {
 func dieAt(tb rapid.TB, r *Ring, p *Publisher, at step, value uint64, rival func()) (pair *uint64, truth uint32) {
 	tb.Helper()
 	p.Rescan()
-	mine, pair := p.slots[p.turn], p.pairs[p.turn]
+	mine, pair := p.own().slot, p.own().pair
 	var buf [48]byte
 	message(&buf, value)
 	p.Fill(0, buf[:])
@@ -105,8 +105,8 @@ func TestDeathAtEachStep(t *testing.T) {
 					// With one other publisher alive there is always evidence.
 					t.Fatalf("the pair is %#x, the record owns slot %d", uint64(got), truth)
 				}
-				if len(heir.slots) != 2 {
-					t.Fatalf("the heir has %d slots", len(heir.slots))
+				if heir.count != 2 {
+					t.Fatalf("the heir has %d slots", heir.count)
 				}
 				expectBalance(t, r)
 				for range 40 {
@@ -135,8 +135,8 @@ func TestNoEvidenceYet(t *testing.T) {
 	expectBalance(t, r) // a pair's first slot, held by another pair, must not be counted for it
 
 	heirA := openPublisher(t, r, 0)
-	if len(heirA.slots) != 1 {
-		t.Fatalf("an heir without evidence has %d slots", len(heirA.slots))
+	if heirA.count != 1 {
+		t.Fatalf("an heir without evidence has %d slots", heirA.count)
 	}
 	publishAll(t, heirA, seq(10, 40)...) // it works with the other one
 	expectBalance(t, r)
@@ -145,7 +145,7 @@ func TestNoEvidenceYet(t *testing.T) {
 	if got := layout.Pair(atomic.LoadUint64(wordB)); got != layout.Settled(truthB) {
 		t.Fatalf("b's pair is %#x, b owns %d", uint64(got), truthB)
 	}
-	if got := openPublisher(t, r, 0); len(got.slots) != 2 || layout.Pair(atomic.LoadUint64(wordA)) != layout.Settled(truthA) {
+	if got := openPublisher(t, r, 0); got.count != 2 || layout.Pair(atomic.LoadUint64(wordA)) != layout.Settled(truthA) {
 		t.Fatalf("a's pair is %#x, a owns %d", atomic.LoadUint64(wordA), truthA)
 	}
 	expectBalance(t, r)
@@ -168,8 +168,8 @@ func TestOpenPairsAreNoEvidence(t *testing.T) {
 		}
 	}
 	for _, i := range []int{1, 0} {
-		if p := openPublisher(t, r, i); len(p.slots) != 1 || layout.Pair(atomic.LoadUint64(words[i])).IsSettled() {
-			t.Fatalf("without evidence record %d has %d slots, pair %#x", i, len(p.slots), atomic.LoadUint64(words[i]))
+		if p := openPublisher(t, r, i); p.count != 1 || layout.Pair(atomic.LoadUint64(words[i])).IsSettled() {
+			t.Fatalf("without evidence record %d has %d slots, pair %#x", i, p.count, atomic.LoadUint64(words[i]))
 		}
 		expectBalance(t, r)
 	}
@@ -203,8 +203,8 @@ func TestUnsettled(t *testing.T) {
 	}
 	expectBalance(t, r)
 	for _, record := range []int{1, 0} {
-		if p := openPublisher(t, r, record); len(p.slots) != 2 {
-			t.Errorf("record %d has %d slots", record, len(p.slots))
+		if p := openPublisher(t, r, record); p.count != 2 {
+			t.Errorf("record %d has %d slots", record, p.count)
 		}
 	}
 	expectBalance(t, r)
@@ -223,8 +223,8 @@ func TestChainInOneRecord(t *testing.T) {
 	atomic.StoreUint64(r.entry(0), uint64(layout.MakeEntry(uint32(len(pairs)), 0, displaced)))
 	expectBalance(t, r)
 	p := openPublisher(t, r, 0)
-	if len(p.slots) != len(pairs) {
-		t.Errorf("%d of %d pairs are settled", len(p.slots), len(pairs))
+	if int(p.count) != len(pairs) {
+		t.Errorf("%d of %d pairs are settled", p.count, len(pairs))
 	}
 	expectBalance(t, r)
 }
@@ -248,7 +248,7 @@ func TestDeathsAtRandom(t *testing.T) {
 		c := r.Reader(FromNow())
 		value := uint64(0)
 		next := func(p *Publisher) {
-			word := p.pairs[p.turn]
+			word := p.own().pair
 			displaced := r.load(r.Head()).Slot()
 			publish(t, p, value)
 			truth[word] = displaced

@@ -70,6 +70,9 @@ func payloadWord(slot address, off int) *uint64 { return (*uint64)(payloadAt(slo
 // bytesAt returns n bytes at p, which the caller has bounded, with no capacity beyond.
 func bytesAt(p unsafe.Pointer, n int) []byte { return unsafe.Slice((*byte)(p), n) }
 
+// startOf returns the address of b's first byte.
+func startOf(b []byte) address { return unsafe.Pointer(unsafe.SliceData(b)) }
+
 // alignedMemory returns zeroed heap memory aligned to 8 bytes.
 func alignedMemory(size int) []byte {
 	w := make([]uint64, (size+7)/8)

@@ -28,11 +28,20 @@ type Publisher struct {
 	r      *Ring
 	next   uint64 // the next position to try; next-1 was seen filled
 	limit  uint64 // positions from here on need a Rescan first
-	turn   int    // index in slots of the slot to fill next
-	pairs  []*uint64
-	slots  []uint32 // slot of each pair in pairs
+	turn   uint   // index in owned of the slot to fill next
+	count  uint   // of owned slots
+	owned  [maxOwned]owned
 	intent *uint64
 	index  int
+}
+
+// maxOwned is a power of two that is not below layout.MaxOwned, so that a masked index needs no check.
+const maxOwned = 16
+
+// owned is a slot that the record owns, and the record's word that says so.
+type owned struct {
+	slot uint32
+	pair *uint64
 }
 
 // Publisher returns the publisher of record i, whose previous owner, if any, has left or is
@@ -55,10 +64,10 @@ func (r *Ring) Publisher(i int) (*Publisher, error) {
 		if pair.Mine() >= r.total {
 			return nil, corrupt("publisher record %d owns slot %d of %d", i, pair.Mine(), r.total)
 		}
-		p.pairs = append(p.pairs, w)
-		p.slots = append(p.slots, pair.Mine())
+		p.owned[p.count] = owned{pair.Mine(), w}
+		p.count++
 	}
-	if len(p.pairs) == 0 {
+	if p.count == 0 {
 		return nil, ErrUnsettled
 	}
 	p.next = r.Head()
@@ -107,60 +116,106 @@ func (p *Publisher) FillWord(off int, v uint64) {
 	fence.Store(payloadWord(p.slot(), off), v)
 }
 
-func (p *Publisher) slot() address { return p.r.slot(p.slots[p.turn]) }
+func (p *Publisher) own() *owned { return &p.owned[p.turn%maxOwned] }
+
+func (p *Publisher) slot() address { return p.r.slot(p.own().slot) }
 
 // Exchange publishes the filled slot with the given frame header and topic tag. With Done
 // it has position Next()-1. With Limit, nothing is published and the slot keeps what it was filled with:
 // after a [Publisher.Rescan] that made room, call Exchange again.
 func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
-	r, turn := p.r, p.turn
-	mine, pair := p.slots[turn], p.pairs[turn]
-	slot := r.slot(mine)
+	return p.Publish(nil, info, tag)
+}
+
+// Publish is [Publisher.Fill] of a frame that fits the slot, and [Publisher.Exchange]. Without a frame the slot is filled already.
+func (p *Publisher) Publish(frame []byte, info layout.FrameInfo, tag uint32) Status {
+	r, own := p.r, p.own()
+	slot := r.slot(own.slot)
+	if frame != nil {
+		if uint(len(frame)) > uint(r.slotSize)-layout.FrameHeaderSize {
+			panic("ring: frame larger than a slot")
+		}
+		if areFew(len(frame)) {
+			copyFew(slotPayload(slot), startOf(frame), len(frame))
+		} else {
+			copyIn(slotPayload(slot), frame)
+		}
+		fault.At(fault.PublishFilled)
+	}
 	fence.Store(slotInfo(slot), uint64(info))
 	for {
 		pos := p.next
 		if pos >= p.limit {
-			fence.Store(pair, uint64(layout.Settled(mine)))
-			return Limit
+			return own.giveUp(Limit)
 		}
 		e := r.entry(pos & r.mask)
 		w := layout.Entry(atomic.LoadUint64(e))
 		lap := layout.LapOf(pos, r.shift)
-		if ahead := layout.LapsAhead(w.Lap(), lap); ahead != -1 {
-			if ahead < -1 {
-				fence.Store(pair, uint64(layout.Settled(mine)))
-				return Corrupt
+		if w.Lap() != lap-1 {
+			if layout.LapsAhead(w.Lap(), lap) < -1 {
+				return own.giveUp(Corrupt)
 			}
 			p.next = r.headFrom(pos)
 			continue
 		}
-		old := w.Slot()
-		if old >= r.total {
-			fence.Store(pair, uint64(layout.Settled(mine)))
-			return Corrupt
+		if w.Slot() >= r.total {
+			return own.giveUp(Corrupt)
 		}
 		fence.Store(slotPosition(slot), pos)
 		fence.Store(p.intent, pos+1)
 		fault.At(fault.PublishIntended)
-		fence.Store(pair, uint64(layout.InFlight(mine, old)))
+		fence.Store(own.pair, uint64(layout.InFlight(own.slot, w.Slot())))
 		fault.At(fault.PublishInFlight)
-		if atomic.CompareAndSwapUint64(e, uint64(w), uint64(layout.MakeEntry(lap, tag, mine))) {
+		p.next = pos + 1
+		if atomic.CompareAndSwapUint64(e, uint64(w), uint64(layout.MakeEntry(lap, tag, own.slot))) {
 			fault.At(fault.PublishExchanged)
 			fence.Full()
-			fence.Store(pair, uint64(layout.Settled(old)))
+			own.slot = w.Slot()
+			fence.Store(own.pair, uint64(layout.Settled(own.slot)))
 			fault.At(fault.PublishSettled)
-			p.slots[turn] = old
-			p.next = pos + 1
-			if turn++; turn == len(p.slots) {
-				turn = 0
+			if p.turn++; p.turn >= p.count {
+				p.turn = 0
 			}
-			p.turn = turn
 			return Done
 		}
 		// Another publisher has this position now.
 		fault.At(fault.PublishLostRace)
-		p.next = pos + 1
 	}
+}
+
+// PublishRun publishes the first of frames, all with the same info but for their sizes, as many as there are slots to fill at
+// once. It ends before a frame that has no byte or does not fit a slot. With another status than Done, frame n has filled a slot, but could
+// not be exchanged.
+//
+// All slots are filled before the first is exchanged: a locked instruction waits for the stores before it.
+func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n int, st Status) {
+	room := uint(p.r.slotSize) - layout.FrameHeaderSize
+	k, turn := 0, p.turn
+	for ; k < len(frames) && uint(k) < p.count && uint(len(frames[k]))-1 < room; k++ {
+		to := slotPayload(p.r.slot(p.owned[turn%maxOwned].slot))
+		if areFew(len(frames[k])) {
+			copyFew(to, startOf(frames[k]), len(frames[k]))
+		} else {
+			copyIn(to, frames[k])
+		}
+		if turn++; turn >= p.count {
+			turn = 0
+		}
+	}
+	fault.At(fault.PublishFilled)
+	for n < k {
+		if st := p.Exchange(info|layout.FrameInfo(len(frames[n])), tag); st != Done {
+			return n, st
+		}
+		n++
+	}
+	return n, Done
+}
+
+// giveUp ends an attempt that published nothing.
+func (o *owned) giveUp(st Status) Status {
+	fence.Store(o.pair, uint64(layout.Settled(o.slot)))
+	return st
 }
 
 // Rescan looks at the gates and computes how far this publisher may go without looking again. It returns the

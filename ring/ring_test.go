@@ -326,7 +326,7 @@ func TestLimitKeepsSlot(t *testing.T) {
 	info := layout.MakeFrameInfo(48, layout.FlagWhole, 0, 0)
 	for range 3 {
 		// As a lost race leaves it.
-		atomic.StoreUint64(p.pairs[p.turn], uint64(layout.InFlight(p.slots[p.turn], r.load(7).Slot())))
+		atomic.StoreUint64(p.own().pair, uint64(layout.InFlight(p.own().slot, r.load(7).Slot())))
 		if st := p.Exchange(info, 8); st != Limit {
 			t.Fatalf("status %d, want Limit", st)
 		}

@@ -24,3 +24,8 @@ func Full() {}
 
 // Pause tells the processor that this is a loop that waits for another one.
 func Pause()
+
+// PrefetchWrite asks for the cache line at p, to be written soon (PREFETCHW).
+//
+//go:noescape
+func PrefetchWrite(p *uint64)
