@@ -46,6 +46,22 @@ func Quantile(role string, percent float64) Metric {
 	}}
 }
 
+// Each is the median of the samples of one role for one message: each sample is of as many as the worker says by each=.
+func Each(role string) Metric {
+	return Metric{"each", "ns", false, func(t Turn) (float64, error) {
+		r, err := t.of(role)
+		if err != nil {
+			return 0, err
+		}
+		each, err := strconv.ParseFloat(r.Other["each"], 64)
+		if err != nil || each <= 0 {
+			return 0, fmt.Errorf("%s says each=%s", role, r.Other["each"])
+		}
+		median, err := quantile(r.Samples, 50)
+		return median / each, err
+	}}
+}
+
 // CPUPerMessage is the processor time of one role for a message, in nanoseconds.
 func CPUPerMessage(role string) Metric {
 	return Metric{"cpu " + role, "ns", false, func(t Turn) (float64, error) {

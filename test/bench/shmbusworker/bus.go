@@ -7,7 +7,9 @@
 //	slots     messages that the ring holds (4096, or fewer where they would take more than 256 MiB)
 //	slotsize  bytes of a slot; the smallest that holds a message and its header, at most 64 KiB + 64; a smaller one makes fragments
 //	owned, publishers  slots that each publisher owns (2 to 12), and publishers that the bus has room for: the bus's defaults
+//	topics    that the bus has room for
 //	wait      adaptive (default), spin, yield or block: both for messages and for room
+//	policy    reliable (default) or lossy: of subscriptions
 package shmbusworker
 
 import (
@@ -31,6 +33,7 @@ type settings struct {
 	size      int
 	options   []bus.Option // of whoever makes the bus
 	wait      bus.WaitStrategy
+	lossy     bool
 }
 
 func parse(p worker.Params) (settings, error) {
@@ -52,6 +55,15 @@ func parse(p worker.Params) (settings, error) {
 	}
 	if n := p.Int("publishers", 0); n > 0 {
 		s.options = append(s.options, bus.WithPublishers(n))
+	}
+	if n := p.Int("topics", 0); n > 0 {
+		s.options = append(s.options, bus.WithTopics(n))
+	}
+	switch policy := p.String("policy", "reliable"); policy {
+	case "reliable", "lossy":
+		s.lossy = policy == "lossy"
+	default:
+		return s, fmt.Errorf("policy=%s: reliable or lossy is needed", policy)
 	}
 	for _, s.wait = range []bus.WaitStrategy{bus.Adaptive, bus.Block, bus.Yield, bus.Spin} {
 		if s.wait.String() == p.String("wait", "adaptive") {
@@ -95,11 +107,19 @@ func open(p worker.Params, owns bool, publish, subscribe string) (*end, error) {
 		}
 	}
 	if subscribe != "" {
-		if e.sub, err = e.bus.Subscribe(subscribe, bus.Reliable(), bus.WaitWith(s.wait)); err != nil {
+		if e.sub, err = e.bus.Subscribe(subscribe, s.subscription()...); err != nil {
 			return nil, e.fail(err)
 		}
 	}
 	return e, nil
+}
+
+func (s settings) subscription() []bus.SubscribeOption {
+	o := []bus.SubscribeOption{bus.WaitWith(s.wait)}
+	if !s.lossy {
+		o = append(o, bus.Reliable())
+	}
+	return o
 }
 
 func (e *end) fail(err error) error {

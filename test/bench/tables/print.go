@@ -67,13 +67,17 @@ func (r Row) noise() string {
 
 // String formats a figure as a cell.
 func (f Figure) String() string {
-	switch {
-	case f.Skipped != "":
+	if f.Skipped != "" {
 		return "–"
-	case f.Unit == "ratio":
-		return fmt.Sprintf("%s (%s–%s)", significant(f.Median), significant(f.Min), significant(f.Max))
 	}
-	return Quantity(f.Median, f.Unit)
+	text := Quantity(f.Median, f.Unit)
+	if f.Unit == "ratio" {
+		text = fmt.Sprintf("%s (%s–%s)", significant(f.Median), significant(f.Min), significant(f.Max))
+	}
+	if f.Target != nil {
+		text += " " + f.Target.verdict(f.Median, f.Unit)
+	}
+	return text
 }
 
 // Quantity formats a figure with its unit.

@@ -66,3 +66,23 @@ func TestSlotsFor(t *testing.T) {
 		}
 	}
 }
+
+func TestTargets(t *testing.T) {
+	for _, c := range []struct {
+		target Target
+		x      float64
+		unit   string
+		want   string
+	}{
+		{AtMost(4), 3.5, "ns", "3.50 ns ✓≤4.00 ns"},
+		{AtMost(4), 4, "ns", "4.00 ns ✓≤4.00 ns"},
+		{AtMost(4), 4.5, "ns", "4.50 ns ✗≤4.00 ns"},
+		{AtLeast(0.5), 0.75, "ratio", "0.750 (0–0) ✓≥0.500"},
+		{AtLeast(0.5), 0.5, "ratio", "0.500 (0–0) ✓≥0.500"},
+		{AtLeast(0.5), 0.25, "ratio", "0.250 (0–0) ✗≥0.500"},
+	} {
+		if got := (Figure{Median: c.x, Unit: c.unit, Target: &c.target}).String(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}

@@ -33,6 +33,7 @@ type Question struct {
 	Places []host.Place
 	Metric host.Metric
 	Beside []Beside
+	Target map[string]Target                 // by column
 	Times  func(host.Turn) ([]uint32, error) // nanoseconds, where the distribution matters
 }
 
@@ -137,6 +138,11 @@ func (q Question) fill(row *Row, rounds []host.Round, sides []Side, entrant map[
 			return err
 		}
 		row.Figures = append(row.Figures, spread(c.Column, c.Metric.Unit, s))
+	}
+	for i, f := range row.Figures {
+		if t, ok := q.Target[f.Column]; ok {
+			row.Figures[i].Target = &t
+		}
 	}
 	if q.Times == nil {
 		return nil

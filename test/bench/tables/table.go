@@ -59,6 +59,7 @@ type Figure struct {
 	Median  float64 `json:"median"`
 	Min     float64 `json:"min"`
 	Max     float64 `json:"max"`
+	Target  *Target `json:"target,omitempty"`
 	Skipped string  `json:"skipped,omitempty"` // why there is none: this host lacks what it needs
 }
 

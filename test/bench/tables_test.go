@@ -1,0 +1,28 @@
+package main
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"shmbus/test/bench/tables"
+)
+
+// Every table can be made, be the runs as short as they may.
+func TestTables(t *testing.T) {
+	for _, table := range tables.All() {
+		t.Run(table.Name, func(t *testing.T) {
+			b := &tables.Bench{Host: testHost(t), Rounds: 1, Run: time.Millisecond, Log: io.Discard}
+			rows := 0
+			err := table.Rows(t.Context(), b, func(r tables.Row) {
+				rows++
+				if r.Failed == "" && len(r.Figures) == 0 {
+					t.Errorf("%s has no figures", r.Case)
+				}
+			})
+			if err != nil || rows == 0 {
+				t.Errorf("%d rows, %v", rows, err)
+			}
+		})
+	}
+}
