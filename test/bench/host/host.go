@@ -125,7 +125,7 @@ func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, 
 		return nil, err
 	}
 	h.made++
-	s := &Session{Spec: spec, host: h, dir: filepath.Join(h.scratch, strconv.Itoa(h.made))}
+	s := &Session{Spec: spec, Lossy: spec.Params["policy"] == "lossy", host: h, dir: filepath.Join(h.scratch, strconv.Itoa(h.made))}
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return nil, err
 	}

@@ -80,6 +80,18 @@ var CPU = Metric{"cpu", "ns", false, func(t Turn) (float64, error) {
 	return float64(cpu) / float64(n), err
 }}
 
+// Lost is the share of messages that receivers lost, in percent.
+var Lost = Metric{"lost", "%", false, func(t Turn) (float64, error) {
+	var lost, sent uint64
+	for _, r := range t.Results {
+		if partOf(r.Role).receives {
+			lost += r.Lost
+			sent += uint64(r.N)
+		}
+	}
+	return 100 * float64(lost) / float64(max(sent, 1)), nil
+}}
+
 // WakeTime is a percentile of the times from before a publish to after the return of a subscriber that slept, in nanoseconds.
 func WakeTime(percent float64) Metric {
 	return Metric{fmt.Sprintf("p%v", percent), "ns", false, func(t Turn) (float64, error) {

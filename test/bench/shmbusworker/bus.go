@@ -1,15 +1,19 @@
-// Package shmbusworker has the roles of the bus itself, through its public API only: send and recv, ping and pong, and
-// tick and wake, which time how a sleeping subscriber is woken.
+// Package shmbusworker has the roles of the bus itself, through its public API only: send and recv, ping and pong; tick and
+// wake, which time how a sleeping subscriber is woken; fill and skip, which time what passing over messages takes; and asleep, which has
+// subscriptions that nobody publishes to.
 //
-// The worker that receives first makes the bus, in dir, and removes it at the end; all others open it. Parameters beside the
+// The worker that is ready first makes the bus, in dir, and removes it at the end; all others open it. Parameters beside the
 // common ones:
 //
 //	slots     messages that the ring holds (4096, or fewer where they would take more than 256 MiB)
 //	slotsize  bytes of a slot; the smallest that holds a message and its header, at most 64 KiB + 64; a smaller one makes fragments
 //	owned, publishers  slots that each publisher owns (2 to 12), and publishers that the bus has room for: the bus's defaults
-//	topics    that the bus has room for
+//	topics, subscribers  that the bus has room for: the bus's defaults
 //	wait      adaptive (default), spin, yield or block: both for messages and for room
+//	batch     messages of one call, one way (1: a call each)
 //	policy    reliable (default) or lossy: of subscriptions
+//	senders   that a receiver has (1); they are the workers with index= from 0 on
+//	asleep    subscriptions of the role asleep (1)
 package shmbusworker
 
 import (
@@ -34,10 +38,11 @@ type settings struct {
 	options   []bus.Option // of whoever makes the bus
 	wait      bus.WaitStrategy
 	lossy     bool
+	batch     int
 }
 
 func parse(p worker.Params) (settings, error) {
-	s := settings{name: p.String("id", "bench"), dir: p["dir"], size: p.Int("size", 48)}
+	s := settings{name: p.String("id", "bench"), dir: p["dir"], size: p.Int("size", 48), batch: p.Int("batch", 1)}
 	if s.dir == "" {
 		return s, fmt.Errorf("dir=: a folder for the key file is needed")
 	}
@@ -58,6 +63,9 @@ func parse(p worker.Params) (settings, error) {
 	}
 	if n := p.Int("topics", 0); n > 0 {
 		s.options = append(s.options, bus.WithTopics(n))
+	}
+	if n := p.Int("subscribers", 0); n > 0 {
+		s.options = append(s.options, bus.WithSubscribers(n))
 	}
 	switch policy := p.String("policy", "reliable"); policy {
 	case "reliable", "lossy":

@@ -26,7 +26,7 @@ func init() {
 	worker.Register("shmbus", "fill", openFill)
 }
 
-// pair returns the ends of both buses: that of messages, which publishes or subscribes, and that of turns.
+// openTurns returns the ends of both buses: that of messages, where one publishes and the other subscribes, and that of turns.
 func openTurns(p worker.Params, owns bool, publish, subscribe string) (main, turns *end, err error) {
 	p = maps.Clone(p)
 	p["publishers"] = strconv.Itoa(min(p.Int("topics", 100), atATime) + 1)

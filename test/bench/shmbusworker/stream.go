@@ -11,17 +11,31 @@ const topic = "bench"
 func init() {
 	worker.Register("shmbus", "send", func(p worker.Params) (worker.Runner, error) {
 		e, err := open(p, false, topic, "")
+		if err == nil {
+			e.sent = firstOf(p.Int("index", 0))
+		}
 		return sender{e}, err
 	})
 	worker.Register("shmbus", "recv", func(p worker.Params) (worker.Runner, error) {
-		e, err := open(p, true, "", topic)
-		return receiver{e}, err
+		e, err := open(p, p.Int("index", 0) == 0, "", topic)
+		switch senders := p.Int("senders", 1); {
+		case err != nil:
+			return nil, err
+		case e.lossy:
+			return &loser{end: e}, nil
+		case senders > 1:
+			return newMerger(e, senders), nil
+		}
+		return receiver{e}, nil
 	})
 }
 
 type sender struct{ *end }
 
 func (s sender) Run(n int) (worker.Report, error) {
+	if s.batch > 1 {
+		return worker.Report{}, s.runBatches(n)
+	}
 	buf, pub, ctx := s.buf, s.pub, s.ctx
 	for i := s.sent; i < s.sent+uint64(n); i++ {
 		payload.Stamp(buf, i)
@@ -33,9 +47,46 @@ func (s sender) Run(n int) (worker.Report, error) {
 	return worker.Report{}, nil
 }
 
+func (s sender) runBatches(n int) error {
+	frames := make([][]byte, s.batch)
+	for i := range frames {
+		frames[i] = payload.New(s.size)
+	}
+	for end := s.sent + uint64(n); s.sent < end; {
+		k := min(s.batch, int(end-s.sent))
+		for i, f := range frames[:k] {
+			payload.Stamp(f, s.sent+uint64(i))
+		}
+		if _, err := s.pub.PublishBatch(s.ctx, frames[:k]); err != nil {
+			return err
+		}
+		s.sent += uint64(k)
+	}
+	return nil
+}
+
 type receiver struct{ *end }
 
+func (r receiver) runBatches(n int) (worker.Report, error) {
+	messages := make([]bus.Message, r.batch)
+	r.check.Bad = 0
+	for n > 0 {
+		k, err := r.sub.ReceiveBatch(r.ctx, messages[:min(r.batch, n)])
+		if err != nil {
+			return worker.Report{}, err
+		}
+		for i := range messages[:k] {
+			r.check.Take(messages[i].Raw)
+		}
+		n -= k
+	}
+	return worker.Report{Bad: r.check.Bad}, nil
+}
+
 func (r receiver) Run(n int) (worker.Report, error) {
+	if r.batch > 1 {
+		return r.runBatches(n)
+	}
 	var m bus.Message
 	sub, ctx := r.sub, r.ctx
 	check := r.check
