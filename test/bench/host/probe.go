@@ -17,7 +17,7 @@ const (
 	Near Class = "near" // they share a cache
 	Far  Class = "far"
 
-	nearFrom = 110 // ns for the round trip of a cache line
+	nearFrom = 150 // ns for the round trip of a cache line
 	farFrom  = 300
 
 	probeTrips = 8000

@@ -39,7 +39,7 @@ func TestQuantile(t *testing.T) {
 }
 
 func TestClasses(t *testing.T) {
-	for rtt, want := range map[float64]Class{60: SMT, 109.9: SMT, 110: Near, 200: Near, 299: Near, 300: Far, 450: Far} {
+	for rtt, want := range map[float64]Class{60: SMT, 149.9: SMT, 150: Near, 200: Near, 299: Near, 300: Far, 450: Far} {
 		if got := ClassOf(rtt); got != want {
 			t.Errorf("%v ns: %s, want %s", rtt, got, want)
 		}
