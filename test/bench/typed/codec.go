@@ -9,10 +9,10 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// A codec makes bytes of a value and back. Bytes that encode returns are the codec's until its next call.
+// A codec makes bytes of a value and back, by a pointer to it. Bytes that encode returns are the codec's until its next call.
 type codec interface {
-	encode(*Quote) ([]byte, error)
-	decode([]byte, *Quote) error
+	encode(v any) ([]byte, error)
+	decode(b []byte, v any) error
 }
 
 func newCodec(p worker.Params) (codec, error) {
@@ -42,26 +42,34 @@ func newReflected() *reflected {
 	return r
 }
 
-func (r *reflected) encode(q *Quote) ([]byte, error) {
+func (r *reflected) encode(v any) ([]byte, error) {
 	r.out.Reset()
-	err := r.enc.Encode(q)
+	err := r.enc.Encode(v)
 	return r.out.Bytes(), err
 }
 
-func (r *reflected) decode(b []byte, q *Quote) error {
+func (r *reflected) decode(b []byte, v any) error {
 	r.in.Reset(b)
-	return r.dec.Decode(q)
+	return r.dec.Decode(v)
 }
 
+// generated is for a Quote or a Generated.
 type generated struct{ buf []byte }
 
-func (g *generated) encode(q *Quote) (b []byte, err error) {
-	g.buf, err = (*Generated)(q).MarshalMsg(g.buf[:0])
+func asGenerated(v any) *Generated {
+	if q, ok := v.(*Quote); ok {
+		return (*Generated)(q)
+	}
+	return v.(*Generated)
+}
+
+func (g *generated) encode(v any) (b []byte, err error) {
+	g.buf, err = asGenerated(v).MarshalMsg(g.buf[:0])
 	return g.buf, err
 }
 
-func (g *generated) decode(b []byte, q *Quote) error {
-	_, err := (*Generated)(q).UnmarshalMsg(b)
+func (g *generated) decode(b []byte, v any) error {
+	_, err := asGenerated(v).UnmarshalMsg(b)
 	return err
 }
 

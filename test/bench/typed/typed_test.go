@@ -61,3 +61,40 @@ func TestCodecs(t *testing.T) {
 		}
 	}
 }
+
+// Every way brings every value back as it was.
+func TestEncoding(t *testing.T) {
+	for _, role := range []string{"encode", "decode"} {
+		for _, way := range []string{"slot", "copy", "fresh", "reused"} {
+			for _, what := range [][2]string{{"struct", "reflect"}, {"struct", "generated"}, {"map", "reflect"}, {"document", "reflect"}} {
+				t.Run(role+"/"+way+"/"+what[0]+"/"+what[1], func(t *testing.T) {
+					w := linktest.Start(t, linktest.Self("typed-encoding", role, "dir="+t.TempDir(), fmt.Sprintf("id=test-%d", os.Getpid()),
+						"way="+way, "value="+what[0], "codec="+what[1])...)
+					w.Begin(3)
+					if p := w.End(); p["each"] == "" || p["samples"] == "" {
+						t.Error(p)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The values have the sizes that the table says, and fit their slots.
+func TestSubjects(t *testing.T) {
+	for value, want := range map[string][2]int{"struct": {60, 80}, "map": {950, 1100}, "document": {9500, 11000}} {
+		s, err := newSubject(worker.Params{"value": value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := newReflected().encode(s.value)
+		if err != nil || len(b) < want[0] || len(b) > want[1] || len(b) > s.slotSize-16 {
+			t.Errorf("%s: %d bytes, %v", value, len(b), err)
+		}
+	}
+	for _, p := range []worker.Params{{"value": "map", "codec": "generated"}, {"value": "novel"}, {"codec": "none"}} {
+		if _, err := newSubject(p); err == nil {
+			t.Errorf("%v is a subject", p)
+		}
+	}
+}
