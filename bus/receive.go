@@ -148,7 +148,7 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 			s.crossed()
 			s.rest = 0
 			s.bus.beginWait()
-			s.trail.caughtUp(s.stats.Received)
+			s.trail.caughtUp(s.stats.Received, s.wait)
 		}
 		if !s.pause(tries) {
 			if s.passive {

@@ -17,26 +17,37 @@ type trail struct {
 }
 
 const (
-	trailRun = 8  // messages without a pause that make a stream
-	trailMin = 16 // pauses of the first rest: less than a microsecond
-	trailMax = 64
-	tryMin   = 16
-	tryMax   = 1 << 14
+	trailRun  = 8   // messages without a pause that make a stream
+	trailFar  = 128 // messages that are enough for a rest not to grow
+	trailMin  = 16  // pauses of the first rest: less than a microsecond
+	trailSpin = 64  // pauses of the longest rest of those that spin for the sake of latency
+	trailMax  = 256 // and of others: about 10 µs
+	tryMin    = 16
+	tryMax    = 1 << 14
 )
 
 // caughtUp is called when there is nothing to receive, after received messages in all. It may rest.
-func (t *trail) caughtUp(received uint64) {
+func (t *trail) caughtUp(received uint64, wait WaitStrategy) {
+	longest := trailMax
+	switch wait {
+	case Spin:
+		longest = trailSpin
+	case Block:
+		return
+	}
 	run := received - t.seen
 	t.seen = received
-	for range t.next(run) {
+	for range t.next(run, longest) {
 		fence.Pause()
 	}
 }
 
 // next returns for how many pauses to rest after a run of messages.
-func (t *trail) next(run uint64) int {
+func (t *trail) next(run uint64, longest int) int {
 	if run >= trailRun {
-		t.gap = min(max(2*t.gap, trailMin), trailMax)
+		if run < trailFar {
+			t.gap = min(max(2*t.gap, trailMin), longest)
+		}
 		t.single, t.until = 0, tryMin
 		return t.gap
 	}
