@@ -35,6 +35,9 @@ type Publisher struct {
 	index  int
 }
 
+// entriesOfLine is how many entries a cache line of 64 bytes holds.
+const entriesOfLine = 64 / layout.EntrySize
+
 // maxOwned is a power of two that is not below layout.MaxOwned, so that a masked index needs no check.
 const maxOwned = 16
 
@@ -176,11 +179,20 @@ func (p *Publisher) Publish(frame []byte, info layout.FrameInfo, tag uint32) Sta
 			if p.turn++; p.turn >= p.count {
 				p.turn = 0
 			}
+			if p.next%entriesOfLine == 0 {
+				p.fetchAhead()
+			}
 			return Done
 		}
 		// Another publisher has this position now.
 		fault.At(fault.PublishLostRace)
 	}
+}
+
+// fetchAhead has the processor fetch the entries that follow next but one line: a compare-and-swap of an entry that a reader's
+// processor has would wait for it.
+func (p *Publisher) fetchAhead() {
+	fence.PrefetchWrite(p.r.entry((p.next + entriesOfLine) & p.r.mask))
 }
 
 // PublishRun publishes the first of frames, all with the same info but for their sizes, as many as there are slots to fill at

@@ -29,3 +29,8 @@ func Full()
 //
 //go:noescape
 func Pause()
+
+// PrefetchWrite asks for the cache line at p, to be written soon (PRFM PSTL1KEEP).
+//
+//go:noescape
+func PrefetchWrite(p *uint64)

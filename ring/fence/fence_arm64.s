@@ -16,3 +16,9 @@ TEXT ·Full(SB), NOSPLIT, $0-0
 TEXT ·Pause(SB), NOSPLIT, $0-0
 	YIELD
 	RET
+
+// func PrefetchWrite(p *uint64)
+TEXT ·PrefetchWrite(SB), NOSPLIT, $0-8
+	MOVD	p+0(FP), R0
+	PRFM	(R0), PSTL1KEEP
+	RET
