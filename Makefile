@@ -70,11 +70,11 @@ pipe: build ## send a file of LINES JSON lines (default 5000000) through the bus
 	test/pipe.sh $(or $(LINES),5000000)
 
 .PHONY: bench
-bench: $(BIN)/bench ## compare the bus with what the hardware allows and with other ways between processes (ONLY=TABLE,…)
+bench: build $(BIN)/bench ## compare the bus with what the hardware allows and with other ways between processes (ONLY=TABLE,…)
 	@$(BIN)/bench tables $(if $(ONLY),-only $(ONLY))
 
 .PHONY: bench-full
-bench-full: $(BIN)/bench ## the same with more sizes and rounds, and its results in bin/bench.json
+bench-full: build $(BIN)/bench ## the same with more sizes and rounds, and its results in bin/bench.json
 	@$(BIN)/bench tables -full -json $(BIN)/bench.json $(if $(ONLY),-only $(ONLY))
 
 .PHONY: bench-test
@@ -88,7 +88,7 @@ bench-go: ## time publishing and receiving in one process
 .PHONY: $(BIN)/bench
 $(BIN)/bench:
 	@mkdir -p $(BIN)
-	cd test/bench && $(GO) build -o ../../$(BIN)/bench .
+	cd test/bench && $(GO) build -o ../../$(BIN)/bench . && $(GO) build -o ../../$(BIN)/bench-nats ./natsserver
 
 .PHONY: clean
 clean: ## remove what was built

@@ -12,7 +12,7 @@ import (
 )
 
 func init() {
-	worker.Register("nats", "server", StartNATS)
+	worker.Register("nats", "server", BecomeServer)
 	for _, role := range []string{link.Send, link.Recv, link.Ping, link.Pong} {
 		worker.Register("nats", role, func(p worker.Params) (worker.Runner, error) {
 			size := p.Int("size", 48)

@@ -1,47 +1,32 @@
 package library
 
 import (
-	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
-	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
+	"syscall"
 
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
 )
 
-// natsLimit is what the server holds for a client that is slower than those who publish to it.
-const natsLimit = 1 << 30
-
-// natsServer is the server, alone in its process. It does its work between runs and during them; a run asks nothing of it.
-type natsServer struct {
-	*server.Server
-	address string
-}
-
 // natsAddress is the file that says where the server is.
 func natsAddress(p worker.Params) string { return filepath.Join(p["dir"], "nats") }
 
-// StartNATS is the role server. Its options are the defaults, except that it holds more before it gives a slow client up.
-func StartNATS(p worker.Params) (worker.Runner, error) {
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
-		MaxPayload: 8 << 20, MaxPending: natsLimit, WriteDeadline: time.Minute,
-	})
-	if err != nil {
-		return nil, err
+// BecomeServer is the role server: this process becomes bench-nats (see package natsserver).
+func BecomeServer(p worker.Params) (worker.Runner, error) {
+	path := os.Getenv(link.ServerVariable)
+	if path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		path = filepath.Join(filepath.Dir(self), "bench-nats")
 	}
-	s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		return nil, errors.New("the server does not accept connections")
+	if _, err := exec.LookPath(path); err != nil {
+		return nil, fmt.Errorf("%w: there is no bench-nats: %w", worker.ErrSkipped, err)
 	}
-	return &natsServer{s, natsAddress(p)}, link.Post(natsAddress(p), s.ClientURL())
-}
-
-func (s *natsServer) Run(int) (worker.Report, error) { return worker.Report{}, nil }
-
-func (s *natsServer) Close() error {
-	s.Shutdown()
-	return link.Remove(s.address)
+	args := append([]string{path}, os.Args[2:]...) // without "worker"
+	return nil, os.NewSyscallError("execve", syscall.Exec(path, append(args, "address="+natsAddress(p)), os.Environ()))
 }

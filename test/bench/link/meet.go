@@ -16,6 +16,9 @@ import (
 // patience is how long a worker waits for the other end to show up.
 const patience = 20 * time.Second
 
+// ServerVariable is the environment variable with the path of bench-nats, should it not be beside the program.
+const ServerVariable = "SHMBUS_BENCH_NATS"
+
 // Post leaves a text in a file that [Fetch] waits for.
 func Post(path, text string) error {
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {

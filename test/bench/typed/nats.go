@@ -8,7 +8,7 @@ import (
 
 // NATS carries bytes: its own encoded connections are deprecated, and encoding before publishing is what is recommended instead.
 func init() {
-	worker.Register("typed-nats", "server", library.StartNATS)
+	worker.Register("typed-nats", "server", library.BecomeServer)
 	for _, role := range []string{link.Send, link.Recv} {
 		worker.Register("typed-nats", role, func(p worker.Params) (worker.Runner, error) {
 			s, err := newSeries(p)

@@ -7,21 +7,43 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
 )
 
+// A Runner is a *testing.M, or what goes on top of one.
+type Runner interface{ Run() int }
+
 // Main is a TestMain: the test binary is a worker when it is started as one.
-func Main(m *testing.M) {
+func Main(m Runner) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(worker.Main(os.Args[2:], os.Stdin, os.Stdout))
 	}
 	os.Exit(m.Run())
+}
+
+// WithServer is tests of contenders that need bench-nats: it is built for them.
+type WithServer struct{ Runner }
+
+func (w WithServer) Run() int {
+	dir, err := os.MkdirTemp("", "bench-nats-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "bench-nats")
+	if out, err := exec.Command("go", "build", "-o", path, "shmbus/test/bench/natsserver").CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("%v: %s", err, out))
+	}
+	os.Setenv(link.ServerVariable, path)
+	return w.Runner.Run()
 }
 
 // A Worker is a worker process.
