@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -57,11 +59,30 @@ func runTables(ctx context.Context, args []string, stdout, stderr io.Writer) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	b := &tables.Bench{Host: h, Rounds: o.rounds, Run: o.about, Full: o.full, Log: io.Discard}
+	b := &tables.Bench{Host: h, Rounds: o.rounds, Run: o.about, Full: o.full, Idle: o.idle(), Busd: findBusd(), Log: io.Discard}
 	if o.full {
 		b.Log = stderr
 	}
 	return makeTables(ctx, b, chosen, o.json, stdout)
+}
+
+// idle is how long it is watched who does nothing.
+func (o tablesOptions) idle() time.Duration {
+	if o.full {
+		return 10 * time.Second
+	}
+	return 5 * time.Second
+}
+
+// findBusd returns the daemon that was built beside this program, or that of the system, or none.
+func findBusd() string {
+	if self, err := os.Executable(); err == nil {
+		if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), "busd")); err == nil {
+			return path
+		}
+	}
+	path, _ := exec.LookPath("busd")
+	return path
 }
 
 func tableNames() []string {

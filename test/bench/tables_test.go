@@ -2,6 +2,8 @@ package main
 
 import (
 	"io"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,9 +12,13 @@ import (
 
 // Every table can be made, be the runs as short as they may.
 func TestTables(t *testing.T) {
+	busd := filepath.Join(t.TempDir(), "busd")
+	if out, err := exec.Command("go", "build", "-C", "../..", "-o", busd, "./cmd/busd").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	for _, table := range tables.All() {
 		t.Run(table.Name, func(t *testing.T) {
-			b := &tables.Bench{Host: testHost(t), Rounds: 1, Run: time.Millisecond, Log: io.Discard}
+			b := &tables.Bench{Host: testHost(t), Rounds: 1, Run: time.Millisecond, Idle: 10 * time.Millisecond, Busd: busd, Log: io.Discard}
 			rows := 0
 			err := table.Rows(t.Context(), b, func(r tables.Row) {
 				rows++

@@ -15,7 +15,7 @@ func partOf(role string) part {
 		return part{sends: true}
 	case role == "recv", role == "pong", role == "wake":
 		return part{receives: true}
-	case role == server, role == "asleep", role == "fill":
+	case role == server, role == "asleep", role == "fill", role == "daemon":
 		return part{}
 	}
 	return part{true, true}

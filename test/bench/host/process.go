@@ -26,6 +26,9 @@ type process struct {
 	name  string // for errors
 	role  string
 	times int // as many messages as a run is of
+
+	standsFor int // a process that it started
+
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	lines chan string // of its standard output; closed when that ends

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -100,6 +101,7 @@ func (s *Session) result(ctx context.Context, p *process, n int) (Result, error)
 		return r, fmt.Errorf("%s says %q: %w", p.name, rest, err)
 	}
 	r.Role = p.role
+	p.standsFor, _ = strconv.Atoi(r.Other["pid"])
 	if r.N != n {
 		return r, fmt.Errorf("%s did %d where %d were asked for", p.name, r.N, n)
 	}

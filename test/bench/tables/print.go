@@ -97,6 +97,13 @@ func Quantity(x float64, unit string) string {
 			return scaled("GB/s", 1e9)
 		}
 		return scaled("MB/s", 1e6)
+	case "B":
+		if x >= 1<<20 {
+			return scaled("MiB", 1<<20)
+		}
+		return scaled("KiB", 1<<10)
+	case "":
+		return significant(x)
 	case "ns":
 		switch {
 		case x >= 1e6:

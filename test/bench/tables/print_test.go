@@ -50,6 +50,7 @@ func TestQuantity(t *testing.T) {
 	}{
 		{26.54e6, "msgs/s", "26.5 M/s"}, {3870, "msgs/s", "3.87 k/s"}, {12, "msgs/s", "12.0 /s"},
 		{22.2e9, "B/s", "22.2 GB/s"}, {425e6, "B/s", "425 MB/s"},
+		{96 << 10, "B", "96.0 KiB"}, {3 << 19, "B", "1.50 MiB"}, {7, "", "7.00"},
 		{37.7, "ns", "37.7 ns"}, {9735, "ns", "9735 ns"}, {14600, "ns", "14.6 µs"}, {2.5e6, "ns", "2.50 ms"},
 	} {
 		if got := Quantity(c.x, c.unit); got != c.want {

@@ -36,6 +36,8 @@ type Bench struct {
 	Rounds int           // to keep
 	Run    time.Duration // about how long each run takes
 	Full   bool          // more cases
+	Idle   time.Duration // how long it is watched who does nothing
+	Busd   string        // the path of the daemon; empty if there is none
 	Log    io.Writer     // what is going on
 }
 
