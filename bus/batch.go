@@ -19,13 +19,13 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 	fault.At(fault.PublishEntered)
 	for done := 0; ; {
 		if p.held == 0 && !p.stamp {
+			from := p.ring.Next() // no message of the run is before it
 			n, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
 			if n > 0 {
-				p.sent += uint64(n - 1)
-				for _, f := range frames[done : done+n-1] {
-					p.volume += uint64(len(f))
+				for _, f := range frames[done : done+n] {
+					p.count(len(f))
 				}
-				p.published(len(frames[done+n-1]))
+				p.wakeInterested(from)
 				done += n
 			}
 			if st != ring.Done {

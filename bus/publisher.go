@@ -187,17 +187,17 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	}
 	p.count(n)
 	if p.anyAsleep() {
-		p.wakeInterested()
+		p.wakeInterested(p.ring.Next() - 1)
 	}
 	fault.At(fault.PublishDone)
 	p.exit()
 	return nil
 }
 
-// published counts a message and wakes who sleeps and wants it.
+// published counts the message just published and wakes who sleeps and wants it.
 func (p *Publisher) published(n int) {
 	p.count(n)
-	p.wakeInterested()
+	p.wakeInterested(p.ring.Next() - 1)
 	fault.At(fault.PublishDone)
 }
 
@@ -215,9 +215,9 @@ func (p *Publisher) anyAsleep() bool {
 	return atomic.LoadUint64(p.subHigh) > 64 || atomic.LoadUint64(&p.sleepers[0]) != 0
 }
 
-// wakeInterested loads a word of sleepers for every 64 subscriptions that there ever were. The
-// compare-and-swap before it orders the loads behind the exchange.
-func (p *Publisher) wakeInterested() {
+// wakeInterested wakes for messages of this publisher at position from and after it. It loads a word of sleepers for every 64
+// subscriptions that there ever were. The compare-and-swap before it orders the loads behind the exchange.
+func (p *Publisher) wakeInterested(from uint64) {
 	high := (atomic.LoadUint64(p.subHigh) + 63) / 64
 	for i := range p.sleepers {
 		if uint64(i) >= high {
@@ -229,7 +229,7 @@ func (p *Publisher) wakeInterested() {
 		}
 		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && p.seg.anyToWake(i, set) {
 			// Whoever is woken resumes here and not where it fell asleep.
-			p.seg.certify(p.ring.Next()-1, p.ring.Index())
+			p.seg.certify(from, p.ring.Index())
 			p.seg.wakeTopic(int(p.id))
 			return
 		}
@@ -317,7 +317,7 @@ func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
 		fault.At(fault.PublishFragment)
 		// Each fragment wakes, too: a frame may be larger than the ring, and nobody must be
 		// certified past the beginning of it.
-		p.wakeInterested()
+		p.wakeInterested(p.ring.Next() - 1)
 		flags &^= layout.FlagFirst
 	}
 	p.published(len(frame))

@@ -23,7 +23,7 @@ func TestInstructions(t *testing.T) {
 		want     []string
 		inlined  []string // must not be called
 	}{
-		{"(*Publisher).Publish", []string{"LOCK CMPXCHGQ"}, []string{"fence.", "slotInfo", "slotPosition", "layout.", "copyFew"}},
+		{"(*Publisher).Publish", []string{"LOCK CMPXCHGQ"}, []string{"fence.Store", "fence.Full", "slotInfo", "slotPosition", "layout.", "copyFew"}},
 		{"(*Publisher).PublishRun", nil, []string{"copyFew", "layout."}},
 		{"(*Publisher).Fill", nil, []string{"(*Publisher).slot"}},
 		{"(*Publisher).FillWord", nil, []string{"fence.", "(*Publisher).slot"}},
