@@ -28,12 +28,7 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 		if st == ring.Done {
 			fault.At(fault.ReceivePeeked)
 			if !s.in.all && !s.in.wantsTag(e.Tag()) {
-				// The entry was loaded first: if its topic is new, the table's version says so.
-				if s.in.stale(s.seg) {
-					s.in.match(s.bus.topics, s.index)
-				} else {
-					s.skip()
-				}
+				s.skipUnwanted()
 				continue
 			}
 			switch st, err := s.take(e, m, inPlace); st {
@@ -55,9 +50,21 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 	}
 }
 
-// skip passes over a position.
-func (s *Subscription) skip() {
-	s.cur.Skip()
+// skipUnwanted passes over messages with tags that are not wanted, at most up to where skip releases what it has passed over.
+func (s *Subscription) skipUnwanted() {
+	next := s.cur.Next()
+	n := s.cur.Unwanted(&s.in.tags, s.stride+1-next&s.stride)
+	// The entries were loaded first: if a topic is new among them, the table's version says so.
+	if s.in.stale(s.seg) {
+		s.in.match(s.bus.topics, s.index)
+	} else if n > 0 {
+		s.skip(n)
+	}
+}
+
+// skip passes over n positions.
+func (s *Subscription) skip(n uint64) {
+	s.cur.Skip(n)
 	if s.cur.Next()&s.stride == 0 {
 		s.cur.SetNext(s.cur.Next())
 		s.crossed()
@@ -123,7 +130,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		return gone, s.damaged("the record of its topic, %d, is damaged", info.Topic())
 	}
 	if !wanted {
-		s.skip()
+		s.skip(1)
 		return again, nil
 	}
 	flags := info.Flags()

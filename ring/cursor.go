@@ -90,8 +90,8 @@ func (c *Cursor) Advance() {
 	fence.StoreRelease(c.shared, c.next)
 }
 
-// Skip moves to the next position without telling publishers yet: the next Advance or SetNext does.
-func (c *Cursor) Skip() { c.next++ }
+// Skip moves on by n positions without telling publishers yet: the next Advance or SetNext does.
+func (c *Cursor) Skip(n uint64) { c.next += n }
 
 // Unwanted returns how many of the next messages, at most limit, have tags whose bit in wanted is not set. It moves nothing.
 func (c *Cursor) Unwanted(wanted *[1 << 12 / 64]uint64, limit uint64) uint64 {
@@ -105,9 +105,6 @@ func (c *Cursor) Unwanted(wanted *[1 << 12 / 64]uint64, limit uint64) uint64 {
 	}
 	return limit
 }
-
-// SkipTo moves to position, as Skip does.
-func (c *Cursor) SkipTo(position uint64) { c.next = position }
 
 // Await looks up to n times whether there is something to read at Next, or it is lost; most of the times it pauses first.
 func (c *Cursor) Await(n int) bool {

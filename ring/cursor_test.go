@@ -61,7 +61,7 @@ func TestCursorWord(t *testing.T) {
 	for _, tt := range []struct {
 		move         func()
 		next, shared uint64
-	}{{func() { c.Skip() }, 1, 0}, {func() { c.Skip() }, 2, 0}, {c.Advance, 3, 3}, {func() { c.SetNext(7) }, 7, 7}, {c.Skip, 8, 7}, {func() { c.SetNext(c.Next()) }, 8, 8}} {
+	}{{func() { c.Skip(1) }, 1, 0}, {func() { c.Skip(1) }, 2, 0}, {c.Advance, 3, 3}, {func() { c.SetNext(7) }, 7, 7}, {func() { c.Skip(1) }, 8, 7}, {func() { c.SetNext(c.Next()) }, 8, 8}} {
 		tt.move()
 		if got := atomic.LoadUint64(r.subWord(3, layout.SubCursor)); c.Next() != tt.next || got != tt.shared {
 			t.Fatalf("next %d, shared %d; want %d and %d", c.Next(), got, tt.next, tt.shared)
