@@ -25,6 +25,7 @@ const (
 type process struct {
 	name  string // for errors
 	role  string
+	cpus  []int
 	times int // as many messages as a run is of
 
 	standsFor int // a process that it started
@@ -42,6 +43,7 @@ func start(path string, args []string, contender, role string, cpus []int) (*pro
 	p := &process{
 		name:  contender + " " + role,
 		role:  role,
+		cpus:  cpus,
 		cmd:   exec.Command(path, args...),
 		lines: make(chan string, 16),
 		ended: make(chan struct{}),

@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -102,7 +103,10 @@ func Quantity(x float64, unit string) string {
 			return scaled("MiB", 1<<20)
 		}
 		return scaled("KiB", 1<<10)
-	case "":
+	case "": // a number of things
+		if x == math.Trunc(x) {
+			return fmt.Sprintf("%.0f", x)
+		}
 		return significant(x)
 	case "ns":
 		switch {
