@@ -35,12 +35,14 @@ type Publisher struct {
 	sleeper *sleeper
 
 	interest []uint64 // who wants the topic, a bit for each subscriber
-	sleepers []uint64 // who sleeps
-	subHigh  *uint64
-	messages *uint64
-	bytes    *uint64
-	sent     uint64
-	volume   uint64
+	sleepers []uint64 // who sleeps, as many words
+	// The same where there is room for 256 subscriptions, the default: then neither a loop nor a call is needed.
+	interest4, sleepers4 *[4]uint64
+	subHigh              *uint64
+	messages             *uint64
+	bytes                *uint64
+	sent                 uint64
+	volume               uint64
 
 	enc     encoder
 	reserve Reservation
@@ -105,6 +107,9 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	if c.time {
 		p.room -= layout.TimeSize
 		flags |= layout.FlagTime
+	}
+	if len(p.sleepers) == 4 {
+		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
 	}
 	p.whole = layout.MakeFrameInfo(0, flags, uint16(i), p.id)
 	p.enc.init(p)
@@ -186,8 +191,13 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 		}
 	}
 	p.count(n)
-	if p.anyAsleep() {
-		p.wakeInterested(p.ring.Next() - 1)
+	// Does anybody sleep, and want the topic? The compare-and-swap before it orders the loads behind the exchange.
+	if atomic.LoadUint64(&p.sleepers[0]) != 0 || atomic.LoadUint64(p.subHigh) > 64 {
+		s, w := p.sleepers4, p.interest4
+		if s == nil || w == nil || atomic.LoadUint64(&s[0])&atomic.LoadUint64(&w[0])|atomic.LoadUint64(&s[1])&atomic.LoadUint64(&w[1])|
+			atomic.LoadUint64(&s[2])&atomic.LoadUint64(&w[2])|atomic.LoadUint64(&s[3])&atomic.LoadUint64(&w[3]) != 0 {
+			p.wakeInterested(p.ring.Next() - 1)
+		}
 	}
 	fault.At(fault.PublishDone)
 	p.exit()
@@ -207,12 +217,6 @@ func (p *Publisher) count(n int) {
 	fence.Store(p.messages, p.sent)
 	fence.Store(p.bytes, p.volume)
 	fault.At(fault.PublishCounted)
-}
-
-// anyAsleep is false if wakeInterested has nobody to wake: a quick look that is enough where no more than 64 subscriptions
-// have ever been at a time.
-func (p *Publisher) anyAsleep() bool {
-	return atomic.LoadUint64(p.subHigh) > 64 || atomic.LoadUint64(&p.sleepers[0]) != 0
 }
 
 // wakeInterested wakes for messages of this publisher at position from and after it. It loads a word of sleepers for every 64
