@@ -131,7 +131,7 @@ func makeTables(ctx context.Context, b *tables.Bench, chosen []tables.Table, fil
 	all := results{Taken: time.Now().UTC(), Host: machine, Rounds: b.Rounds, Run: b.Run.String()}
 	fmt.Fprintf(stdout, "%s\n", machine)
 	fmt.Fprintf(stdout, "Processors %v. Ratios are medians of %d rounds, lowest and highest in brackets, in which all take turns of about %v.\n", b.Host.CPUs[:2], b.Rounds, b.Run)
-	fmt.Fprintf(stdout, "Class: how far apart the processors are, by a cache line's round trip: smt < 150 ns, near < 300 ns, far. Noise: of shmbus's own figure.\n")
+	fmt.Fprintf(stdout, "Class: how far apart the processors are, by a cache line's round trip: close < 150 ns, near < 300 ns, far. Noise: of shmbus's own figure.\n")
 	var errs []error
 	for _, t := range chosen {
 		var rows []tables.Row

@@ -13,9 +13,9 @@ import (
 type Class string
 
 const (
-	SMT  Class = "smt"  // one core has both
-	Near Class = "near" // they share a cache
-	Far  Class = "far"
+	Close Class = "close" // they share a cache, or are one core
+	Near  Class = "near"
+	Far   Class = "far"
 
 	nearFrom = 150 // ns for the round trip of a cache line
 	farFrom  = 300
@@ -27,7 +27,7 @@ const (
 func ClassOf(rtt float64) Class {
 	switch {
 	case rtt < nearFrom:
-		return SMT
+		return Close
 	case rtt < farFrom:
 		return Near
 	}

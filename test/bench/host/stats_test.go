@@ -39,7 +39,7 @@ func TestQuantile(t *testing.T) {
 }
 
 func TestClasses(t *testing.T) {
-	for rtt, want := range map[float64]Class{60: SMT, 149.9: SMT, 150: Near, 200: Near, 299: Near, 300: Far, 450: Far} {
+	for rtt, want := range map[float64]Class{60: Close, 149.9: Close, 150: Near, 200: Near, 299: Near, 300: Far, 450: Far} {
 		if got := ClassOf(rtt); got != want {
 			t.Errorf("%v ns: %s, want %s", rtt, got, want)
 		}
@@ -54,24 +54,24 @@ var itself = Metric{Of: func(t Turn) (float64, error) { return float64(t.N), nil
 // A ratio is that of figures of the same round: the median of ratios, not the ratio of medians.
 func TestRatioIsOfTheSameRound(t *testing.T) {
 	rounds := []Round{
-		{Turns: []Turn{value(10), value(5)}, Class: SMT},
+		{Turns: []Turn{value(10), value(5)}, Class: Close},
 		{Turns: []Turn{value(100), value(200)}, Class: Far},
-		{Turns: []Turn{value(40), value(10)}, Class: SMT},
-		{Turns: []Turn{value(60), value(20)}, Class: SMT},
+		{Turns: []Turn{value(40), value(10)}, Class: Close},
+		{Turns: []Turn{value(60), value(20)}, Class: Close},
 	}
 	var classes []Class
 	for class, of := range ByClass(rounds) {
 		classes = append(classes, class)
 		ratio, err := Ratio(of, 0, 1, itself)
-		want := map[Class]Spread{SMT: {3, 3, 2, 4}, Far: {1, 0.5, 0.5, 0.5}}[class]
+		want := map[Class]Spread{Close: {3, 3, 2, 4}, Far: {1, 0.5, 0.5, 0.5}}[class]
 		if err != nil || ratio != want {
 			t.Errorf("%s: %+v, %v, want %+v", class, ratio, err, want)
 		}
-		if b, _ := Absolute(of, 1, itself); class == SMT && b != (Spread{3, 10, 5, 20}) {
+		if b, _ := Absolute(of, 1, itself); class == Close && b != (Spread{3, 10, 5, 20}) {
 			t.Errorf("B: %+v", b)
 		}
 	}
-	if !slices.Equal(classes, []Class{SMT, Far}) {
+	if !slices.Equal(classes, []Class{Close, Far}) {
 		t.Errorf("classes %v: that with most rounds first", classes)
 	}
 }
@@ -95,11 +95,11 @@ func TestMixedRoundsAreThrownOut(t *testing.T) {
 		classes      []Class
 		fails        bool
 	}{
-		{"steady", []float64{80}, 3, 0, []Class{SMT, SMT, SMT}, false},
+		{"steady", []float64{80}, 3, 0, []Class{Close, Close, Close}, false},
 		{"moves between A and B", []float64{80, 400}, 3, 1, []Class{Far, Far, Far}, false},
 		{"moves after B", []float64{80, 80, 200}, 3, 1, []Class{Near, Near, Near}, false},
-		{"away and back", []float64{80, 400, 80}, 3, 1, []Class{SMT, SMT, SMT}, false},
-		{"moves between rounds", []float64{80, 80, 80, 400, 400, 400}, 3, 1, []Class{SMT, Far, Far}, false},
+		{"away and back", []float64{80, 400, 80}, 3, 1, []Class{Close, Close, Close}, false},
+		{"moves between rounds", []float64{80, 80, 80, 400, 400, 400}, 3, 1, []Class{Close, Far, Far}, false},
 		{"varies within a class", []float64{310, 420, 380, 305, 450, 390, 330}, 3, 0, []Class{Far, Far, Far}, false},
 		{"never holds still", slices.Repeat([]float64{80, 400}, 20), 0, 7, nil, true},
 	} {

@@ -12,7 +12,7 @@ func TestPrint(t *testing.T) {
 		return Figure{Column: column, Unit: "ratio", Median: median, Min: min, Max: max}
 	}
 	rows := []Row{
-		{Case: "48 B", Class: host.SMT, Rounds: 6, Thrown: 1, Figures: []Figure{
+		{Case: "48 B", Class: host.Close, Rounds: 6, Thrown: 1, Figures: []Figure{
 			ratio("÷ ring", 0.25, 0.2, 0.3), {Column: "shmbus", Unit: "msgs/s", Median: 25e6, Min: 24e6, Max: 26e6},
 		}},
 		{Case: "48 B", Class: host.Far, Rounds: 1, Figures: []Figure{
@@ -29,7 +29,7 @@ func TestPrint(t *testing.T) {
 Title
   note
                             ÷ ring           ÷ memcpy     shmbus    class                noise
-  48 B         0.250 (0.200–0.300)                      25.0 M/s   smt ×6   ±4 %, 1 thrown out
+  48 B         0.250 (0.200–0.300)                      25.0 M/s   close ×6   ±4 %, 1 thrown out
   48 B         0.500 (0.500–0.500)                      9.50 k/s   far ×1                 ±0 %
   1 MiB  FAILED
   2 MiB                          –   12.3 (1.00–100)    1.00 /s   far ×7                 ±0 %
