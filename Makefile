@@ -74,8 +74,9 @@ bench: build $(BIN)/bench ## compare the bus with what the hardware allows and w
 	@$(BIN)/bench tables $(if $(ONLY),-only $(ONLY))
 
 .PHONY: bench-full
-bench-full: build $(BIN)/bench ## the same with more sizes and rounds, and its results in bin/bench.json
+bench-full: build $(BIN)/bench ## the same with more sizes and rounds, and its results in bin/bench.json, charts in bin/plots
 	@$(BIN)/bench tables -full -json $(BIN)/bench.json $(if $(ONLY),-only $(ONLY))
+	@$(BIN)/bench plot $(BIN)/bench.json $(BIN)/plots
 
 .PHONY: bench-test
 bench-test: ## test the benchmarks themselves: that a bus which cheats gets no figure

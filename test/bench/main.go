@@ -2,6 +2,7 @@
 //
 //	bench tables                                              all tables: make bench
 //	bench pair --a shmbus:size=48 --b native/ring:size=48     one against another, in alternation
+//	bench plot RESULT.json FOLDER                             charts of what bench tables --json FILE wrote
 //
 // See README.md in this folder.
 package main
@@ -50,6 +51,7 @@ type verb struct {
 var verbs = []verb{
 	{"tables", "prints all tables, or those of --only", runTables},
 	{"pair", "measures one contender against another", runPair},
+	{"plot", "draws charts of a result file", runPlot},
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
