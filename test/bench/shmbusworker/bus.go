@@ -1,6 +1,6 @@
 // Package shmbusworker has the roles of the bus itself, through its public API only: send and recv, ping and pong; tick and
-// wake, which time how a sleeping subscriber is woken; fill and skip, which time what passing over messages takes; and asleep, which has
-// subscriptions that nobody publishes to.
+// wake, which time how a sleeping subscriber is woken; fill and skip, which time what passing over messages takes; asleep, which has
+// subscriptions that nobody publishes to; steps, whose instructions are counted; and daemon, which starts busd.
 //
 // The worker that is ready first makes the bus, in dir, and removes it at the end; all others open it. Parameters beside the
 // common ones:

@@ -25,7 +25,10 @@ func Print(w io.Writer, t Table, rows []Row) {
 			}
 		}
 	}
-	lines := [][]string{append(header, "class", "noise")}
+	lines := [][]string{header}
+	if slices.ContainsFunc(rows, func(r Row) bool { return r.Rounds > 0 }) {
+		lines[0] = append(header, "class", "noise")
+	}
 	var notes []string
 	for _, r := range rows {
 		line := make([]string, len(header), len(header)+2)
