@@ -18,9 +18,8 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 	defer p.exit()
 	fault.At(fault.PublishEntered)
 	for done := 0; ; {
-		if p.held == 0 && !p.stamp {
-			from := p.ring.Next() // no message of the run is before it
-			n, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
+		if p.held == 0 && p.runs {
+			n, from, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
 			if n > 0 {
 				for _, f := range frames[done : done+n] {
 					p.count(len(f))

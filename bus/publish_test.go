@@ -144,6 +144,28 @@ func TestFrameSizes(t *testing.T) {
 	}
 }
 
+// The largest frame may be smaller than a slot.
+func TestLargestFrameSmallerThanASlot(t *testing.T) {
+	b := newBus(t, WithMaxFrame(100))
+	s := subscribe(t, b, ">")
+	for _, opts := range [][]PublisherOption{nil, {WithTime()}} {
+		p := publisher(t, b, "a", opts...)
+		for name, publish := range map[string]func(f []byte) error{
+			"PublishRaw":   func(f []byte) error { return p.PublishRaw(soon(t), f) },
+			"PublishBatch": func(f []byte) error { _, err := p.PublishBatch(soon(t), [][]byte{f}); return err },
+			"marshaler":    func(f []byte) error { return p.Publish(soon(t), rawMarshaler(f)) },
+			"encoder":      func(f []byte) error { return p.Publish(soon(t), msgpack.RawMessage(f)) },
+		} {
+			require.ErrorIs(t, publish(contents(101, 0)), ErrTooLarge, name)
+			require.NoError(t, publish(contents(100, 0)), name)
+			m, err := s.Next(soon(t))
+			require.NoError(t, err, name)
+			require.Equal(t, contents(100, 0), m.Raw, name)
+		}
+	}
+	require.Zero(t, s.Lag())
+}
+
 type rawMarshaler []byte
 
 func (r rawMarshaler) MarshalMsg(b []byte) ([]byte, error) { return append(b, r...), nil }

@@ -27,7 +27,8 @@ type Publisher struct {
 	topic   string
 	id      uint16
 	tag     uint32
-	room    int // bytes of a frame that fits one slot
+	room    int  // bytes of a frame that fits one slot
+	runs    bool // what fits a slot needs nothing but to be copied there: several slots may be filled at once
 	whole   layout.FrameInfo
 	noWait  bool
 	stamp   bool
@@ -94,7 +95,7 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	p := &Publisher{
 		bus: b, seg: seg, ring: rp,
 		topic: topic, id: uint16(id), tag: layout.TopicTag(layout.TopicHash(topic)),
-		room:   seg.m.Geometry.SlotPayload(),
+		room:   min(seg.m.Geometry.SlotPayload(), seg.m.Geometry.MaxFrame),
 		noWait: c.noWait, stamp: c.time, wait: c.wait,
 		sleeper:  newSleeper(seg.pub(i, layout.PubWake)),
 		interest: seg.interest(id),
@@ -105,12 +106,13 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	}
 	flags := uint8(layout.FlagWhole)
 	if c.time {
-		p.room -= layout.TimeSize
+		p.room = min(p.room, seg.m.Geometry.SlotPayload()-layout.TimeSize)
 		flags |= layout.FlagTime
 	}
 	if len(p.sleepers) == 4 {
 		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
 	}
+	p.runs = !c.time && p.room == seg.m.Geometry.SlotPayload()
 	p.whole = layout.MakeFrameInfo(0, flags, uint16(i), p.id)
 	p.enc.init(p)
 	p.guard.release = func() {

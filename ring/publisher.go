@@ -30,6 +30,7 @@ type Publisher struct {
 	limit  uint64 // positions from here on need a Rescan first
 	turn   uint   // index in owned of the slot to fill next
 	count  uint   // of owned slots
+	run    uint   // how many of them PublishRun fills at once
 	owned  [maxOwned]owned
 	intent *uint64
 	index  int
@@ -73,6 +74,7 @@ func (r *Ring) Publisher(i int) (*Publisher, error) {
 	if p.count == 0 {
 		return nil, ErrUnsettled
 	}
+	p.run = min(p.count, max(runBytes/uint(r.layout.Geometry.SlotSize), 1))
 	p.next = r.Head()
 	p.limit = p.next // the first publish looks at the gates
 	return p, nil
@@ -195,15 +197,18 @@ func (p *Publisher) fetchAhead() {
 	fence.PrefetchWrite(p.r.entry((p.next + entriesOfLine) & p.r.mask))
 }
 
+// runBytes bounds how much PublishRun copies before it publishes anything.
+const runBytes = 64 << 10
+
 // PublishRun publishes the first of frames, all with the same info but for their sizes, as many as there are slots to fill at
-// once. It ends before a frame that has no byte or does not fit a slot. With another status than Done, frame n has filled a slot, but could
-// not be exchanged.
+// once. It ends before a frame that has no byte or does not fit a slot. It returns how many it has published, and the position of the first. With
+// another status than Done, frame n has filled a slot, but could not be exchanged.
 //
 // All slots are filled before the first is exchanged: a locked instruction waits for the stores before it.
-func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n int, st Status) {
+func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n int, first uint64, st Status) {
 	room := uint(p.r.slotSize) - layout.FrameHeaderSize
 	k, turn := 0, p.turn
-	for ; k < len(frames) && uint(k) < p.count && uint(len(frames[k]))-1 < room; k++ {
+	for ; k < len(frames) && uint(k) < p.run && uint(len(frames[k]))-1 < room; k++ {
 		to := slotPayload(p.r.slot(p.owned[turn%maxOwned].slot))
 		if areFew(len(frames[k])) {
 			copyFew(to, startOf(frames[k]), len(frames[k]))
@@ -217,11 +222,14 @@ func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint3
 	fault.At(fault.PublishFilled)
 	for n < k {
 		if st := p.Exchange(info|layout.FrameInfo(len(frames[n])), tag); st != Done {
-			return n, st
+			return n, first, st
+		}
+		if n == 0 {
+			first = p.next - 1
 		}
 		n++
 	}
-	return n, Done
+	return n, first, Done
 }
 
 // giveUp ends an attempt that published nothing.
