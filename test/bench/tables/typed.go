@@ -44,6 +44,7 @@ func typed(ctx context.Context, b *Bench, each func(Row)) error {
 			},
 			Places: b.Host.Stream(),
 			Metric: host.Throughput,
+			Target: map[string]Target{"÷ NATS": AtLeast(5), "÷ Unix socket": AtLeast(3)},
 			Beside: []Beside{
 				{"shmbus", "cpu send", host.CPUPerMessage("send")}, {"shmbus", "cpu recv", host.CPUPerMessage("recv")},
 				{"codec alone", "codec's cpu", host.CPU},
