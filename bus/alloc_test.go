@@ -25,6 +25,18 @@ func TestNoAllocations(t *testing.T) {
 	}{"SAP", 1, 2, 3, []bool{true, false}}
 	var m Message
 	view := func(View) error { return nil }
+	batch, frames, mixed := make([]Message, 20), [][]byte{}, [][]byte{}
+	for i := range 20 {
+		frames = append(frames, raw)
+		mixed = append(mixed, [][]byte{raw, big}[i%2])
+	}
+	receiveBatch := func(n int) {
+		for n > 0 {
+			k, err := s.ReceiveBatch(ctx, batch)
+			require.NoError(t, err)
+			n -= k
+		}
+	}
 	receive := func() { require.NoError(t, s.Receive(ctx, &m)) }
 	for name, f := range map[string]func(){
 		"PublishRaw, Receive": func() { p.PublishRaw(ctx, raw); receive() },
@@ -34,6 +46,8 @@ func TestNoAllocations(t *testing.T) {
 		"fragments":           func() { p.PublishRaw(ctx, big); receive() },
 		"Publish of a struct": func() { p.Publish(ctx, value); receive() },
 		"Reserve":             func() { r, _ := p.Reserve(10); r.Commit(ctx); receive() },
+		"batches":             func() { p.PublishBatch(ctx, frames); receiveBatch(20) },
+		"mixed batches":       func() { p.PublishBatch(ctx, mixed); timed.PublishBatch(ctx, mixed); receiveBatch(40) },
 		"skipping":            func() { p.PublishRaw(ctx, raw); receive(); filtered.TryNext() },
 	} {
 		for range 100 {

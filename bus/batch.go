@@ -50,45 +50,75 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 	}
 }
 
-// ReceiveBatch receives into messages as many as there are, waiting for the first until ctx ends, and returns how many. Their Raw
-// slices are valid until the next call on the subscription. With an error it returns 0: a loss behind some messages is
-// reported by the next call.
+// batchBytes is how much ReceiveBatch takes at a time, if it is more than one message.
+const batchBytes = 1 << 20
+
+// ReceiveBatch receives into messages as many as there are, up to 1 MiB of them, waiting for the first until ctx ends, and returns how
+// many. Their Raw slices are valid until the next call on the subscription. With an error it returns 0: what went wrong behind some
+// messages is reported by the next call. A message that took several slots is the last of its batch.
 func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (int, error) {
 	if len(messages) == 0 {
 		return 0, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return 0, err // Receive looks at it now and then, as if each call were for one message
+	}
 	if err := s.Receive(ctx, &messages[0]); err != nil {
 		return 0, err
 	}
-	if s.held != nil && len(messages[0].Raw) > 0 && sameStart(messages[0].Raw, s.held.buf) {
-		return 1, nil // it was put together in a buffer that the next of its kind gets
-	}
-	if !s.enter() {
+	if s.assembled(&messages[0]) || !s.enter() {
 		return 1, nil // closed just now: the next call says so
 	}
-	defer s.exit()
-	room := (len(s.buf) + 7) &^ 7
-	if len(s.batch) < (len(messages)-1)*room {
-		s.batch = make([]byte, (len(messages)-1)*room)
+	n := 1 + s.more(messages[1:])
+	s.exit()
+	return n, nil
+}
+
+// assembled reports whether a message was put together from fragments, in a buffer that the next one may get.
+func (s *Subscription) assembled(m *Message) bool { return !sameStart(m.Raw, s.buf) }
+
+// more receives what is there behind the first message of a batch, one behind the other into the batch's buffer.
+func (s *Subscription) more(messages []Message) (n int) {
+	room := len(s.buf)
+	if size := min(len(messages)*room, max(batchBytes, room)); len(s.batch) < size {
+		s.batch = make([]byte, size)
 	}
-	n, at, total := 1, s.cur.Next(), 0
-	for off := 0; n < len(messages); n++ {
-		size, ok := s.cur.Take(s.like.Like, s.batch[off:off+len(s.buf)])
+	alike, total := 0, 0
+	for rest := s.batch; n < len(messages) && len(rest) >= room; n++ {
+		m, at := &messages[n], s.cur.Next()
+		size, ok := s.cur.Take(s.like.Like, rest[:room])
 		if !ok {
-			break
+			first := s.buf
+			s.buf = rest[:room:room]
+			st, err := s.look(m, false)
+			last := st == got && s.assembled(m)
+			s.buf = first
+			if err != nil {
+				s.due, s.like = err, unlike // like nothing: the next call does not get past it
+			}
+			if last {
+				n++
+			}
+			if last || st != got {
+				break
+			}
+			m.Raw = m.Raw[:len(m.Raw):len(m.Raw)]
+			rest = rest[(len(m.Raw)+7)&^7:]
+			continue
 		}
-		s.like.message(&messages[n], at, s.batch[off:off+size])
-		off += (size + 7) &^ 7
+		s.like.message(m, at, rest[:size:size])
+		rest = rest[(size+7)&^7:]
+		alike++
 		total += size
-		if at++; at&s.stride == 0 {
+		if (at+1)&s.stride == 0 {
 			s.crossed()
 		}
 	}
-	if n > 1 {
+	if alike > 0 {
 		fault.At(fault.ReceiveTaken)
-		s.stats.Received += uint64(n - 2)
+		s.stats.Received += uint64(alike - 1)
 		s.stats.Bytes += uint64(total)
 		s.count(0)
 	}
-	return n, nil
+	return n
 }

@@ -35,23 +35,32 @@ func TestDamagedMessages(t *testing.T) {
 		"no room for its time":    {"no room for its time", func(b *Bus, slot int) { or(b.seg.word(slot+8), layout.FlagTime<<24) }},
 	} {
 		for way, receive := range map[string]func(ctx context.Context, s *Subscription) error{
-			"Next":    func(ctx context.Context, s *Subscription) error { _, err := s.Next(ctx); return err },
+			"Next": func(ctx context.Context, s *Subscription) error { _, err := s.Next(ctx); return err },
+			"ReceiveBatch": func(ctx context.Context, s *Subscription) error {
+				_, err := s.ReceiveBatch(ctx, make([]Message, 1))
+				return err
+			},
 			"TryNext": func(_ context.Context, s *Subscription) error { _, err := s.TryNext(); return err },
 			"Read":    func(ctx context.Context, s *Subscription) error { return s.Read(ctx, func(View) error { return nil }) },
 		} {
-			t.Run(name+"/"+way, func(t *testing.T) {
-				b := newBus(t, WithSlots(8))
-				s, p := subscribe(t, b, "a.>"), publisher(t, b, "a.b")
-				for range 2 {
-					require.NoError(t, p.PublishRaw(soon(t), []byte("x")))
-				}
-				c.damage(b, slotOf(b, 0))
-				err := receive(soon(t), s)
-				require.ErrorIs(t, err, ErrCorrupt)
-				require.ErrorContains(t, err, c.says)
-				require.NoError(t, receive(soon(t), s))
-				require.Equal(t, uint64(1), s.Stats().Lost)
-			})
+			for _, at := range []int{0, 1, 2} { // the first message, and those that are like one before
+				t.Run(fmt.Sprintf("%s/%s/%d", name, way, at), func(t *testing.T) {
+					b := newBus(t, WithSlots(8))
+					s, p := subscribe(t, b, "a.>"), publisher(t, b, "a.b")
+					for range at + 2 {
+						require.NoError(t, p.PublishRaw(soon(t), []byte("x")))
+					}
+					c.damage(b, slotOf(b, at))
+					for range at {
+						require.NoError(t, receive(soon(t), s))
+					}
+					err := receive(soon(t), s)
+					require.ErrorIs(t, err, ErrCorrupt)
+					require.ErrorContains(t, err, c.says)
+					require.NoError(t, receive(soon(t), s))
+					require.Equal(t, uint64(1), s.Stats().Lost)
+				})
+			}
 		}
 	}
 }

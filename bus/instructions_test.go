@@ -20,9 +20,10 @@ func TestNoLockedInstructions(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	locked := regexp.MustCompile(`\t(LOCK|XCHG\w*|[LMS]FENCE|XADD\w*)\b.*`)
 	for _, f := range []string{
-		"(*Publisher).PublishRaw", "(*Publisher).published", "(*Publisher).wakeInterested", "(*Publisher).publishFilled",
+		"(*Publisher).PublishRaw", "(*Publisher).PublishBatch", "(*Publisher).published", "(*Publisher).wakeInterested", "(*Publisher).publishFilled",
 		"(*guard).enter", "(*guard).exit",
 		"(*Subscription).Next", "(*Subscription).Receive", "(*Subscription).TryNext", "(*Subscription).Read",
+		"(*Subscription).ReceiveBatch", "(*Subscription).more", "(*Subscription).takeAlike", "(*Subscription).receive",
 		"(*Subscription).look", "(*Subscription).take", "(*Subscription).advance", "(*Subscription).skip", "(*Subscription).count",
 		"(*Subscription).crossed", "(*segment).wakeBlocked", "(*interest).topic",
 	} {

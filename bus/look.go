@@ -87,11 +87,14 @@ func (s *Subscription) crossed() {
 }
 
 // A likeness is what messages have in common that come one after the other: whole, without a time, from one
-// publisher, on one topic that is wanted. The zero likeness is that of no message.
+// publisher, on one topic that is wanted.
 type likeness struct {
 	ring.Like
 	topic string
 }
+
+// unlike is the likeness of no message: no kind has so many bits.
+var unlike = likeness{Like: ring.Like{Kind: ^layout.FrameKind(0)}}
 
 func (l *likeness) message(m *Message, position uint64, raw []byte) {
 	// One by one: a composite would be built elsewhere and copied in other units than it was built, which the processor
@@ -150,7 +153,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		payload = m.cutTime(payload)
 	}
 	m.Raw = payload
-	if flags == layout.FlagWhole && !s.frag.pending() {
+	if flags == layout.FlagWhole {
 		s.like = likeness{ring.Like{Tag: e.Tag(), Kind: info.Kind()}, name}
 	}
 	if inPlace {
@@ -181,7 +184,7 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	if st := s.cur.Valid(e, info); st != ring.Done {
 		return s.unreadable(e, st)
 	}
-	s.like = likeness{}
+	s.like = unlike // the next whole message of its publisher ends the frame
 	a, owed := s.frag.add(s.cur.Next(), info, prefix, data)
 	s.advance()
 	if a != nil {
@@ -263,8 +266,13 @@ func (s *Subscription) lapped() error {
 	loss := LossError{From: from, To: to, Count: to - from}
 	s.countLoss(loss.Count)
 	if s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted {
-		s.over = &EvictedError{loss}
-		return s.over
+		return s.end(loss)
 	}
 	return &loss
+}
+
+// end ends a subscription that was cut off.
+func (s *Subscription) end(loss LossError) error {
+	s.over, s.like = &EvictedError{loss}, unlike
+	return s.over
 }

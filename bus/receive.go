@@ -17,6 +17,11 @@ func (s *Subscription) begin() error {
 		s.exit()
 		return s.over
 	}
+	if err := s.due; err != nil {
+		s.due = nil
+		s.exit()
+		return err
+	}
 	fault.At(fault.ReceiveEntered)
 	return nil
 }
@@ -136,8 +141,7 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 			return ErrRemoved
 		case s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted:
 			next := s.cur.Next() // nothing before it was lost
-			s.over = &EvictedError{LossError{From: next, To: next}}
-			return s.over
+			return s.end(LossError{From: next, To: next})
 		}
 		if tries%ctxEvery == 1 {
 			if err := ctx.Err(); err != nil {

@@ -25,6 +25,7 @@ type Subscription struct {
 	passive  bool // of an observer: no record, no semaphore, no word in the segment
 	rest     time.Duration
 	over     error // why the subscription ended
+	due      error // what the next call is to say
 	wait     WaitStrategy
 	like     likeness
 	trail    trail
@@ -98,7 +99,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	reliable := c.policy != layout.PolicyLossy
 	fault.At(fault.SubscribeFilled)
 	s := &Subscription{
-		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait,
+		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait, like: unlike,
 		cur:     b.ring.Join(i, from, reliable),
 		frag:    newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
 		sleeper: newSleeper(seg.sub(i, layout.SubWake)),
