@@ -118,6 +118,73 @@ func ExamplePublisher_Reserve() {
 	// Output: camera: 92 01 02
 }
 
+func ExamplePublisher_PublishBatch() {
+	defer private()()
+	b, err := bus.Create("readings")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer bus.Remove("readings")
+	defer b.Close()
+	s, _ := b.Subscribe("sensor.7", bus.Reliable())
+	p, _ := b.Publisher("sensor.7")
+	ctx := context.Background()
+
+	// Each frame is a message of its own: here small msgpack integers, which take one byte.
+	n, err := p.PublishBatch(ctx, [][]byte{{20}, {21}, {23}})
+	fmt.Println(n, err)
+	for range n {
+		m, _ := s.Next(ctx)
+		var celsius int
+		m.Decode(&celsius)
+		fmt.Println(m.Position, celsius)
+	}
+	// Output:
+	// 3 <nil>
+	// 0 20
+	// 1 21
+	// 2 23
+}
+
+func ExampleSubscription_ReceiveBatch() {
+	defer private()()
+	b, err := bus.Create("log")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer bus.Remove("log")
+	defer b.Close()
+	s, _ := b.Subscribe("log.>", bus.Reliable())
+	ctx := context.Background()
+	for i, topic := range []string{"log.web", "log.web", "log.db", "log.web", "log.db"} {
+		p, _ := b.Publisher(topic)
+		p.Publish(ctx, i)
+		p.Close()
+	}
+
+	messages := make([]bus.Message, 3) // for the next calls, too
+	for range 2 {
+		n, err := s.ReceiveBatch(ctx, messages)
+		if err != nil {
+			log.Fatal(err) // or, where it is a *bus.LossError, go on
+		}
+		fmt.Println(n, "at once")
+		for _, m := range messages[:n] {
+			var i int
+			m.Decode(&i)
+			fmt.Println(m.Topic, i)
+		}
+	}
+	// Output:
+	// 3 at once
+	// log.web 0
+	// log.web 1
+	// log.db 2
+	// 2 at once
+	// log.web 3
+	// log.db 4
+}
+
 func ExampleReceive() {
 	defer private()()
 	b, err := bus.Create("typed")
