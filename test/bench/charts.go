@@ -117,8 +117,10 @@ func plain(n int) string { return fmt.Sprint(n) }
 func bySize(r results) namedChart {
 	rows, class := r.rowsOf("oneway")
 	number := func(row tables.Row, key string) float64 { v, _ := row.Params[key].(float64); return v }
-	whole := func(row tables.Row) bool { return number(row, "slotsize") > number(row, "size") }
-	fragments := func(row tables.Row) bool { return !whole(row) }
+	single := func(row tables.Row) bool { return number(row, "batch") <= 1 }
+	whole := func(row tables.Row) bool { return number(row, "slotsize") > number(row, "size") && single(row) }
+	fragments := func(row tables.Row) bool { return number(row, "slotsize") <= number(row, "size") }
+	batches := func(row tables.Row) bool { return !single(row) }
 	c := plot.Chart{
 		Title: "One way, by the size of messages", Subtitle: r.subtitle(class),
 		X: every(counts("size of a message", tables.Bytes), 2), Y: rate,
@@ -128,6 +130,7 @@ func bySize(r results) namedChart {
 	c.Series = with(c.Series, "memcpy alone", colors["memcpy"], false, column(rows, "size", "memcpy", whole))
 	c.Series = with(c.Series, "shmbus", colors["shmbus"], false, column(rows, "size", "shmbus", whole))
 	c.Series = with(c.Series, "shmbus, fragments", colors["shmbus"], true, column(rows, "size", "shmbus", fragments))
+	c.Series = with(c.Series, "shmbus, batches of 64", "#56B4E9", true, column(rows, "size", "shmbus", batches))
 	c.Series = with(c.Series, "pipe", colors["pipe"], false, column(rows, "size", "pipe", whole))
 	return namedChart{"throughput-by-size", c}
 }
