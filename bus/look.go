@@ -29,6 +29,9 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 			fault.At(fault.ReceivePeeked)
 			if !s.in.all && !s.in.wantsTag(e.Tag()) {
 				s.skipUnwanted()
+				if !inPlace && s.takeAlike(m) {
+					return got, nil
+				}
 				continue
 			}
 			switch st, err := s.take(e, m, inPlace); st {
