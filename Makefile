@@ -79,8 +79,10 @@ bench-full: build $(BIN)/bench ## the same with more sizes and rounds, and its r
 	@$(BIN)/bench plot $(BIN)/bench.json $(BIN)/plots
 
 .PHONY: bench-test
-bench-test: ## test the benchmarks themselves: that a bus which cheats gets no figure
+bench-test: $(BIN)/bench ## test the benchmarks themselves: that a bus which cheats gets no figure
 	cd test/bench && test -z "$$(gofmt -l .)" && $(GO) vet ./... && $(GO) test -p 1 ./...
+	@cp test/bench/typed/generated_msgp.go $(BIN)/generated_msgp.go.was
+	cd test/bench && $(GO) generate ./typed && cmp typed/generated_msgp.go ../../$(BIN)/generated_msgp.go.was
 
 .PHONY: bench-go
 bench-go: ## time publishing and receiving in one process
