@@ -93,7 +93,7 @@ func WithDaemon() Option { return func(c *config) { c.daemon = true } }
 type WaitStrategy uint8
 
 const (
-	// Adaptive spins for a few microseconds, yields a few times, then sleeps. The default.
+	// Adaptive spins for some ten microseconds, yields a few times, then sleeps. The default.
 	Adaptive WaitStrategy = iota
 	// Block sleeps at once: the least processor time.
 	Block
