@@ -14,6 +14,7 @@ func TestNoAllocations(t *testing.T) {
 	p, c := openPublisher(t, r, 0), r.Join(0, FromNow(), true)
 	payload := make([]byte, 48)
 	buf := make([]byte, 48)
+	frames := [][]byte{payload, payload, payload}
 	info := layout.MakeFrameInfo(len(payload), layout.FlagWhole, 0, 0)
 	exchange := func() {
 		for p.Exchange(info, 1) != Done {
@@ -32,6 +33,20 @@ func TestNoAllocations(t *testing.T) {
 		"FillWord":      func() { p.FillWord(8, 1); exchange(); read() },
 		"FillUnaligned": func() { p.FillUnaligned(3, payload[:9]); exchange(); read() },
 		"Payload":       func() { b := p.Payload(); copy(b, payload); p.CommitPayload(b); exchange(); read() },
+		"PublishRun, Take": func() {
+			n, _, st := p.PublishRun(frames, info&^48, 1)
+			for ; st != Done; st = p.Exchange(info, 1) {
+				if n++; n > len(frames) {
+					t.Fatal(st)
+				}
+				p.Rescan()
+			}
+			for range n {
+				if _, ok := c.Take(Like{Tag: 1, Kind: info.Kind()}, buf); !ok {
+					t.Fatal("not taken")
+				}
+			}
+		},
 		"View": func() {
 			exchange()
 			e, _ := c.Peek()

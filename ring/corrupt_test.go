@@ -55,7 +55,8 @@ func FuzzCorruptMemory(f *testing.F) {
 		f.Fatal(err)
 	}
 	word := func(offset int) uint16 { return uint16(offset / 8) }
-	play := []byte{1, 0, 3, 2, 0, 3, 1, 1, 20, 2, 0, 9, 3, 0, 0, 2, 1, 9, 4, 0, 0, 5, 0, 0, 6, 0, 0, 7, 0, 0, 8, 0, 0, 9, 0, 0, 10, 1, 1, 1, 0, 9, 2, 0, 20}
+	play := []byte{1, 0, 3, 2, 0, 3, 1, 1, 20, 2, 0, 9, 3, 0, 0, 2, 1, 9, 4, 0, 0, 5, 0, 0, 6, 0, 0, 7, 0, 0, 8, 0, 0, 9, 0, 0, 10, 1, 1, 1, 0, 9, 2, 0, 20,
+		11, 8, 40, 12, 48, 9, 13, 40, 8, 11, 9, 7, 12, 49, 9, 13, 63, 247}
 	f.Add(play)
 	for _, v := range []uint64{0, 1, 1<<64 - 1, 1 << 63, 1<<63 - 1, 1 << 31, 1<<32 - 1, 0xfffff, 0x1_000fffff, 0x2_00000000, 0x80000000_00000003} {
 		for _, off := range []int{
@@ -74,7 +75,7 @@ func FuzzCorruptMemory(f *testing.F) {
 		pubs := [2]*Publisher{openPublisher(t, r, 0), openPublisher(t, r, 1)}
 		cursors := [2]*Cursor{r.Join(0, FromNow(), false), r.Join(1, FromOldest(), true)}
 		for len(program) >= 3 {
-			op, a, b := program[0]%11, program[1], program[2]
+			op, a, b := program[0]%14, program[1], program[2]
 			program = program[3:]
 			p, c := pubs[a&1], cursors[a&1]
 			switch op {
@@ -138,6 +139,31 @@ func FuzzCorruptMemory(f *testing.F) {
 			case 9:
 				p.Rescan()
 				p.Slowest()
+			case 11:
+				frames := [][]byte{make([]byte, b%64), make([]byte, 48), make([]byte, 9), make([]byte, 8)}
+				n, _, st := p.PublishRun(frames[:a>>1%5], layout.MakeFrameInfo(0, layout.FlagWhole, uint16(a&1), 0), uint32(b))
+				if n > 2 || st != Done && st != Limit && st != Corrupt {
+					t.Fatalf("%d of a run, status %d", n, st)
+				}
+				if st == Limit {
+					p.Rescan()
+				}
+			case 12:
+				for range b % 32 {
+					e, _ := c.Peek()
+					info, _, _ := c.View(e)
+					buf := make([]byte, a%64)
+					before := c.Next()
+					n, ok := c.Take(Like{e.Tag(), info.Kind()}, buf)
+					if n > len(buf) || n > 48 || (c.Next() == before+1) != ok {
+						t.Fatalf("%d bytes of %d taken: %v, the cursor moved from %d to %d", n, len(buf), ok, before, c.Next())
+					}
+				}
+			case 13:
+				c.Unwanted(&[1 << 12 / 64]uint64{}, uint64(a))
+				c.Await(int(b))
+				e, _ := c.Peek()
+				c.Copy(e, int(int8(b)), make([]byte, a%64))
 			case 10:
 				c.SetNext(uint64(a)<<(b%64) - uint64(b))
 				c.CaughtUp()

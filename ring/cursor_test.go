@@ -319,6 +319,36 @@ func TestAgainstModel(t *testing.T) {
 					value++
 				}
 			},
+			"publish a run": func(t *rapid.T) {
+				p := pubs[rapid.IntRange(0, records-1).Draw(t, "publisher")]
+				var frames [][]byte
+				for i := range rapid.IntRange(0, 6).Draw(t, "frames") {
+					frames = append(frames, make([]byte, 48))
+					message((*[48]byte)(frames[i]), uint64(i)<<40|value) // all with one tag
+				}
+				room, before := floor()+n-head(), head()
+				got, first, st := p.PublishRun(frames, layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0), uint32(value))
+				if got > 0 && first != before || uint64(got) > room || st == Done && uint(got) != min(uint(len(frames)), p.count) {
+					t.Fatalf("%d of %d from %d on, status %d; head %d, room for %d", got, len(frames), first, st, before, room)
+				}
+				if st == Limit {
+					if who, _ := p.Rescan(); who < 0 {
+						st = p.Exchange(layout.MakeFrameInfo(48, layout.FlagWhole, 0, 0), uint32(value))
+						got++
+					} else if room != uint64(got) {
+						t.Fatalf("%d published, full at %d, room for %d", got, before, room)
+					} else {
+						st = Done
+					}
+				}
+				if st != Done {
+					t.Fatalf("status %d", st)
+				}
+				for i := range got {
+					log = append(log, uint64(i)<<40|value)
+				}
+				value++
+			},
 			"join": func(t *rapid.T) {
 				if len(readers) == 8 {
 					t.Skip("enough")

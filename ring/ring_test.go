@@ -64,14 +64,23 @@ func parse(b []byte) (uint64, bool) {
 	return v, string(want[:]) == string(b)
 }
 
-// publish publishes value, waiting at gates, and returns its position.
+// publish publishes value, waiting at gates, and returns its position. It takes the ways there are in turn.
 func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 	var buf [48]byte
 	message(&buf, value)
-	p.Fill(0, buf[:])
 	info := layout.MakeFrameInfo(len(buf), layout.FlagWhole, uint16(p.Index()), 0)
-	for {
-		switch st := p.Exchange(info, uint32(value)); st {
+	var st Status
+	switch value % 3 {
+	case 0:
+		p.Fill(0, buf[:])
+		st = p.Exchange(info, uint32(value))
+	case 1:
+		st = p.Publish(buf[:], info, uint32(value))
+	case 2:
+		_, _, st = p.PublishRun([][]byte{buf[:]}, info&^(1<<24-1), uint32(value))
+	}
+	for ; ; st = p.Exchange(info, uint32(value)) {
+		switch st {
 		case Done:
 			return p.Next() - 1
 		case Limit:
@@ -94,13 +103,22 @@ func publishAll(tb rapid.TB, p *Publisher, values ...uint64) {
 	}
 }
 
-// take reads the message at the cursor: Done with its value, or Empty, or Lapped.
+// take reads the message at the cursor: Done with its value, or Empty, or Lapped. It takes the ways there are in turn.
 func take(tb rapid.TB, c *Cursor) (uint64, Status) {
 	e, st := c.Peek()
 	if st != Done {
 		return 0, st
 	}
 	var buf [48]byte
+	if info, _, st := c.View(e); st == Done && c.Next()%2 == 0 {
+		if n, ok := c.Take(Like{Tag: e.Tag(), Kind: info.Kind()}, buf[:]); ok {
+			v, whole := parse(buf[:n])
+			if !whole || e.Tag() != uint32(v)&0xfff {
+				tb.Errorf("torn message at %d: entry %#x payload %x", c.Next()-1, uint64(e), buf)
+			}
+			return v, Done
+		}
+	}
 	info, n, st := c.Read(e, buf[:])
 	if st != Done {
 		if st == Corrupt {

@@ -31,7 +31,7 @@ func init() {
 	}
 }
 
-// steppedChild runs one operation between two stops, again and again: "exchange", "join" or "rescan".
+// steppedChild runs one operation between two stops, again and again: "exchange", "run", "join" or "rescan".
 func steppedChild() {
 	file, operation, _ := strings.Cut(os.Getenv(steppedEnv), ":")
 	r, mem, err := mapRing(file)
@@ -65,6 +65,18 @@ func steppedChild() {
 		}
 		stop()
 	}
+	if operation == "run" {
+		var second [48]byte
+		message(&second, 7777+1<<12) // with the same tag
+		frames := [][]byte{buf[:], second[:]}
+		stop()
+		n, _, st := p.PublishRun(frames, info&^48, 7777)
+		stop()
+		if n != 2 || st != Done {
+			panic(st)
+		}
+		return
+	}
 	stop()
 	st := p.Exchange(info, 7777)
 	stop()
@@ -91,7 +103,7 @@ func mapRing(file string) (*Ring, []byte, error) {
 	return r, mem, err
 }
 
-// TestKilledAtEachInstruction runs Exchange in another process one machine instruction at a time. It holds that the
+// TestKilledAtEachInstruction runs Exchange, and a run of two, in another process one machine instruction at a time. It holds that the
 // stores come in the order that the package comment promises, and that after each of them a death
 // would lose nothing and hand out no slot twice.
 func TestKilledAtEachInstruction(t *testing.T) {
@@ -117,38 +129,43 @@ func TestKilledAtEachInstruction(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			file, r := steppedRing(t)
-			m, mem := r.Layout(), r.base
-			r.FormatAt(tt.start)
-			tt.setup(t, r)
-			head := r.Head()
+		for operation, values := range map[string][]uint64{"exchange": {7777}, "run": {7777, 7777 + 1<<12}} {
+			t.Run(tt.name+"/"+operation, func(t *testing.T) { killAtEachInstruction(t, tt.start, tt.setup, operation, values) })
+		}
+	}
+}
 
-			var order []string
-			var before []byte
-			stepThrough(t, file, func() {
-				if before == nil {
-					// A store that changes nothing would not be seen.
-					for _, pair := range pubPairs(r, 0) {
-						atomic.StoreUint64(slotInfo(r.slot(pair.Mine())), ^uint64(0))
-						atomic.StoreUint64(slotPosition(r.slot(pair.Mine())), ^uint64(0))
-					}
-				}
-				if before != nil && slices.Equal(before, mem) {
-					return
-				}
-				if before != nil {
-					order = append(order, changed(t, r, before, mem)...)
-				}
-				before = slices.Clone(mem)
-				survive(t, m, mem, head)
-			})
-			// The entry is the only thing that others act on; the rest has its place before or behind it.
-			want := []string{"info", "position", "intent", "in flight", "entry", "settled"}
-			if !slices.Equal(order, want) {
-				t.Errorf("the stores come in the order %q, want %q", order, want)
+func killAtEachInstruction(t *testing.T, start uint64, setup func(*testing.T, *Ring), operation string, values []uint64) {
+	file, r := steppedRing(t)
+	m, mem := r.Layout(), r.base
+	r.FormatAt(start)
+	setup(t, r)
+	head := r.Head()
+
+	var order []string
+	var before []byte
+	stepThrough(t, file, operation, func() {
+		if before == nil {
+			// A store that changes nothing would not be seen.
+			for _, pair := range pubPairs(r, 0) {
+				atomic.StoreUint64(slotInfo(r.slot(pair.Mine())), ^uint64(0))
+				atomic.StoreUint64(slotPosition(r.slot(pair.Mine())), ^uint64(0))
 			}
-		})
+		}
+		if before != nil && slices.Equal(before, mem) {
+			return
+		}
+		if before != nil {
+			order = append(order, changed(t, r, before, mem)...)
+		}
+		before = slices.Clone(mem)
+		survive(t, m, mem, head, values)
+	})
+	// The entry is the only thing that others act on; the rest has its place before or behind it.
+	want := slices.Repeat([]string{"info", "position", "intent", "in flight", "entry", "settled"}, len(values))
+	order = slices.DeleteFunc(order, func(s string) bool { return s == "payload" })
+	if !slices.Equal(order, want) {
+		t.Errorf("the stores come in the order %q, want %q", order, want)
 	}
 }
 
@@ -227,9 +244,9 @@ func (c *tracee) step() bool {
 }
 
 // stepThrough calls look before each instruction between the child's two stops.
-func stepThrough(t *testing.T, file string, look func()) {
+func stepThrough(t *testing.T, file, operation string, look func()) {
 	t.Helper()
-	c := trace(t, file, "exchange")
+	c := trace(t, file, operation)
 	for look(); !t.Failed() && !c.step(); look() {
 	}
 	look()
@@ -394,6 +411,8 @@ func changed(t *testing.T, r *Ring, before, after []byte) []string {
 			name = "position"
 		case off >= m.Slots.Offset && (off-m.Slots.Offset)%m.Slots.Stride == layout.FrameInfoOffset:
 			name = "info"
+		case off >= m.Slots.Offset:
+			name = "payload"
 		case pub == layout.PubIntent:
 			name = "intent"
 		case pub >= layout.PubOwned && pub < layout.PubOwned+8*layout.MaxOwned:
@@ -407,8 +426,8 @@ func changed(t *testing.T, r *Ring, before, after []byte) []string {
 	return names
 }
 
-// survive holds that the publisher of record 0 may die with the memory as it is.
-func survive(t *testing.T, m layout.Map, mem []byte, head uint64) {
+// survive holds that the publisher of record 0 may die with the memory as it is: what it has published of values since head is there.
+func survive(t *testing.T, m layout.Map, mem []byte, head uint64, values []uint64) {
 	t.Helper()
 	dead := alignedMemory(len(mem))
 	copy(dead, mem)
@@ -417,14 +436,12 @@ func survive(t *testing.T, m layout.Map, mem []byte, head uint64) {
 		t.Fatal(err)
 	}
 	expectBalance(t, r)
-	published := r.Head() == head+1
-	if !published && r.Head() != head {
+	published := r.Head() - head
+	if published > uint64(len(values)) {
 		t.Fatalf("head %d, it was %d", r.Head(), head)
 	}
 	c := r.Reader(From(head))
-	if published {
-		expect(t, c, 7777)
-	}
+	expect(t, c, values[:published]...)
 	expectStatus(t, c, Empty)
 	for round := range 4 {
 		for i := range steppedGeometry.Publishers {
