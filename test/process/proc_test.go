@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,15 +45,19 @@ func allThreads(pid int, want string) bool {
 	return len(dirs) > 0
 }
 
-// ticks returns the processor time of a process in clock ticks, of 10 ms usually.
-func ticks(pid int) int {
-	f := statFields(fmt.Sprintf("/proc/%d/stat", pid))
-	if len(f) < 13 {
-		return -1
+// processorTime returns how long the threads of a process have run. The scheduler counts it to the nanosecond; the ticks of
+// /proc/PID/stat are samples, and two of five short looks may be hit by one.
+func processorTime(pid int) (ran time.Duration) {
+	for _, task := range tasks(pid) {
+		b, err := os.ReadFile(task + "/schedstat")
+		if err != nil {
+			continue
+		}
+		nanoseconds, _, _ := strings.Cut(string(b), " ")
+		n, _ := strconv.ParseInt(nanoseconds, 10, 64)
+		ran += time.Duration(n)
 	}
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return user + system
+	return ran
 }
 
 // currentCall returns the system call that a thread is in, with its arguments, and -1 if it is in none.
