@@ -162,6 +162,35 @@ func TestFragmentIsNoMessage(t *testing.T) {
 	}
 }
 
+// Of a frame of which the rest was lost, the beginning is reported as lost before the next message of its publisher, though that is
+// like the one before the frame.
+func TestBrokenFrameBeforeAlike(t *testing.T) {
+	for way, receive := range receivers {
+		t.Run(way, func(t *testing.T) {
+			b := newBus(t, WithSlots(64), WithSlotSize(64))
+			s, p := subscribe(t, b, ">"), publisher(t, b, "a")
+			require.NoError(t, p.PublishRaw(soon(t), frame(0)))
+			_, err := s.Next(soon(t))
+			require.NoError(t, err)
+			p.ring.FillWord(0, 100)
+			require.NoError(t, p.exchangeSlow(soon(t), layout.MakeFrameInfo(48, layout.FlagFirst, p.whole.Publisher(), p.id)))
+			_, err = s.TryNext()
+			require.ErrorIs(t, err, ErrEmpty)
+			_, err = p.PublishBatch(soon(t), numbered(2, 70))
+			require.NoError(t, err)
+			for _, want := range []LossError{{From: 2, To: 8, Count: 6}, {From: 1, To: 8, Count: 1}} {
+				var loss *LossError
+				_, err := receive(t, s)
+				require.ErrorAs(t, err, &loss)
+				require.Equal(t, want, *loss)
+			}
+			m, err := receive(t, s)
+			require.NoError(t, err)
+			require.Equal(t, uint64(8), number(m))
+		})
+	}
+}
+
 // A frame that its publisher has given up, and that nobody ends, costs others nothing: their messages are still taken the short way.
 func TestAlikeBesideABrokenFrame(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))

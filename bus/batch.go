@@ -55,7 +55,7 @@ const batchBytes = 1 << 20
 
 // ReceiveBatch receives into messages as many as there are, up to 1 MiB of them, waiting for the first until ctx ends, and returns how
 // many. Their Raw slices are valid until the next call on the subscription. With an error it returns 0: what went wrong behind some
-// messages is reported by the next call. A message that took several slots is the last of its batch.
+// messages is reported by the next call. Behind the first, a message that took several slots is the last of its batch.
 func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (int, error) {
 	if len(messages) == 0 {
 		return 0, nil
@@ -66,7 +66,7 @@ func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (in
 	if err := s.Receive(ctx, &messages[0]); err != nil {
 		return 0, err
 	}
-	if s.assembled(&messages[0]) || !s.enter() {
+	if !s.enter() {
 		return 1, nil // closed just now: the next call says so
 	}
 	n := 1 + s.more(messages[1:])
@@ -74,7 +74,7 @@ func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (in
 	return n, nil
 }
 
-// assembled reports whether a message was put together from fragments, in a buffer that the next one may get.
+// assembled reports whether a message was put together from fragments, in a buffer that the next but one may get.
 func (s *Subscription) assembled(m *Message) bool { return !sameStart(m.Raw, s.buf) }
 
 // more receives what is there behind the first message of a batch, one behind the other into the batch's buffer.

@@ -73,6 +73,46 @@ func TestFramesAreNotMixedAfterSeveralLosses(t *testing.T) {
 	require.Equal(t, debt{from: 0, count: 3}, owed)
 }
 
+// What a frame says of itself bounds what is kept of it, whatever its fragments bring.
+func TestFrameLongerThanItSays(t *testing.T) {
+	c := newCollector(1 << 10)
+	for _, tt := range []struct {
+		name  string
+		total uint32
+		sizes []int // of the fragments
+		most  int   // bytes kept
+		whole bool
+	}{
+		{"as it says", 24, []int{8, 8, 8}, 24, true},
+		{"one byte more", 24, []int{8, 8, 9}, 24, false},
+		{"more and more", 24, []int{8, 8, 8, 8, 8, 8}, 24, false},
+		{"less", 24, []int{8, 8, 7}, 24, false},
+		{"the first alone", 4, []int{8, 8}, 8, false},
+		{"more than a bus takes", 1<<10 + 1, []int{512, 512, 1}, 0, false},
+		{"as much as 32 bits say", 1<<32 - 1, []int{8, 8}, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var whole *assembly
+			for i, n := range tt.sizes {
+				b := binary.LittleEndian.AppendUint64(nil, uint64(i)<<32|uint64(tt.total))
+				var flags uint8
+				if i == 0 {
+					flags |= layout.FlagFirst
+				}
+				if i == len(tt.sizes)-1 {
+					flags |= layout.FlagLast
+				}
+				whole, _ = addFragment(&c, uint64(i), layout.MakeFrameInfo(8+n, flags, 3, 0), append(b, make([]byte, n)...))
+				if a := c.open[3]; a != nil {
+					require.LessOrEqual(t, len(a.buf), tt.most)
+				}
+			}
+			require.Equal(t, tt.whole, whole != nil)
+			require.Empty(t, c.open)
+		})
+	}
+}
+
 // addFragment adds a fragment as a subscription does.
 func addFragment(c *collector, position uint64, info layout.FrameInfo, payload []byte) (*assembly, debt) {
 	prefix := binary.LittleEndian.Uint64(payload)

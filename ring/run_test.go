@@ -165,6 +165,9 @@ func TestTake(t *testing.T) {
 		{"a slot that there is not", func(r *Ring) {
 			atomic.StoreUint64(r.entry((r.Head()-1)&r.mask), uint64(layout.MakeEntry(r.load(r.Head()-1).Lap(), 5, r.total)))
 		}, 48, false},
+		{"a slot far away", func(r *Ring) {
+			atomic.StoreUint64(r.entry((r.Head()-1)&r.mask), uint64(layout.MakeEntry(r.load(r.Head()-1).Lap(), 5, 1<<20-1)))
+		}, 48, false},
 		{"the slot has another position", func(r *Ring) { atomic.AddUint64(slotPosition(slot(r)), 8) }, 48, false},
 		{"the slot is of a time 2^32 laps ago", func(r *Ring) { atomic.AddUint64(slotPosition(slot(r)), ^uint64(8<<32-1)) }, 48, false},
 		{"lapped", func(r *Ring) { publishAll(t, openPublisher(t, r, 1), seq(0, 8)...) }, 48, false},
@@ -181,7 +184,7 @@ func TestTake(t *testing.T) {
 		for _, size := range []int{0, 1, 7, 8, 9, 15, 16, 17, 40, 47, 48} {
 			for _, start := range starts {
 				t.Run(fmt.Sprintf("%s/%d bytes/%s", tt.name, size, start.name), func(t *testing.T) {
-					r := newRing(t, geometry(8, 2, 2))
+					r := fencedRing(t, geometry(8, 2, 2)) // an access outside ends the test
 					r.FormatAt(start.at)
 					c, p := r.Join(7, FromNow(), false), openPublisher(t, r, 0)
 					frame := filler(size, 1)
@@ -241,6 +244,7 @@ func TestUnwanted(t *testing.T) {
 			{"no further than asked", []uint32{1, 2, 3}, 0, false, 0},
 			{"up to one that is wanted", []uint32{1, 70, 3}, 8, false, 1},
 			{"the first is wanted", []uint32{70, 1}, 8, false, 0},
+			{"neighbours of those that are", []uint32{69, 71, 4094}, 8, false, 3},
 			{"the largest tag", []uint32{1, 4095, 1}, 8, false, 1},
 			{"a lap", []uint32{1, 1, 1, 1, 1, 1, 1, 1}, 100, false, 8},
 			{"lapped", []uint32{1, 1, 1}, 8, true, 0},

@@ -31,7 +31,7 @@ func init() {
 	}
 }
 
-// steppedChild runs one operation between two stops, again and again: "exchange", "run", "join" or "rescan".
+// steppedChild runs one operation between two stops, again and again: "exchange", "run", "join", "take" or "rescan".
 func steppedChild() {
 	file, operation, _ := strings.Cut(os.Getenv(steppedEnv), ":")
 	r, mem, err := mapRing(file)
@@ -48,6 +48,20 @@ func steppedChild() {
 			stop()
 			r.OpenGate(0, r.Gate(0), layout.GateOpen)
 		}
+	}
+	for operation == "take" {
+		stop()
+		c := r.Reader(From(atomic.LoadUint64(r.subWord(0, layout.SubCursor))))
+		var buf [48]byte
+		n, ok := c.Take(steppedLike, buf[:])
+		outcome := uint64(0)
+		if v, whole := parse(buf[:n]); whole {
+			outcome = v
+		} else if ok {
+			outcome = ^uint64(0) // torn
+		}
+		atomic.StoreUint64(r.subWord(0, layout.SubReceived), outcome)
+		stop()
 	}
 	p, err := r.Publisher(0)
 	if err != nil {
@@ -329,6 +343,61 @@ func steppedRing(t *testing.T) (file string, r *Ring) {
 	t.Cleanup(func() { syscall.Munmap(mem) })
 	r.Format()
 	return file, r
+}
+
+// steppedLike is what the reader of TestTakeStoppedAnywhere expects.
+var steppedLike = Like{Tag: 7777 & 0xfff, Kind: layout.MakeFrameInfo(0, layout.FlagWhole, 1, 0).Kind()}
+
+// TestTakeStoppedAnywhere stops a reader between any two instructions of Take, while a publisher displaces the message and is in the
+// middle of filling its slot with another one, or has published that. Whatever the reader says then, it is not what was never there.
+func TestTakeStoppedAnywhere(t *testing.T) {
+	for _, filling := range []bool{false, true} {
+		t.Run(fmt.Sprintf("filling=%v", filling), func(t *testing.T) {
+			file, r := steppedRing(t)
+			p := openPublisher(t, r, 1)
+			value := uint64(7777)
+			next := func() {
+				value += 1 << 12 // with the same tag
+				publish(t, p, value)
+			}
+			at, want, taken, refused := uint64(0), uint64(0), 0, 0
+			begin := func() {
+				next()
+				at, want = p.Next()-1, value
+				atomic.StoreUint64(r.subWord(0, layout.SubCursor), at)
+			}
+			begin()
+			interfere(t, file, "take", (*Cursor).Take, func() {
+				slot := r.load(at).Slot()
+				for range r.Slots() {
+					next()
+				}
+				for p.own().slot != slot {
+					next()
+				}
+				if !filling {
+					next()
+					return
+				}
+				var other [48]byte
+				message(&other, 1)
+				p.Fill(0, other[:])
+			}, func() {
+				switch got := atomic.LoadUint64(r.subWord(0, layout.SubReceived)); got {
+				case want:
+					taken++
+				case 0:
+					refused++
+				default:
+					t.Fatalf("the message at %d is %#x, the reader has %#x", at, want, got)
+				}
+				begin()
+			})
+			if taken == 0 || refused == 0 {
+				t.Errorf("%d times taken, %d times not", taken, refused)
+			}
+		})
+	}
 }
 
 // exhaust publishes as much as p may, but no more than n messages.
