@@ -13,20 +13,33 @@ import (
 // out of a stop. Others go on meanwhile, all that is received is whole and in order, and in the end every
 // slot and every record is there.
 func TestPublishersKilledAtRandom(t *testing.T) {
-	const rounds, victims = 240, 3
+	for _, tt := range []struct {
+		name          string
+		batch, rounds int
+	}{
+		{"one by one", 0, 240},
+		{"in batches", 20, 120},
+		{"in batches larger than the ring", 200, 60},
+	} {
+		t.Run(tt.name, func(t *testing.T) { killPublishersAtRandom(t, tt.batch, tt.rounds) })
+	}
+}
+
+func killPublishersAtRandom(t *testing.T, batch, rounds int) {
+	const victims = 3
 	rnd := newRand(t)
 	b := newBus(t, creation{Slots: 64, SlotSize: 64, Publishers: 6})
-	reader := job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}, Single: true, Min: 16, Max: 48}
+	reader := job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}, Single: true, Min: 16, Max: 48, Batch: batch}
 	reliable := reader
 	reliable.Policy, reliable.Every = "reliable", true
-	survivor := job{Role: "publish", Bus: busName, ID: 9999, Topic: "crash", Auto: true, Min: 16, Max: 48, Wait: bus.Block}
+	survivor := job{Role: "publish", Bus: busName, ID: 9999, Topic: "crash", Auto: true, Min: 16, Max: 48, Wait: bus.Block, Batch: batch}
 	subs := startAll(t, reliable, reader)
 	others := startAll(t, survivor)[0]
 
 	id := 0
 	spawn := func() *worker {
 		id++
-		return start(t, job{Role: "publish", Bus: busName, ID: id, Topic: "crash", Auto: true, Min: 16, Max: 48, Wait: bus.WaitStrategy(id % 4)})
+		return start(t, job{Role: "publish", Bus: busName, ID: id, Topic: "crash", Auto: true, Min: 16, Max: 48, Wait: bus.WaitStrategy(id % 4), Batch: batch})
 	}
 	var alive [victims]*worker
 	for i := range alive {
@@ -99,7 +112,7 @@ func TestPublishersStoppedAtRandom(t *testing.T) {
 	sub := startAll(t, job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}, Policy: "reliable", Single: true, Every: true, Min: 16, Max: 48})[0]
 	var jobs []job
 	for i := range publishers {
-		jobs = append(jobs, job{Role: "publish", Bus: busName, ID: i, Topic: "stop", Auto: true, Min: 16, Max: 48, Wait: bus.WaitStrategy(i)})
+		jobs = append(jobs, job{Role: "publish", Bus: busName, ID: i, Topic: "stop", Auto: true, Min: 16, Max: 48, Wait: bus.WaitStrategy(i), Batch: 10 * i})
 	}
 	pubs := startAll(t, jobs...)
 	for k := range rounds {

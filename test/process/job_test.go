@@ -24,6 +24,8 @@ type job struct {
 	Bus  string
 	Auto bool // do not wait for the order "go"
 
+	Batch int // messages published or received with one call, if more than one
+
 	// of publishers
 	ID       int    // last word of the topic
 	Topic    string // the words before it

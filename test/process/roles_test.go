@@ -42,12 +42,13 @@ func publishRole(c *child) {
 	c.await("go")
 	var seq uint64
 	for (c.Count == 0 || seq < c.Count) && !c.halt.Load() {
-		if err := c.publish(p, seq); c.ctx.Err() != nil {
+		n, err := c.publishSome(p, seq)
+		if c.ctx.Err() != nil {
 			return
 		} else if err != nil {
 			c.fault("publish: %v", err)
 		}
-		seq++
+		seq += n
 		if c.Pace > 0 {
 			time.Sleep(c.Pace)
 		}
@@ -77,6 +78,28 @@ func (c *child) publish(p *bus.Publisher, seq uint64) error {
 	return p.PublishRaw(c.ctx, b)
 }
 
+// publishSome publishes message seq, or a batch that begins with it, and returns how many that were.
+func (c *child) publishSome(p *bus.Publisher, seq uint64) (uint64, error) {
+	if c.Batch <= 1 {
+		return 1, c.publish(p, seq)
+	}
+	k := uint64(c.Batch)
+	if c.Count > seq {
+		k = min(k, c.Count-seq)
+	}
+	var frames [][]byte
+	for i := range k {
+		b := make([]byte, sizeOf(c.ID, seq+i, c.Min, c.Max))
+		fillFrame(b, c.ID, seq+i)
+		frames = append(frames, b)
+	}
+	n, err := p.PublishBatch(c.ctx, frames)
+	if err == nil && n != len(frames) {
+		err = fmt.Errorf("%d of %d were published", n, len(frames))
+	}
+	return uint64(n), err
+}
+
 // subscribeRole reads and checks until it is told to exit. It reports at each message on endTopic.
 func subscribeRole(c *child) {
 	b := c.open()
@@ -85,22 +108,30 @@ func subscribeRole(c *child) {
 	l := newLedger(c.job, s.Position())
 	c.say(report{Event: "ready", Position: s.Position()})
 	c.await("go")
-	var m bus.Message
+	batch := make([]bus.Message, max(c.Batch, 1))
+	receive := func() (int, error) {
+		if c.Batch > 1 {
+			return s.ReceiveBatch(c.ctx, batch)
+		}
+		return 1, s.Receive(c.ctx, &batch[0])
+	}
 	for {
-		err := s.Receive(c.ctx, &m)
+		n, err := receive()
 		var loss *bus.LossError
 		var evicted *bus.EvictedError
 		switch {
 		case err == nil:
-			if err := l.take(&m); err != nil {
-				c.fault("%v", err)
-			}
-			if m.Topic == endTopic {
-				c.say(l.report("end"))
+			for i := range batch[:n] {
+				m := &batch[i]
+				if err := l.take(m); err != nil {
+					c.fault("%v", err)
+				}
+				if m.Topic == endTopic {
+					c.say(l.report("end"))
+				}
 			}
 		case errors.As(err, &evicted):
-			again := s.Receive(c.ctx, &m)
-			if !errors.Is(again, bus.ErrEvicted) {
+			if _, again := receive(); !errors.Is(again, bus.ErrEvicted) {
 				c.fault("after an eviction: %v", again)
 			}
 			r := l.report("evicted")

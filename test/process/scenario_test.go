@@ -28,15 +28,24 @@ type scenario struct {
 	others     func(*stage, string) // what others can do after an action with the bus that it is about
 	anyDeaths  bool                 // others die, too
 	only       []string             // actions; nil: all
+	also       []fault.Point        // at which its victims are struck though those of another scenario are
 	before     func(*stage)
 	around     func(*stage, *struck) (stop func())
 }
 
 var scenarios = []*scenario{
 	{name: "publish", role: "publish"},
+	{name: "publish in batches", role: "batch", job: job{Batch: 40}, also: []fault.Point{
+		fault.PublishEntered, fault.PublishFilled, fault.PublishIntended, fault.PublishInFlight, fault.PublishExchanged, fault.PublishSettled,
+		fault.PublishCounted, fault.PublishFragment, fault.PublishDone, fault.RoomLooked,
+		fault.WakeClaimed, fault.WakePosted, fault.WakeNotified, fault.CertifyLooked, fault.CertifyMoved, fault.CertifyWoken, fault.CertifyDone,
+	}},
 	{name: "publish, while others do", role: "contend"},
 	{name: "receive, reliably", role: "receive", job: job{Patterns: []string{">"}, Policy: "reliable"}, only: []string{"kill", "stall"}},
 	{name: "receive, until evicted", role: "receive", job: job{Patterns: []string{">"}, Policy: "evict", Patience: 20 * time.Millisecond}, only: []string{"stop"}},
+	{name: "receive in batches", role: "collect", job: job{Patterns: []string{">"}, Policy: "reliable", Batch: 30}, only: []string{"kill", "stall"}, also: []fault.Point{
+		fault.ReceiveEntered, fault.ReceivePeeked, fault.ReceiveCopied, fault.ReceiveTaken, fault.SleepPosition, fault.SleepCursor, fault.SleepOver,
+	}},
 	{name: "wait for room", role: "room"},
 	{name: "take over from the dead", role: "adopt", alone: true, anyDeaths: true, before: killInFlight},
 	{name: "wait at the gates of the dead", role: "contend", alone: true, anyDeaths: true, around: killOthers},

@@ -12,17 +12,25 @@ import (
 	"shmbus/bus"
 )
 
-// stepRole publishes: between the marks 1 and 2 one message.
+// stepRole publishes: between the marks 1 and 2 one message, or a batch.
 func stepRole(c *child) {
 	b := c.open()
 	p := c.publisher(b)
 	for seq := range c.Count {
 		c.check(c.publish(p, seq))
 	}
-	frame := make([]byte, c.Max)
-	fillFrame(frame, c.ID, c.Count)
+	var frames [][]byte
+	for i := range max(c.Batch, 1) {
+		frames = append(frames, make([]byte, c.Max))
+		fillFrame(frames[i], c.ID, c.Count+uint64(i))
+	}
+	var err error
 	mark(1)
-	err := p.PublishRaw(c.ctx, frame)
+	if c.Batch > 1 {
+		_, err = p.PublishBatch(c.ctx, frames)
+	} else {
+		err = p.PublishRaw(c.ctx, frames[0])
+	}
 	mark(2)
 	c.check(err)
 	c.check(b.Close())
@@ -53,6 +61,7 @@ func TestStoppedAtEveryInstruction(t *testing.T) {
 		{"the first message, to a sleeper", job{Min: 40, Max: 40}},
 		{"a further message, to a sleeper", job{Min: 40, Max: 40, Count: 3}},
 		{"a message of three slots, to a sleeper", job{Min: 100, Max: 100, Count: 1}},
+		{"a batch, to a sleeper", job{Min: 40, Max: 40, Count: 1, Batch: 5}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBus(t, creation{Slots: 32, SlotSize: 64, Publishers: 4, Clients: 8})
@@ -99,8 +108,9 @@ func TestStoppedAtEveryInstruction(t *testing.T) {
 			j := tt.j
 			j.Role, j.Bus, j.ID, j.Topic = "step", busName, 1, "step"
 			slots := uint64(b.Geometry().Fragments(j.Max))
+			messages := uint64(max(j.Batch, 1))
 			steps := countSteps(t, j)
-			for range j.Count + 1 {
+			for range j.Count + messages {
 				next(-1)
 			}
 			survivor := newFeed(t, b, "step", 2, 48)
@@ -122,13 +132,17 @@ func TestStoppedAtEveryInstruction(t *testing.T) {
 				}
 				fate := k / stride % 3
 				fates[fate]++
-				whole := func() bool { return snapshot(t, b).Head-before == slots }
-				expected := whole()
+				whole := (snapshot(t, b).Head - before) / slots // messages
+				expect := func(from, to uint64) {
+					for i := from; i < to; i++ {
+						require.Equal(t, item{"step.1", j.Count + i}, next(k))
+					}
+				}
 				if fate > 0 {
 					// The others go round the ring meanwhile.
-					if expected {
+					if whole > 0 {
 						survivor.publish(ctx, 1)
-						require.Equal(t, item{"step.1", j.Count}, next(k))
+						expect(0, whole)
 						require.Equal(t, item{"step.2", survivor.next - 1}, next(k))
 					}
 					for range 80 {
@@ -138,18 +152,16 @@ func TestStoppedAtEveryInstruction(t *testing.T) {
 				}
 				if fate == 2 {
 					tr.release()
-					if !expected {
-						require.Equal(t, item{"step.1", j.Count}, next(k))
-					}
-					expected = true
+					expect(whole, messages)
+					whole = messages
 				} else {
 					unix.Kill(tr.pid, unix.SIGKILL)
-					if fate == 0 && expected {
-						require.Equal(t, item{"step.1", j.Count}, next(k))
+					if fate == 0 {
+						expect(0, whole)
 					}
 				}
 				tr.end()
-				if expected {
+				if whole > 0 {
 					published++
 				}
 				survivor.publish(ctx, 1)

@@ -24,8 +24,10 @@ func init() {
 	roles["casualty"] = casualtyRole
 	for name, f := range map[string]func(*victim){
 		"victim publish": (*victim).publish,
+		"victim batch":   (*victim).batch,
 		"victim contend": (*victim).contend,
 		"victim receive": (*victim).receive,
+		"victim collect": (*victim).collect,
 		"victim room":    (*victim).room,
 		"victim watch":   (*victim).watch,
 		"victim adopt":   (*victim).adopt,
@@ -42,7 +44,7 @@ func steadyRole(c *child) {
 	defer b.Close()
 	p := c.publisher(b)
 	c.say(report{Event: "ready", Index: p.Index()})
-	for seq := uint64(0); ; seq++ {
+	for seq := uint64(0); ; {
 		select {
 		case order := <-c.orders:
 			if order == "pause" {
@@ -51,11 +53,13 @@ func steadyRole(c *child) {
 			}
 		default:
 		}
-		if err := c.publish(p, seq); c.ctx.Err() != nil {
+		n, err := c.publishSome(p, seq)
+		if c.ctx.Err() != nil {
 			return
 		} else if err != nil {
 			c.fault("publish: %v", err)
 		}
+		seq += n
 	}
 }
 
@@ -138,6 +142,32 @@ func (v *victim) publish() {
 	v.check(b.Close())
 }
 
+// batch publishes batches on a new topic, to others that sleep: small messages, large ones in between, more than the ring holds.
+func (v *victim) batch() {
+	b := v.open()
+	p := v.publisher(b)
+	for i := range 8 {
+		var frames [][]byte
+		for k := range v.Batch {
+			size := 40
+			if i%2 == 1 && k%8 == 5 {
+				size = 400 // four slots
+			}
+			f := make([]byte, size)
+			fillFrame(f, v.ID, v.sent+uint64(k))
+			frames = append(frames, f)
+		}
+		n, err := p.PublishBatch(v.ctx, frames)
+		v.check(err)
+		for range n {
+			v.note()
+		}
+		time.Sleep(time.Millisecond) // others fall asleep again
+	}
+	v.check(p.Close())
+	v.check(b.Close())
+}
+
 // contend publishes many messages, as others do.
 func (v *victim) contend() {
 	b := v.open()
@@ -179,6 +209,40 @@ func (v *victim) receive() {
 	for range 5 {
 		time.Sleep(2 * time.Millisecond)
 		v.take(slow, 5, false)
+	}
+	v.check(b.Close())
+}
+
+// collect receives in batches, asleep and awake.
+func (v *victim) collect() {
+	b := v.open()
+	s := v.subscribe(b)
+	batch := make([]bus.Message, v.Batch)
+	collect := func(s *bus.Subscription, n int) {
+		for n > 0 {
+			k, err := s.ReceiveBatch(v.ctx, batch)
+			v.check(err)
+			for i := range batch[:k] {
+				v.check(v.verify(&batch[i]))
+			}
+			n -= k
+		}
+	}
+	collect(s, 500)
+	v.check(s.Close())
+	v.Patterns, v.Wait = []string{v.topic()}, bus.Block
+	quiet := v.subscribe(b)
+	p := v.publisher(b)
+	for range 5 {
+		var sent sync.WaitGroup
+		sent.Go(func() {
+			time.Sleep(2 * time.Millisecond)
+			for range 10 {
+				v.put(p, 40)
+			}
+		})
+		collect(quiet, 10)
+		sent.Wait()
 	}
 	v.check(b.Close())
 }
