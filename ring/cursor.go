@@ -229,6 +229,7 @@ func (c *Cursor) Take(like Like, dst []byte) (n int, ok bool) {
 	if e&^layout.MakeEntry(0, 0, ^uint32(0)) != layout.MakeEntry(layout.LapOf(next, r.shift), like.Tag, 0) || e.Slot() >= r.total {
 		return 0, false
 	}
+	fault.At(fault.ReceivePeeked)
 	slot := r.slot(e.Slot())
 	info := layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
 	n = info.Size()

@@ -32,6 +32,7 @@ type job struct {
 	ID    uint32
 	Seed  uint64
 	Wait  bus.WaitStrategy `json:",omitempty"`
+	Batch int              `json:",omitempty"` // messages that some calls publish or receive at once, at most; 0: none does
 
 	// of publishers
 	Topic   uint32        `json:",omitempty"`
@@ -94,6 +95,9 @@ func pickWait(r *rand.Rand) bus.WaitStrategy {
 func randomPublisher(r *rand.Rand, id uint32, o options) job {
 	j := job{Role: rolePublish, ID: id, Seed: r.Uint64(), Wait: pickWait(r), Sizes: pick(r, sizesSmall, sizesSmall, sizesMixed, sizesMixed, sizesEqual),
 		Topic: uint32(pick(r, 0, 0, 0, 0, 1, 1, 1, 2, 2, quietTopic)), NoWait: r.IntN(6) == 0, Stamp: r.IntN(5) == 0}
+	if r.IntN(2) == 0 {
+		j.Batch = pick(r, 2, 8, 40, 150)
+	}
 	if r.IntN(6) == 0 {
 		j.Timeout = time.Duration(1+r.IntN(10)) * time.Millisecond
 	}
@@ -111,6 +115,9 @@ func randomSubscriber(r *rand.Rand, id uint32) job {
 		Policy:   pick(r, "lossy", "lossy", "lossy", "reliable", "reliable", "reliable", "evict", "demote"),
 		Patterns: pick(r, []string{">"}, []string{">"}, []string{">"}, []string{"chaos.*"}, []string{"chaos.b.>", "chaos.a"}, []string{"quiet.>"}, []string{"*.b", "quiet.c"}),
 		Oldest:   r.IntN(4) == 0, InPlace: r.IntN(2) == 0, Patience: time.Duration(2+r.IntN(20)) * time.Millisecond}
+	if r.IntN(2) == 0 {
+		j.Batch = pick(r, 2, 20, 100)
+	}
 	if j.Policy != "reliable" && r.IntN(3) == 0 {
 		j.Slow = time.Duration(1+r.IntN(30)) * time.Millisecond
 	}

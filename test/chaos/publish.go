@@ -35,19 +35,34 @@ func (w *worker) publish() {
 	w.diary.set(wordPhase, phaseReady)
 	room := b.Geometry().SlotPayload()
 	var number uint64
+	next := func() stamp { return stamp{publisher: w.ID, number: number, topic: w.Topic, size: w.size(room)} }
 	for w.ctx.Err() == nil {
-		for range 1 + w.rnd.IntN(2*w.Burst) {
-			w.diary.set(wordBegun, number+1)
-			done, err := w.publishOne(p, stamp{publisher: w.ID, number: number, topic: w.Topic, size: w.size(room)})
+		for left := 1 + w.rnd.IntN(2*w.Burst); left > 0; left-- {
+			var n int
+			var err error
+			if k := min(w.Batch, left); k > 1 && w.rnd.IntN(4) > 0 {
+				var batch []stamp
+				for i := range k {
+					s := next()
+					s.number += uint64(i)
+					batch = append(batch, s)
+				}
+				w.diary.set(wordBegun, number+uint64(k))
+				n, err = w.publishBatch(p, batch)
+				if err == nil && n != k {
+					w.faultf("publish numbers %d to %d: %d were published without an error", number, number+uint64(k), n)
+				}
+				left -= k - 1
+			} else {
+				w.diary.set(wordBegun, number+1)
+				n, err = w.publishOne(p, next())
+			}
+			number += uint64(n)
+			w.diary.set(wordAcked, number)
+			w.diary.set(wordBegun, number) // what was not published gives its number to the next
 			switch {
-			case err == nil && done:
-				number++
-				w.diary.set(wordAcked, number)
 			case err == nil, errors.Is(err, bus.ErrFull), errors.Is(err, context.DeadlineExceeded):
-				// Nothing was published: the number is used again.
-				w.diary.set(wordBegun, number)
 			case w.ctx.Err() != nil && errors.Is(err, context.Canceled):
-				w.diary.set(wordBegun, number)
 			default:
 				w.faultf("publish number %d: %v", number, err)
 			}
@@ -58,6 +73,27 @@ func (w *worker) publish() {
 		w.rest(w.Rest)
 	}
 	w.leave(b)
+}
+
+// publishBatch publishes messages at once, and returns how many it has published.
+func (w *worker) publishBatch(p *bus.Publisher, batch []stamp) (int, error) {
+	ctx, cancel := w.patience()
+	defer cancel()
+	var frames [][]byte
+	for _, s := range batch {
+		frame := make([]byte, s.size)
+		fillFrame(frame, s)
+		frames = append(frames, frame)
+	}
+	return p.PublishBatch(ctx, frames)
+}
+
+// patience returns how long a call may wait for room.
+func (w *worker) patience() (context.Context, func()) {
+	if w.Timeout > 0 {
+		return context.WithTimeout(w.ctx, w.Timeout)
+	}
+	return w.ctx, func() {}
 }
 
 func (w *worker) size(room int) int {
@@ -78,26 +114,22 @@ func (w *worker) size(room int) int {
 	return 1000
 }
 
-// publishOne publishes a message in one of the ways that there are. It reports false for one that was given up on purpose.
-func (w *worker) publishOne(p *bus.Publisher, s stamp) (done bool, err error) {
-	ctx := w.ctx
-	if w.Timeout > 0 {
-		var cancel func()
-		ctx, cancel = context.WithTimeout(ctx, w.Timeout)
-		defer cancel()
-	}
+// publishOne publishes a message in one of the ways that there are, and returns how many it has published: none if it was given up.
+func (w *worker) publishOne(p *bus.Publisher, s stamp) (n int, err error) {
+	ctx, cancel := w.patience()
+	defer cancel()
 	how := w.rnd.IntN(20)
 	if how < 15 {
 		frame := make([]byte, s.size)
 		fillFrame(frame, s)
 		if how < 4 {
-			return true, p.Publish(ctx, encoded(frame))
+			return one(p.Publish(ctx, encoded(frame)))
 		}
-		return true, p.PublishRaw(ctx, frame)
+		return one(p.PublishRaw(ctx, frame))
 	}
 	r, err := p.Reserve(s.size)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	fillFrame(r.Bytes(), s)
 	if how == 15 {
@@ -105,7 +137,15 @@ func (w *worker) publishOne(p *bus.Publisher, s stamp) (done bool, err error) {
 	}
 	if how == 16 {
 		r.Abort()
-		return false, nil
+		return 0, nil
 	}
-	return true, r.Commit(ctx)
+	return one(r.Commit(ctx))
+}
+
+// one says how many messages a call has published that returned err.
+func one(err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	return 1, nil
 }

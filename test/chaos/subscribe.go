@@ -46,12 +46,18 @@ func (u subscriber) head() uint64 { return u.s.Position() + u.s.Lag() }
 // read receives until the worker is to leave. It reports false when the subscription has ended by itself.
 func (u subscriber) read() bool {
 	var m bus.Message
+	batch := make([]bus.Message, u.Batch)
 	for n := 0; u.ctx.Err() == nil; n++ {
 		var err error
-		if u.InPlace && n%8 != 0 {
+		switch {
+		case u.Batch > 0 && n%3 != 0:
+			err = u.readBatch(batch[:1+u.rnd.IntN(u.Batch)])
+		case u.InPlace && n%8 != 0:
 			err = u.readInPlace()
-		} else if err = u.s.Receive(u.ctx, &m); err == nil {
-			u.deliver(u.examine(m))
+		default:
+			if err = u.s.Receive(u.ctx, &m); err == nil {
+				u.deliver(u.examine(m))
+			}
 		}
 		if err != nil && !u.note(err) {
 			return false
@@ -61,6 +67,15 @@ func (u subscriber) read() bool {
 		}
 	}
 	return true
+}
+
+// readBatch receives some messages at once. What happens to the ring while it examines them is none of their concern.
+func (u subscriber) readBatch(batch []bus.Message) error {
+	n, err := u.s.ReceiveBatch(u.ctx, batch)
+	for _, m := range batch[:n] {
+		u.deliver(u.examine(m))
+	}
+	return err
 }
 
 // readInPlace believes what it has read only after Read has returned.
