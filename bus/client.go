@@ -28,7 +28,18 @@ func (c client) owner(state uint16) layout.Owner {
 
 // join takes a client record. The kernel decides between two that want the same one.
 func (s *segment) join(cfg config) (client, error) {
-	for _, c := range s.vacancies() {
+	for tries := 1; ; tries++ {
+		if c, ok, err := s.joinOneOf(s.vacancies(), tries < 3, cfg); ok || err != nil {
+			return c, err
+		}
+	}
+}
+
+// joinOneOf takes one of the vacancies. It is not ok, and nothing is taken, if one that is careful finds that somebody
+// has died in a record since it was free: whoever listens may not have seen that one yet, and there were others.
+func (s *segment) joinOneOf(vacancies []vacancy, careful bool, cfg config) (_ client, ok bool, _ error) {
+	for _, v := range vacancies {
+		c := v.client
 		live := layout.SemLive(c)
 		ops := []sysvsem.Op{
 			{Num: live, Op: 0, Flags: sysvsem.NoWait},
@@ -45,22 +56,40 @@ func (s *segment) join(cfg config) (client, error) {
 			continue
 		}
 		if err != nil {
-			return client{}, s.semError(err)
+			return client{}, false, s.semError(err)
 		}
 		fault.At(fault.JoinLives)
-		return s.takeClient(c, cfg), nil
+		if careful && v.since == 0 && s.diedIn(c) && s.letGo(c, true) == nil {
+			return client{}, false, nil
+		}
+		return s.takeClient(c, cfg), true, nil
 	}
-	return client{}, &TableFullError{"clients", s.m.Geometry.Clients, "busd --clients or WithClients"}
+	return client{}, false, &TableFullError{"clients", s.m.Geometry.Clients, "busd --clients or WithClients"}
+}
+
+// diedIn reports whether the last client of record c, whose liveness semaphore this process holds, has died, and buries it.
+func (s *segment) diedIn(c int) bool {
+	state := layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord)))
+	if state.State() == layout.ClientJoined {
+		s.buryClient(c, state)
+	}
+	return state.State() != layout.ClientFree
+}
+
+// A vacancy is a client record that nobody had when somebody looked.
+type vacancy struct {
+	client int
+	since  uint64 // how many had died before its last client; 0: that one did not die
 }
 
 // vacancies returns the client records that may be free, those of the dead last, and of these the latest last, so that
 // everybody who listens gets to see them.
-func (s *segment) vacancies() []int {
+func (s *segment) vacancies() []vacancy {
 	n := s.m.Geometry.Clients
-	all := make([]int, 0, n)
-	since := make([]uint64, n)
+	all := make([]vacancy, 0, n)
 	lives, err := s.set.GetAll()
 	for c := range n {
+		v := vacancy{client: c}
 		switch layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() {
 		case layout.ClientFree:
 		case layout.ClientJoined:
@@ -68,13 +97,13 @@ func (s *segment) vacancies() []int {
 			if live := int(layout.SemLive(c)); err != nil || live >= len(lives) || lives[live] > 0 {
 				continue
 			}
-			since[c] = math.MaxUint64 // nobody has buried it yet
+			v.since = math.MaxUint64 // nobody has buried it yet
 		default:
-			since[c] = 1 + min(atomic.LoadUint64(s.client(c, layout.ClientDied)), math.MaxUint64-2)
+			v.since = 1 + min(atomic.LoadUint64(s.client(c, layout.ClientDied)), math.MaxUint64-2)
 		}
-		all = append(all, c)
+		all = append(all, v)
 	}
-	slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(since[a], since[b]) })
+	slices.SortStableFunc(all, func(a, b vacancy) int { return cmp.Compare(a.since, b.since) })
 	return all
 }
 
@@ -112,12 +141,23 @@ func (s *segment) leave(c client) {
 	atomic.CompareAndSwapUint64(s.client(c.index, layout.ClientStateWord), uint64(state),
 		uint64(layout.MakeClientState(c.generation, layout.ClientFree)))
 	fault.At(fault.LeaveState)
-	s.set.TryOp([]sysvsem.Op{
-		{Num: layout.SemLive(c.index), Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
+	s.letGo(c.index, false)
+}
+
+// letGo gives up the life of client record c, which is no death. It may ring the bell all the same: who has looked meanwhile has
+// seen somebody alive there.
+func (s *segment) letGo(c int, ring bool) error {
+	ops := []sysvsem.Op{
+		{Num: layout.SemLive(c), Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
 		{Num: layout.SemBell, Op: 1, Flags: sysvsem.NoWait | sysvsem.Undo},
 		{Num: layout.SemBell, Op: -1, Flags: sysvsem.NoWait},
-	})
+	}
+	if ring {
+		ops = ops[:2]
+	}
+	err := s.set.TryOp(ops)
 	fault.At(fault.LeaveLife)
+	return err
 }
 
 // clientLives asks the kernel whether a process holds client record c.

@@ -94,6 +94,52 @@ func TestDeathIsHeardByEverybody(t *testing.T) {
 }
 
 // Without anybody who listens, a publisher that waits for the dead finds out by itself.
+// Who looks for a free client record, and is slow, does not take one in which somebody has lived and died since: those who listen
+// may not have looked yet.
+func TestSlowJoinerSparesTheDead(t *testing.T) {
+	stay := func(_ *Bus, say func(string)) { say("ready") }
+	if inChild() {
+		child(t, nil, stay)
+	}
+	for _, buried := range []bool{false, true} {
+		b := newBus(t, WithSlots(64))
+		var died []int
+		listener := b.newObituary(func(d Death) { died = append(died, d.Client) })
+		list := b.seg.vacancies()
+		c := list[0].client
+		kill := child(t, b, stay)
+		require.True(t, b.seg.clientLives(c))
+		kill()
+		if buried {
+			_, err := b.buryTheDead()
+			require.NoError(t, err)
+		}
+		bell, err := b.seg.set.GetVal(layout.SemBell)
+		require.NoError(t, err)
+
+		_, ok, err := b.seg.joinOneOf(list, true, newConfig(nil))
+		require.NoError(t, err)
+		require.False(t, ok)
+		require.False(t, b.seg.clientLives(c), "the record is as it was")
+		again, err := b.seg.set.GetVal(layout.SemBell)
+		require.NoError(t, err)
+		require.Equal(t, bell+1, again, "and everybody looks again")
+		me, err := b.seg.join(newConfig(nil))
+		require.NoError(t, err)
+		require.NotEqual(t, c, me.index)
+		b.clearTheDead(listener)
+		require.Equal(t, []int{c}, died)
+		b.seg.leave(me)
+
+		// Where there is nothing else, that record will do.
+		me, ok, err = b.seg.joinOneOf(list[:1], false, newConfig(nil))
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, c, me.index)
+		b.seg.leave(me)
+	}
+}
+
 func TestDeadSubscriberHoldsNobody(t *testing.T) {
 	var b *Bus
 	if !inChild() {
