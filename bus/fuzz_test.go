@@ -180,6 +180,12 @@ func (x *specimen) use(t *testing.T) {
 			checkDocumented(t, r.Commit(short()))
 		}
 	}
+	if q, err := b.Publisher("a.b"); err == nil {
+		frames := sized(1, 8, 48, 49, 200, 7, 7, 7, 7, 7, 7)
+		n, err := q.PublishBatch(short(), frames)
+		checkDocumented(t, err)
+		require.True(t, n == len(frames) || n < len(frames) && err != nil, "%d: %v", n, err)
+	}
 	if s != nil {
 		for range 20 {
 			m, err := s.TryNext()
@@ -194,6 +200,14 @@ func (x *specimen) use(t *testing.T) {
 		}))
 		_, err = s.Next(short())
 		checkDocumented(t, err)
+		batch := make([]Message, 10)
+		for range 10 {
+			n, err := s.ReceiveBatch(short(), batch)
+			checkDocumented(t, err)
+			for _, m := range batch[:n] {
+				checkMessage(t, b, m)
+			}
+		}
 		s.Lag()
 	}
 	_, err = b.Recover()

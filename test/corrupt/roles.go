@@ -12,11 +12,11 @@ import (
 )
 
 // allRoles are the workers of a run.
-var allRoles = []string{"small", "large", "typed", "lossy", "reliable", "pattern", "observer", "watcher", "visitor", "mortal"}
+var allRoles = []string{"small", "large", "typed", "batches", "lossy", "reliable", "pattern", "observer", "watcher", "visitor", "mortal"}
 
 // roles are played once for each session: from opening the bus to closing it.
 var roles = map[string]func(*worker){
-	"small": (*worker).small, "large": (*worker).large, "typed": (*worker).typed,
+	"small": (*worker).small, "large": (*worker).large, "typed": (*worker).typed, "batches": (*worker).batches,
 	"lossy": (*worker).lossy, "reliable": (*worker).reliable, "pattern": (*worker).pattern,
 	"observer": (*worker).observer, "watcher": (*worker).watcher, "visitor": (*worker).visitor, "mortal": (*worker).mortal,
 }
@@ -113,6 +113,27 @@ func (w *worker) large() {
 	})
 }
 
+func (w *worker) batches() {
+	var opts []bus.PublisherOption
+	if w.rand.IntN(3) == 0 {
+		opts = append(opts, bus.NoWait())
+	}
+	w.publish(func(p *bus.Publisher, ctx context.Context) error {
+		frames := make([][]byte, 1+w.rand.IntN(100))
+		for i := range frames {
+			frames[i] = make([]byte, 1+w.rand.IntN(60))
+			if w.rand.IntN(20) == 0 {
+				frames[i] = make([]byte, 1+w.rand.IntN(min(p.MaxFrame(), 1000)))
+			}
+		}
+		n, err := p.PublishBatch(ctx, frames)
+		if n > len(frames) || err == nil && n < len(frames) {
+			w.violate("of %d frames %d were published: %v", len(frames), n, err)
+		}
+		return err
+	}, opts...)
+}
+
 type quote struct {
 	Name     string
 	Bid, Ask float64
@@ -143,15 +164,22 @@ func (w *worker) take(b *bus.Bus, subscribe func(string, ...bus.SubscribeOption)
 		w.rest()
 		return
 	}
-	way, failures := w.rand.IntN(3), 0
+	way, failures := w.rand.IntN(4), 0
+	batch := make([]bus.Message, 1+w.rand.IntN(100))
 	for {
-		err := w.call([]string{"Next", "TryNext", "Read"}[way], short, func(ctx context.Context) (err error) {
+		err := w.call([]string{"Next", "TryNext", "ReceiveBatch", "Read"}[way], short, func(ctx context.Context) (err error) {
 			var m bus.Message
 			switch way {
 			case 0:
 				m, err = s.Next(ctx)
 			case 1:
 				m, err = s.TryNext()
+			case 2:
+				n, err := s.ReceiveBatch(ctx, batch)
+				for _, m := range batch[:n] {
+					w.message(b, m)
+				}
+				return err
 			default:
 				return s.Read(ctx, func(v bus.View) error {
 					w.message(b, v)
