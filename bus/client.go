@@ -59,7 +59,7 @@ func (s *segment) joinOneOf(vacancies []vacancy, careful bool, cfg config) (_ cl
 			return client{}, false, s.semError(err)
 		}
 		fault.At(fault.JoinLives)
-		if careful && v.since == 0 && s.diedIn(c) && s.letGo(c, true) == nil {
+		if careful && v.since == 0 && s.clientState(c).State() != layout.ClientFree && s.letGo(c, true) == nil {
 			return client{}, false, nil
 		}
 		return s.takeClient(c, cfg), true, nil
@@ -67,13 +67,8 @@ func (s *segment) joinOneOf(vacancies []vacancy, careful bool, cfg config) (_ cl
 	return client{}, false, &TableFullError{"clients", s.m.Geometry.Clients, "busd --clients or WithClients"}
 }
 
-// diedIn reports whether the last client of record c, whose liveness semaphore this process holds, has died, and buries it.
-func (s *segment) diedIn(c int) bool {
-	state := layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord)))
-	if state.State() == layout.ClientJoined {
-		s.buryClient(c, state)
-	}
-	return state.State() != layout.ClientFree
+func (s *segment) clientState(c int) layout.ClientState {
+	return layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord)))
 }
 
 // A vacancy is a client record that nobody had when somebody looked.
@@ -90,7 +85,7 @@ func (s *segment) vacancies() []vacancy {
 	lives, err := s.set.GetAll()
 	for c := range n {
 		v := vacancy{client: c}
-		switch layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() {
+		switch s.clientState(c).State() {
 		case layout.ClientFree:
 		case layout.ClientJoined:
 			// Where the kernel cannot be asked nobody is dead. Who has joined since is found out by the kernel, in the end.
@@ -174,7 +169,7 @@ func (s *segment) alive(o layout.Owner) bool {
 		return false
 	}
 	joined := layout.MakeClientState(o.Generation(), layout.ClientJoined)
-	return layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))) == joined && s.clientLives(c)
+	return s.clientState(c) == joined && s.clientLives(c)
 }
 
 // buryClient notes that a client is dead, and reports whether this call was the one that did.
