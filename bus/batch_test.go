@@ -348,10 +348,10 @@ func TestBatchEnds(t *testing.T) {
 
 // Close does not wait for the end of a batch that never has to wait for room.
 func TestCloseInLongBatch(t *testing.T) {
-	b := newBus(t, WithSlots(64))
+	b := newBus(t, WithSlots(64), WithSlotSize(1<<14))
 	s, p := subscribe(t, b, ">"), publisher(t, b, "a")
-	one := frame(1)
-	frames := make([][]byte, 50_000_000) // some seconds
+	one := make([]byte, 16_000)
+	frames := make([][]byte, 2_000_000) // seconds
 	for i := range frames {
 		frames[i] = one
 	}
