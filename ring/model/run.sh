@@ -74,6 +74,9 @@ verify death             sleep.pml -DCRASHES=1 -DCERTIFIERS=2
 verify death-and-stop    sleep.pml -DCRASHES=1 -DSTOPS=1 -DSTOP_A=1 -DSTOP_B=1 -DQ1=1
 verify heir              sleep.pml -DCRASHES=1 -DHEIR -DT2=1 -DQ1=1 -DQ2=0 -DCERTIFIERS=2
 verify late-topic        sleep.pml -DRECORDS=3 -DT2=2 -DQ0=0 -DQ1=1 -DCERTIFIERS=2
+verify runs              sleep.pml -DRUN=2 -DQ0=2 -DQ1=1
+verify runs-stop         sleep.pml -DRUN=2 -DQ0=2 -DQ1=1 -DSTOPS=1 -DCERTIFIERS=1
+verify runs-death        sleep.pml -DRUN=2 -DQ0=2 -DQ1=1 -DCRASHES=1 -DCERTIFIERS=2
 verify two-sleepers      sleep.pml -DSLEEPERS=2 -DQ1=1 -DCERTIFIERS=2
 
 mutate NO_SECOND_LOAD            exchange.pml -DLOSSY=1 -DQ0=3
@@ -95,6 +98,7 @@ mutate NO_BELL                   sleep.pml -DCRASHES=1 -DCERTIFIERS=2
 mutate POSITION_AFTER_INTENTS    sleep.pml
 mutate INTENT_AFTER_EXCHANGE     sleep.pml
 mutate CERTIFIED_BEFORE_SLEEPERS sleep.pml -DRECORDS=3 -DT2=1 -DQ1=1 -DQ2=1 -DSTOPS=1
+mutate CERTIFY_PAST_RUN          sleep.pml -DRUN=2 -DQ0=2 -DQ1=1
 mutate CERTIFY_SKIPS_DEAD        sleep.pml -DCRASHES=1 -DCERTIFIERS=2
 mutate HEIR_WAKES_NOBODY         sleep.pml -DCRASHES=1 -DHEIR -DT2=1 -DQ1=1 -DQ2=0 -DCERTIFIERS=2
 mutate OPEN_WAKES_NOBODY         sleep.pml -DRECORDS=3 -DT2=2 -DQ0=0 -DQ1=1 -DCERTIFIERS=2

@@ -35,6 +35,9 @@
 #ifndef T2
 #define T2 1
 #endif
+#ifndef RUN
+#define RUN 1                   /* how many messages a publisher may publish before it wakes for them */
+#endif
 #ifndef TOPICS_AT_START
 #define TOPICS_AT_START 2
 #endif
@@ -71,7 +74,7 @@ byte bell;
 /* What only the model knows. */
 byte log_topic[LONGEST];
 byte log_publisher[LONGEST];
-byte pending[PUBLISHERS];       /* AT(what it has published without having gone through the sleepers yet) */
+byte pending[PUBLISHERS];       /* AT(the first that it has published without having gone through the sleepers yet) */
 #define LIVING  0
 #define DEAD    1
 #define STOPPED 2
@@ -118,7 +121,13 @@ bool finished[PUBLISHERS];
 #ifndef CERTIFIERS
 #define CERTIFIERS 7            /* who of the publishers may certify, a bit each; whenever there is something to certify */
 #endif
-#define CERTIFY_WHEN quota > 0 && p > certified && (CERTIFIERS & bit(me))
+/* Below upto it has woken for all that it published. */
+#ifdef MUT_CERTIFY_PAST_RUN
+#define upto (unwoken > 0 -> p - 1 : p)
+#else
+#define upto (unwoken > 0 -> first : p)
+#endif
+#define CERTIFY_WHEN quota + unwoken > 0 && upto > certified && (CERTIFIERS & bit(me))
 #ifdef MUT_CERTIFY_BEFORE_LAST_LOOK
 #define falls_asleep_at AT(cursor[me])
 #define last_look_done  skip
@@ -165,7 +174,7 @@ inline drop()  { left = left & ~bit(s); s = 0; w.state = 0; w.generation = 0; w.
 
 inline wake() {
 	do
-	:: atomic { left == 0 -> certifying = false; want = 0; pending[me] = 0; break }
+	:: atomic { left == 0 -> pending[me] = (certifying -> pending[me] : 0); certifying = false; want = 0; break }
 	:: d_step { left != 0 && step == LOAD ->
 		s = (left & bit(0) -> 0 : 1);
 		w.state = word[s].state; w.generation = word[s].generation; w.position = word[s].position;
@@ -208,12 +217,12 @@ inline who_wants(t) {
 }
 
 inline certify() {
-	atomic { floor = certified; next = p; r = 0 }
+	atomic { floor = certified; next = upto; r = 0 }
 	do
 	:: atomic { r == RECORDS -> r = 0; break }
 	:: d_step { r < RECORDS ->
 		if
-		:: intent[r] >= AT(floor) && counts(r) -> want = want | interest[topic[r]]
+		:: r != mine && intent[r] >= AT(floor) && counts(r) -> want = want | interest[topic[r]]
 		:: else
 		fi;
 		r++ }
@@ -236,7 +245,7 @@ inline certify() {
 proctype Publisher(byte me; byte mine; byte mytopic; byte quota; bool heir)
 {
 	Word w;
-	byte s, r, p, q, step, left, want, next, floor;
+	byte s, r, p, q, step, left, want, next, floor, unwoken, first;
 	bool certifying;
 	{
 		if
@@ -270,24 +279,28 @@ end_heir:		atomic { fate[owner[mine]] == DEAD -> owner[mine] = me };
 
 		atomic { p = head };
 		do
-		:: atomic { quota == 0 -> break }
+		:: atomic { quota + unwoken == 0 -> break }
 		:: CERTIFY_WHEN -> certify()
-		:: atomic { quota > 0 ->
+		:: atomic { quota > 0 && unwoken < RUN ->
 #ifndef MUT_INTENT_AFTER_EXCHANGE
 			intent[mine] = AT(p) };
 		   atomic {
 #endif
 			if
 			:: head == p ->
-				log_topic[p] = mytopic; log_publisher[p] = me; head++; p++; quota--; pending[me] = p
+				log_topic[p] = mytopic; log_publisher[p] = me;
+				if :: unwoken == 0 -> first = p; pending[me] = AT(p) :: else fi;
+				head++; p++; quota--; unwoken++
 			:: head > p -> p = head; goto lost
 			fi };
 #ifdef MUT_INTENT_AFTER_EXCHANGE
 		   atomic { intent[mine] = p };
 #endif
+lost:		   skip
+		:: unwoken > 0 ->
 		   who_wants(mytopic);
 		   wake();
-lost:		   skip
+		   unwoken = 0
 		od;
 		finished[me] = true
 	}
@@ -295,6 +308,7 @@ lost:		   skip
 	unless { atomic { fate[me] != LIVING ->
 		w.state = 0; w.generation = 0; w.position = 0;
 		s = 0; r = 0; p = 0; q = 0; step = 0; left = 0; want = 0; next = 0; floor = 0; quota = 0;
+		unwoken = 0; first = 0;
 		certifying = false } }
 #endif
 }
@@ -384,7 +398,7 @@ proctype Quiet()
 			do
 			:: q < head ->
 				assert(!wants(s, log_topic[q]) ||
-					pending[log_publisher[q]] == AT(q) && fate[log_publisher[q]] == STOPPED);
+					pending[log_publisher[q]] > 0 && pending[log_publisher[q]] <= AT(q) && fate[log_publisher[q]] == STOPPED);
 				q++
 			:: else -> q = 0; break
 			od;
