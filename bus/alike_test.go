@@ -115,8 +115,8 @@ func topicWithTag(tag uint32) string {
 	}
 }
 
-// A fragment is never taken for a message, be its publisher, topic and tag all zero: not before anything was received, nor
-// behind a fragment.
+// A fragment is never taken for a message, be its publisher, topic and tag all zero: neither by one who comes in the middle of a
+// frame and has received nothing, nor by one who has, whether they wait for each fragment or find them there.
 func TestFragmentIsNoMessage(t *testing.T) {
 	for _, tag := range []uint32{0, 1} {
 		for way, receive := range receivers {
@@ -125,38 +125,44 @@ func TestFragmentIsNoMessage(t *testing.T) {
 				p := publisher(t, b, topicWithTag(tag))
 				require.Zero(t, p.id)
 				require.Zero(t, p.Index())
-				// Somebody comes in the middle of a frame, somebody else waits for each fragment of the next one.
-				s := subscribe(t, b, ">", WaitWith(Yield))
-				require.NoError(t, p.PublishRaw(soon(t), contents(120, 0)))
-				late := subscribe(t, b, ">", FromPosition(1))
-				_, err := late.TryNext()
-				require.ErrorIs(t, err, ErrEmpty, "there is no message")
-				m, err := receive(t, s)
-				require.NoError(t, err)
-				require.Equal(t, contents(120, 0), m.Raw)
-
-				f := contents(120, 1)
-				done := make(chan error)
-				go func() {
-					for _, s := range []*Subscription{s, late} {
-						for m, err = receive(t, s); errors.Is(err, ErrEmpty); m, err = receive(t, s) {
+				// expect has a subscription receive a message, once the function that it returns is called.
+				expect := func(s *Subscription, want []byte) (received func()) {
+					done := make(chan error)
+					go func() {
+						m, err := receive(t, s)
+						for ; errors.Is(err, ErrEmpty); m, err = receive(t, s) {
 							time.Sleep(time.Millisecond)
 						}
-						if err == nil && string(m.Raw) != string(f) {
+						if err == nil && string(m.Raw) != string(want) {
 							err = fmt.Errorf("received %x", m.Raw)
 						}
 						done <- err
-					}
-				}()
+					}()
+					return func() { require.NoError(t, <-done) }
+				}
+				there := subscribe(t, b, ">", WaitWith(Yield))
+				require.NoError(t, p.PublishRaw(soon(t), contents(120, 0)))
+				late := subscribe(t, b, ">", FromPosition(1), WaitWith(Yield))
+				expect(there, contents(120, 0))()
+
+				frame, next := contents(120, 1), contents(120, 2)
+				received := []func(){expect(there, frame), expect(late, frame)}
 				for i := range 3 {
-					time.Sleep(2 * time.Millisecond) // it sees each by itself
+					if i > 0 {
+						// Everybody waits for this one.
+						received = append(received, expect(subscribe(t, b, ">", WaitWith(Yield)), next))
+						time.Sleep(2 * time.Millisecond)
+					}
 					p.ring.FillWord(0, uint64(i)<<32|120)
-					p.ring.Fill(8, f[40*i:40*i+40])
+					p.ring.Fill(8, frame[40*i:40*i+40])
 					flags := []uint8{layout.FlagFirst, 0, layout.FlagLast}[i]
 					require.NoError(t, p.exchangeSlow(soon(t), layout.MakeFrameInfo(48, flags, p.whole.Publisher(), p.id)))
 				}
-				require.NoError(t, <-done)
-				require.NoError(t, <-done)
+				received[0]()
+				received[1]()
+				require.NoError(t, p.PublishRaw(soon(t), next))
+				received[2]()
+				received[3]()
 			})
 		}
 	}

@@ -17,9 +17,11 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 	}
 	defer p.exit()
 	fault.At(fault.PublishEntered)
+	p.ring.CatchUp() // so that sleepers resume close to what is published now
 	for done := 0; ; {
 		if p.held == 0 && p.runs {
-			n, from, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
+			from := p.ring.Next() // no message of the run is before it
+			n, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
 			if n > 0 {
 				for _, f := range frames[done : done+n] {
 					p.count(len(f))
@@ -94,7 +96,7 @@ func (s *Subscription) more(messages []Message) (n int) {
 			last := st == got && s.assembled(m)
 			s.buf = first
 			if err != nil {
-				s.due, s.like = err, unlike // like nothing: the next call does not get past it
+				s.due, s.like.Kind = err, unlike // like nothing: the next call does not get past it
 			}
 			if last {
 				n++

@@ -175,10 +175,12 @@ func TestBatchIsOvertaken(t *testing.T) {
 	}()
 	received, lost := uint64(0), uint64(0)
 	batch := make([]Message, 64)
-	for began := time.Now(); time.Since(began) < 300*time.Millisecond || s.Lag() > 0; {
-		if time.Since(began) > 300*time.Millisecond && ctx.Err() == nil {
+	for began, stopped := time.Now(), false; !stopped || s.Lag() > 0; {
+		if !stopped && time.Since(began) > 300*time.Millisecond {
 			cancel()
 			<-done
+			stopped = true
+			continue
 		}
 		n, err := s.ReceiveBatch(soon(t), batch)
 		var loss *LossError

@@ -96,8 +96,13 @@ type likeness struct {
 	topic string
 }
 
-// unlike is the likeness of no message: no kind has so many bits.
-var unlike = likeness{Like: ring.Like{Kind: ^layout.FrameKind(0)}}
+// unlike is the kind of no message: none has so many bits.
+const unlike = ^layout.FrameKind(0)
+
+func likeNothing() (l likeness) {
+	l.Kind = unlike
+	return l
+}
 
 func (l *likeness) message(m *Message, position uint64, raw []byte) {
 	// One by one: a composite would be built elsewhere and copied in other units than it was built, which the processor
@@ -187,7 +192,7 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	if st := s.cur.Valid(e, info); st != ring.Done {
 		return s.unreadable(e, st)
 	}
-	s.like = unlike // the next whole message of its publisher ends the frame
+	s.like.Kind = unlike // the next whole message of its publisher ends the frame
 	a, owed := s.frag.add(s.cur.Next(), info, prefix, data)
 	s.advance()
 	if a != nil {
@@ -276,6 +281,6 @@ func (s *Subscription) lapped() error {
 
 // end ends a subscription that was cut off.
 func (s *Subscription) end(loss LossError) error {
-	s.over, s.like = &EvictedError{loss}, unlike
+	s.over, s.like.Kind = &EvictedError{loss}, unlike
 	return s.over
 }

@@ -39,7 +39,7 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 	}
 	var local [4]uint64 // where other subscriptions have words in the segment
 	s := &Subscription{
-		bus: b, seg: seg, in: in, passive: true, wait: c.wait, like: unlike,
+		bus: b, seg: seg, in: in, passive: true, wait: c.wait, like: likeNothing(),
 		cur:    b.ring.Reader(from),
 		frag:   newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
 		stride: uint64(seg.m.Geometry.Slots/8 - 1),

@@ -99,7 +99,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	reliable := c.policy != layout.PolicyLossy
 	fault.At(fault.SubscribeFilled)
 	s := &Subscription{
-		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait, like: unlike,
+		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait, like: likeNothing(),
 		cur:     b.ring.Join(i, from, reliable),
 		frag:    newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
 		sleeper: newSleeper(seg.sub(i, layout.SubWake)),

@@ -87,6 +87,9 @@ func (p *Publisher) Index() int { return p.index }
 // next message gets this position or a later one.
 func (p *Publisher) Next() uint64 { return p.next }
 
+// CatchUp moves Next to the head.
+func (p *Publisher) CatchUp() { p.next = p.r.headFrom(p.next) }
+
 // Payload returns the payload of the slot that the next [Publisher.Exchange] publishes, to be filled in place.
 // In race-detector builds it is a copy that [Publisher.CommitPayload] writes back.
 func (p *Publisher) Payload() []byte {
@@ -201,11 +204,11 @@ func (p *Publisher) fetchAhead() {
 const runBytes = 64 << 10
 
 // PublishRun publishes the first of frames, all with the same info but for their sizes, as many as there are slots to fill at
-// once. It ends before a frame that has no byte or does not fit a slot. It returns how many it has published, and the position of the first. With
-// another status than Done, frame n has filled a slot, but could not be exchanged.
+// once. It ends before a frame that has no byte or does not fit a slot. With another status than Done, frame n has filled a slot, but could
+// not be exchanged.
 //
 // All slots are filled before the first is exchanged: a locked instruction waits for the stores before it.
-func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n int, first uint64, st Status) {
+func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n int, st Status) {
 	room := uint(p.r.slotSize) - layout.FrameHeaderSize
 	k, turn := 0, p.turn
 	for ; k < len(frames) && uint(k) < p.run && uint(len(frames[k]))-1 < room; k++ {
@@ -222,14 +225,11 @@ func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint3
 	fault.At(fault.PublishFilled)
 	for n < k {
 		if st := p.Exchange(info|layout.FrameInfo(len(frames[n])), tag); st != Done {
-			return n, first, st
-		}
-		if n == 0 {
-			first = p.next - 1
+			return n, st
 		}
 		n++
 	}
-	return n, first, Done
+	return n, Done
 }
 
 // giveUp ends an attempt that published nothing.

@@ -77,7 +77,7 @@ func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 	case 1:
 		st = p.Publish(buf[:], info, uint32(value))
 	case 2:
-		_, _, st = p.PublishRun([][]byte{buf[:]}, info&^(1<<24-1), uint32(value))
+		_, st = p.PublishRun([][]byte{buf[:]}, info&^(1<<24-1), uint32(value))
 	}
 	for ; ; st = p.Exchange(info, uint32(value)) {
 		switch st {
