@@ -35,12 +35,12 @@ type scenario struct {
 
 var scenarios = []*scenario{
 	{name: "publish", role: "publish"},
+	{name: "publish, while others do", role: "contend"},
 	{name: "publish in batches", role: "batch", job: job{Batch: 40}, also: []fault.Point{
 		fault.PublishEntered, fault.PublishFilled, fault.PublishIntended, fault.PublishInFlight, fault.PublishExchanged, fault.PublishSettled,
 		fault.PublishCounted, fault.PublishFragment, fault.PublishDone, fault.RoomLooked,
 		fault.WakeClaimed, fault.WakePosted, fault.WakeNotified, fault.CertifyLooked, fault.CertifyMoved, fault.CertifyWoken, fault.CertifyDone,
 	}},
-	{name: "publish, while others do", role: "contend"},
 	{name: "receive, reliably", role: "receive", job: job{Patterns: []string{">"}, Policy: "reliable"}, only: []string{"kill", "stall"}},
 	{name: "receive, until evicted", role: "receive", job: job{Patterns: []string{">"}, Policy: "evict", Patience: 20 * time.Millisecond}, only: []string{"stop"}},
 	{name: "receive in batches", role: "collect", job: job{Patterns: []string{">"}, Policy: "reliable", Batch: 30}, only: []string{"kill", "stall"}, also: []fault.Point{
