@@ -273,10 +273,26 @@ func (s *Subscription) lapped() error {
 	s.frag.lost(to - from)
 	loss := LossError{From: from, To: to, Count: to - from}
 	s.countLoss(loss.Count)
-	if s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted {
+	if s.cutOff() {
 		return s.end(loss)
 	}
 	return &loss
+}
+
+// cutOff reports whether publishers no longer wait for this subscription because its patience is over.
+func (s *Subscription) cutOff() bool {
+	return s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted
+}
+
+// lookLast is for a subscription that looked, found nothing, and was found cut off then. What was published between the two is
+// still delivered, or lost and counted.
+func (s *Subscription) lookLast(m *Message, inPlace bool) error {
+	st, err := s.look(m, inPlace)
+	if st == idle {
+		next := s.cur.Next() // nothing before it was lost
+		return s.end(LossError{From: next, To: next})
+	}
+	return err
 }
 
 // end ends a subscription that was cut off.

@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 
-	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/ring/fault"
 )
@@ -87,9 +86,13 @@ func (s *Subscription) TryNext() (Message, error) {
 	st, err := s.look(&m, false)
 	if st == idle {
 		s.crossed()
-		err = ErrEmpty
-		if s.seg.removed() {
+		switch {
+		case s.seg.removed():
 			err = ErrRemoved
+		case s.cutOff():
+			err = s.lookLast(&m, false)
+		default:
+			err = ErrEmpty
 		}
 	}
 	s.exit()
@@ -139,9 +142,8 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 			return ErrClosed
 		case s.seg.removed():
 			return ErrRemoved
-		case s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted:
-			next := s.cur.Next() // nothing before it was lost
-			return s.end(LossError{From: next, To: next})
+		case s.cutOff():
+			return s.lookLast(m, inPlace)
 		}
 		if tries%ctxEvery == 1 {
 			if err := ctx.Err(); err != nil {

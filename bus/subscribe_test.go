@@ -278,20 +278,47 @@ func TestEvictedWhileItReadsOn(t *testing.T) {
 	require.ErrorIs(t, err, ErrEvicted)
 }
 
-// A message that is published between a look that finds nothing and the notice of an eviction is neither delivered nor
-// forgotten: the subscription's own position says from where on it has seen nothing.
+// What is published between a look that finds nothing and the notice of an eviction is delivered, or counted as lost.
 func TestEvictedBeforeItLooksAgain(t *testing.T) {
-	b := newBus(t, WithSlots(64))
-	s := subscribe(t, b, ">", EvictAfter(0))
-	p := publisher(t, b, "a")
-	require.True(t, b.ring.OpenGate(s.index, b.ring.Gate(s.index), layout.GateEvicted))
-	for i := range uint64(3) {
-		require.NoError(t, p.PublishRaw(soon(t), frame(i)))
+	tryNext := func(_ context.Context, s *Subscription, m *Message) (err error) {
+		*m, err = s.TryNext()
+		return err
 	}
-	var evicted *EvictedError
-	require.ErrorAs(t, s.waitFor(soon(t), new(Message), false), &evicted)
-	require.Equal(t, LossError{}, evicted.Loss)
-	require.Zero(t, s.Position())
+	waitFor := func(ctx context.Context, s *Subscription, m *Message) error { return s.waitFor(ctx, m, false) }
+	for name, tt := range map[string]struct {
+		published, lost int
+		look            func(context.Context, *Subscription, *Message) error
+	}{
+		"nothing": {0, 0, waitFor}, "some": {3, 0, waitFor}, "a lap": {64, 0, waitFor}, "more": {67, 3, waitFor}, "laps": {640, 576, waitFor},
+		"nothing, not waiting": {0, 0, tryNext}, "some, not waiting": {3, 0, tryNext}, "more, not waiting": {67, 3, tryNext},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBus(t, WithSlots(64))
+			s := subscribe(t, b, ">", EvictAfter(0))
+			p := publisher(t, b, "a")
+			require.True(t, b.ring.OpenGate(s.index, b.ring.Gate(s.index), layout.GateEvicted))
+			for i := range tt.published {
+				require.NoError(t, p.PublishRaw(soon(t), frame(uint64(i))))
+			}
+			var m Message
+			var err error
+			for next := 0; ; next++ {
+				if err = tt.look(soon(t), s, &m); err != nil {
+					break
+				}
+				require.EqualValues(t, next, m.Position)
+			}
+			var evicted *EvictedError
+			require.ErrorAs(t, err, &evicted)
+			require.EqualValues(t, tt.lost, evicted.Loss.Count)
+			require.Equal(t, evicted.Loss.To, s.Position())
+			if tt.lost == 0 {
+				require.EqualValues(t, tt.published, s.Position())
+			} else {
+				require.Zero(t, evicted.Loss.From)
+			}
+		})
+	}
 }
 
 // One order: all subscribers see the same sequence, and each publisher's own order in it.
