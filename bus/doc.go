@@ -57,7 +57,7 @@
 // # Latency and throughput
 //
 // A subscription that has caught up with a stream of messages that come without a pause rests for some microseconds before it looks
-// again, 10 at most ([Spin]: 2), since each look takes cache lines from the publisher. One whose messages come one by one
+// again, about 10 at most ([Spin]: 2 to 3), since each look takes cache lines from the publisher. One whose messages come one by one
 // does not rest, but for a try now and then. [Publisher.PublishBatch] and [Subscription.ReceiveBatch] spare calls, and let
 // several messages be under way at once.
 //

@@ -17,7 +17,7 @@ type interest struct {
 	known    []bool // by topic number: matched against the patterns
 	wanted   []bool
 	names    []string
-	tags     [1 << 12 / 64]uint64 // tags of wanted topics
+	tags     layout.TagSet // tags of wanted topics
 }
 
 func newInterest(patterns []string) (*interest, error) {
@@ -32,8 +32,6 @@ func newInterest(patterns []string) (*interest, error) {
 	}
 	return in, nil
 }
-
-func (in *interest) wantsTag(tag uint32) bool { return in.tags[tag/64]&(1<<(tag%64)) != 0 }
 
 // match matches the topics that are new since the last time and tells publishers which of
 // them subscriber s wants. The version is read first, so that a topic that comes meanwhile is seen next time.
@@ -51,7 +49,7 @@ func (in *interest) match(t *topicTable, s int) {
 		for _, p := range in.patterns {
 			if p.matches(info.name) {
 				in.wanted[id] = true
-				in.tags[info.tag/64] |= 1 << (info.tag % 64)
+				in.tags.Add(info.tag)
 				if !in.passive {
 					atomic.OrUint64(&seg.interest(id)[s/64], 1<<(s%64))
 				}

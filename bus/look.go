@@ -27,7 +27,7 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 		e, st := s.cur.Peek()
 		if st == ring.Done {
 			fault.At(fault.ReceivePeeked)
-			if !s.in.all && !s.in.wantsTag(e.Tag()) {
+			if !s.in.all && !s.in.tags.Has(e.Tag()) {
 				s.skipUnwanted()
 				if !inPlace && s.takeAlike(m) {
 					return got, nil
@@ -114,16 +114,16 @@ func (l *likeness) message(m *Message, position uint64, raw []byte) {
 // take reads the message of entry e.
 func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, error) {
 	info, payload, st := s.cur.View(e)
+	whole := info.Flags()&layout.FlagWhole == layout.FlagWhole
+	if st == ring.Done && whole && !inPlace {
+		copied := s.buf[:len(payload)]
+		s.cur.Copy(e, 0, copied)
+		payload = copied
+	}
+	fault.At(fault.ReceiveCopied)
 	if st == ring.Done {
 		st = s.cur.Valid(e, info)
 	}
-	whole := info.Flags()&layout.FlagWhole == layout.FlagWhole
-	if st == ring.Done && whole && !inPlace {
-		var n int
-		info, n, st = s.cur.Read(e, s.buf)
-		payload = s.buf[:n]
-	}
-	fault.At(fault.ReceiveCopied)
 	if st != ring.Done {
 		return s.unreadable(e, st)
 	}

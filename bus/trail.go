@@ -7,8 +7,8 @@ import "shmbus/ring/fence"
 // One that looks at each message the moment it is there takes its cache lines from the publisher while they are written, for
 // every message anew: both then go at the speed of the transfer. If it waits a little where it has caught up,
 // lines move once, full. So after a run of messages without a pause between them the subscription rests for a moment before
-// it looks again, and for longer as long as the runs are long. Where messages come one by one it never does, but for a try
-// now and then, ever more rarely, because two that go in step make no runs.
+// it looks again, and for longer as long as the runs are long. Where messages come one by one it does not, but for a try
+// now and then, ever more rarely, because two that go in step would make no runs. Those who ask and answer are seldom taken for a stream.
 type trail struct {
 	seen   uint64 // messages up to the last time that there was nothing
 	gap    int    // pauses of the last rest

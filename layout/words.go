@@ -36,6 +36,15 @@ func LapsAhead(a, b uint32) int32 { return int32(a - b) }
 // TopicTag returns the tag of the topic with the given hash.
 func TopicTag(hash uint64) uint32 { return uint32(hash^hash>>tagBits^hash>>32) & tagMask }
 
+// A TagSet is a set of tags. The zero set is empty.
+type TagSet [(tagMask + 1) / 64]uint64
+
+// Add adds a tag, cut to its width.
+func (s *TagSet) Add(tag uint32) { s[tag&tagMask/64] |= 1 << (tag % 64) }
+
+// Has reports whether a tag, cut to its width, is in the set.
+func (s *TagSet) Has(tag uint32) bool { return s[tag&tagMask/64]&(1<<(tag%64)) != 0 }
+
 // TopicHash returns the 64-bit FNV-1a hash of a topic's name.
 func TopicHash(name string) uint64 {
 	h := uint64(14695981039346656037)

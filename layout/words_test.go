@@ -144,3 +144,19 @@ func TestTopicHash(t *testing.T) {
 		}
 	}
 }
+
+func TestTagSet(t *testing.T) {
+	var s TagSet
+	for _, tag := range []uint32{0, 63, 64, 70, 4095} {
+		if s.Has(tag) {
+			t.Errorf("the set has %d before it was added", tag)
+		}
+		s.Add(tag)
+	}
+	for tag := range uint32(4096) {
+		want := tag == 0 || tag == 63 || tag == 64 || tag == 70 || tag == 4095
+		if s.Has(tag) != want {
+			t.Errorf("%d: %v, want %v", tag, s.Has(tag), want)
+		}
+	}
+}

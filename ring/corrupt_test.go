@@ -160,7 +160,7 @@ func FuzzCorruptMemory(f *testing.F) {
 					}
 				}
 			case 13:
-				c.Unwanted(&[1 << 12 / 64]uint64{}, uint64(a))
+				c.Unwanted(&layout.TagSet{}, uint64(a))
 				c.Await(int(b))
 				e, _ := c.Peek()
 				c.Copy(e, int(int8(b)), make([]byte, a%64))

@@ -93,35 +93,29 @@ func (c *Cursor) Advance() {
 // Skip moves on by n positions without telling publishers yet: the next Advance or SetNext does.
 func (c *Cursor) Skip(n uint64) { c.next += n }
 
-// Unwanted returns how many of the next messages, at most limit, have tags whose bit in wanted is not set. It moves nothing.
-func (c *Cursor) Unwanted(wanted *[1 << 12 / 64]uint64, limit uint64) uint64 {
+// Unwanted returns how many of the next messages, at most limit, have tags that are not wanted. It moves nothing.
+func (c *Cursor) Unwanted(wanted *layout.TagSet, limit uint64) uint64 {
 	r := c.r
 	for i := range limit {
 		pos := c.next + i
 		e := layout.Entry(atomic.LoadUint64(r.entry(pos & r.mask)))
-		if e.Lap() != layout.LapOf(pos, r.shift) || wanted[e.Tag()/64]&(1<<(e.Tag()%64)) != 0 {
+		if e.Lap() != layout.LapOf(pos, r.shift) || wanted.Has(e.Tag()) {
 			return i
 		}
 	}
 	return limit
 }
 
-// Await looks up to n times whether there is something to read at Next, or it is lost; most of the times it pauses first.
+// Await looks up to n times, with a pause between, whether there is something to read at Next, or it is lost.
 func (c *Cursor) Await(n int) bool {
-	e, lap := c.r.entry(c.next&c.r.mask), layout.LapOf(c.next, c.r.shift)
-	for i := range n {
-		if layout.LapsAhead(layout.Entry(atomic.LoadUint64(e)).Lap(), lap) >= 0 {
+	for range n {
+		if _, st := c.Peek(); st != Empty {
 			return true
 		}
-		if i > impatient {
-			fence.Pause()
-		}
+		fence.Pause()
 	}
 	return false
 }
-
-// impatient is how many looks Await takes without a pause between them.
-const impatient = 8
 
 // Peek says whether there is a message at Next: Done with its entry, Empty, or Lapped.
 func (c *Cursor) Peek() (layout.Entry, Status) {
@@ -197,19 +191,13 @@ func (c *Cursor) unlikely(position uint64) Status {
 // Read copies the payload of the entry that Peek returned into dst and validates it. It
 // returns how many bytes there are; more than len(dst) were not copied.
 func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int, st Status) {
-	r := c.r
-	if e.Slot() >= r.total {
+	if e.Slot() >= c.r.total {
 		return 0, 0, Corrupt
 	}
-	slot := r.slot(e.Slot())
+	slot := c.r.slot(e.Slot())
 	info = layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
-	n = min(info.Size(), int(r.slotSize)-layout.FrameHeaderSize)
+	n = min(info.Size(), int(c.r.slotSize)-layout.FrameHeaderSize)
 	copyOut(dst[:min(n, len(dst))], slotPayload(slot))
-	position := atomic.LoadUint64(slotPosition(slot))
-	fence.Loads()
-	if atomic.LoadUint64(r.entry(c.next&r.mask)) == uint64(e) && position == c.next && n == info.Size() {
-		return info, n, Done
-	}
 	return info, n, c.Valid(e, info)
 }
 

@@ -247,7 +247,7 @@ func (o *owned) giveUp(st Status) Status {
 // is capped at half a lap so that whoever calls Rescan comes by often enough for what else it has to do.
 func (p *Publisher) Rescan() (slowest int, position uint64) {
 	r := p.r
-	p.next = r.headFrom(p.next)
+	p.CatchUp()
 	seen := p.next
 	n := r.Slots()
 	slowest, position = r.slowest(seen)

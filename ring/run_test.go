@@ -268,7 +268,7 @@ func TestUnwanted(t *testing.T) {
 						p.Exchange(0, 1)
 					}
 				}
-				wanted := [1 << 12 / 64]uint64{70 / 64: 1 << (70 % 64), 4095 / 64: 1 << 63}
+				wanted := layout.TagSet{70 / 64: 1 << (70 % 64), 4095 / 64: 1 << 63}
 				if got := c.Unwanted(&wanted, tt.limit); got != tt.want {
 					t.Errorf("%d, want %d", got, tt.want)
 				}
