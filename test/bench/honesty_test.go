@@ -15,7 +15,7 @@ import (
 
 func testHost(t *testing.T) *host.Host {
 	t.Helper()
-	h, err := newHost(nil)
+	h, err := newHost("")
 	if err != nil {
 		t.Skip(err)
 	}

@@ -17,6 +17,8 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"shmbus/test/bench/host"
@@ -69,8 +71,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return flag.ErrHelp
 }
 
-// newHost returns a host that runs this program for workers in Go.
-func newHost(cpus []int) (*host.Host, error) {
+// newHost returns a host that runs this program for workers in Go, and everything on the processors that --cpus names.
+func newHost(processors string) (*host.Host, error) {
+	cpus, err := parseCPUs(processors)
+	if err != nil {
+		return nil, err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -79,10 +85,21 @@ func newHost(cpus []int) (*host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(cpus) == 0 {
-		if cpus, err = host.CPUs(2); err != nil {
-			return nil, err
-		}
-	}
 	return host.New(self, native, cpus)
+}
+
+// parseCPUs returns the processors in the list, the first two for an empty one.
+func parseCPUs(s string) ([]int, error) {
+	if s == "" {
+		return host.CPUs(2)
+	}
+	var cpus []int
+	for word := range strings.SplitSeq(s, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("--cpus %s: %w", s, err)
+		}
+		cpus = append(cpus, n)
+	}
+	return cpus, nil
 }

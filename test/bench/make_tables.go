@@ -50,11 +50,7 @@ func runTables(ctx context.Context, args []string, stdout, stderr io.Writer) (er
 	if err != nil {
 		return err
 	}
-	cpus, err := parseCPUs(o.cpus)
-	if err != nil {
-		return err
-	}
-	h, err := newHost(cpus)
+	h, err := newHost(o.cpus)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"shmbus/test/bench/host"
@@ -51,11 +50,7 @@ func runPair(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	cpus, err := parseCPUs(o.cpus)
-	if err != nil {
-		return err
-	}
-	h, err := newHost(cpus)
+	h, err := newHost(o.cpus)
 	if err != nil {
 		return err
 	}
@@ -136,19 +131,4 @@ func printRound(w io.Writer, r host.Round, role role) {
 		}
 	}
 	fmt.Fprintf(w, "  A/B %.3f\n", both[0]/both[1])
-}
-
-func parseCPUs(s string) ([]int, error) {
-	if s == "" {
-		return nil, nil
-	}
-	var cpus []int
-	for word := range strings.SplitSeq(s, ",") {
-		n, err := strconv.Atoi(word)
-		if err != nil {
-			return nil, fmt.Errorf("--cpus %s: %w", s, err)
-		}
-		cpus = append(cpus, n)
-	}
-	return cpus, nil
 }

@@ -1,7 +1,5 @@
 // Round trips between two processes that sleep, by futexes alone: the least that a kernel of this kind takes to wake a process.
-// Roles ping and pong; and tick and wake, of which one wakes the other every gap=MICROSECONDS: their samples are the low 32 bits
-// of moments, as in shmbusworker/wake.go.
-#include "worker.h"
+#include "asleep.h"
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
@@ -27,51 +25,10 @@ static void await(uint32_t *word, uint32_t v) {
 
 static void setup(void) { words = (struct words *)share("words", sizeof *words); }
 
-static void ping_run(uint64_t n, struct report *r) {
-    uint32_t *samples = samples_room(n);
-    int64_t last = now();
-    r->start = last;
-    for (uint64_t i = 0; i < n; i++) {
-        post(&words->there, ++number);
-        await(&words->back, number);
-        int64_t t = now();
-        samples[i] = sample_ns(t - last);
-        last = t;
-    }
-    r->samples = samples;
-    r->n_samples = n;
-}
-
-static void pong_run(uint64_t n, struct report *r) {
-    (void)r;
-    for (uint64_t i = 0; i < n; i++) {
-        await(&words->there, ++number);
-        post(&words->back, number);
-    }
-}
-
-static void tick_run(uint64_t n, struct report *r) {
-    uint32_t *samples = samples_room(n);
-    int64_t gap = param_int("gap", 300) * 1000, next = now() + gap;
-    for (uint64_t i = 0; i < n; i++) {
-        while (now() < next) pause_cpu();
-        samples[i] = (uint32_t)now();
-        post(&words->there, ++number);
-        next = now() + gap;
-    }
-    r->samples = samples;
-    r->n_samples = n;
-}
-
-static void wake_run(uint64_t n, struct report *r) {
-    uint32_t *samples = samples_room(n);
-    for (uint64_t i = 0; i < n; i++) {
-        await(&words->there, ++number);
-        samples[i] = (uint32_t)now();
-    }
-    r->samples = samples;
-    r->n_samples = n;
-}
+static void call(void) { post(&words->there, ++number); }
+static void await_call(void) { await(&words->there, ++number); }
+static void answer(void) { post(&words->back, number); }
+static void await_answer(void) { await(&words->back, number); }
 
 static const struct role roles[] = {
     {"ping", setup, ping_run, NULL},

@@ -1,7 +1,6 @@
 // Round trips between two processes that sleep, by System V semaphores alone: what the kernel takes to wake a process with
-// nothing else to do. Roles ping and pong; and tick and wake, of which one wakes the other every gap=MICROSECONDS: their samples are
-// the low 32 bits of moments, as in shmbusworker/wake.go.
-#include "worker.h"
+// nothing else to do.
+#include "asleep.h"
 #include <sys/ipc.h>
 #include <sys/sem.h>
 
@@ -38,51 +37,10 @@ static void pong_close(void) {
     owned = 0;
 }
 
-static void ping_run(uint64_t n, struct report *r) {
-    uint32_t *samples = samples_room(n);
-    int64_t last = now();
-    r->start = last;
-    for (uint64_t i = 0; i < n; i++) {
-        post(0);
-        await(1);
-        int64_t t = now();
-        samples[i] = sample_ns(t - last);
-        last = t;
-    }
-    r->samples = samples;
-    r->n_samples = n;
-}
-
-static void pong_run(uint64_t n, struct report *r) {
-    (void)r;
-    for (uint64_t i = 0; i < n; i++) {
-        await(0);
-        post(1);
-    }
-}
-
-static void tick_run(uint64_t n, struct report *r) {
-    uint32_t *samples = samples_room(n);
-    int64_t gap = param_int("gap", 300) * 1000, next = now() + gap;
-    for (uint64_t i = 0; i < n; i++) {
-        while (now() < next) pause_cpu();
-        samples[i] = (uint32_t)now();
-        post(0);
-        next = now() + gap;
-    }
-    r->samples = samples;
-    r->n_samples = n;
-}
-
-static void wake_run(uint64_t n, struct report *r) {
-    uint32_t *samples = samples_room(n);
-    for (uint64_t i = 0; i < n; i++) {
-        await(0);
-        samples[i] = (uint32_t)now();
-    }
-    r->samples = samples;
-    r->n_samples = n;
-}
+static void call(void) { post(0); }
+static void await_call(void) { await(0); }
+static void answer(void) { post(1); }
+static void await_answer(void) { await(1); }
 
 static const struct role roles[] = {
     {"ping", ping_setup, ping_run, NULL},
