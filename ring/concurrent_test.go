@@ -150,6 +150,7 @@ func TestRunsManyToMany(t *testing.T) {
 			r := newRing(t, geometry(tt.slots, tt.owned, tt.pubs))
 			r.FormatAt(tt.start)
 			each := uint64(scale(100_000) / tt.pubs)
+			cursors := []*Cursor{r.Join(0, FromNow(), tt.reliable), r.Join(1, FromNow(), tt.reliable)}
 			var writing, reading sync.WaitGroup
 			var done atomic.Bool
 			sizeOf := func(pub, n uint64) int { return 8 + int((pub+n*7)%41) }
@@ -183,8 +184,7 @@ func TestRunsManyToMany(t *testing.T) {
 					}
 				})
 			}
-			for s := range 2 {
-				c := r.Join(s, FromNow(), tt.reliable)
+			for _, c := range cursors {
 				reading.Go(func() {
 					next := make([]uint64, tt.pubs)
 					received, lost, taken := uint64(0), uint64(0), 0
