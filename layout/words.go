@@ -15,6 +15,10 @@ func MakeEntry(lap, tag, slot uint32) Entry {
 	return Entry(lap)<<32 | Entry(tag&tagMask)<<slotBits | Entry(slot&slotMask)
 }
 
+// Next returns the entry that follows e one lap later, with slot and the tag of label; both have no more bits than MakeEntry
+// leaves them.
+func (e Entry) Next(label Entry, slot uint32) Entry { return (e>>32+1)<<32 | label | Entry(slot) }
+
 // Lap returns the lap of the position that the entry holds.
 func (e Entry) Lap() uint32 { return uint32(e >> 32) }
 

@@ -11,7 +11,19 @@ import (
 // areFew reports whether there is a faster way than copyIn and copyOut. There is none that the race detector could see.
 func areFew(int) bool { return false }
 
+func fewOf(int) uint { return 0 }
+
 func copyFew(unsafe.Pointer, unsafe.Pointer, int) { panic("ring: copyFew in a race-detector build") }
+
+func copyFewOut(unsafe.Pointer, unsafe.Pointer, int) {
+	panic("ring: copyFewOut in a race-detector build")
+}
+
+func (f Find) Few([]byte, int) { panic("ring: Find.Few in a race-detector build") }
+
+func (f Filling) Head([]byte) { panic("ring: Filling.Head in a race-detector build") }
+
+func (f Filling) Tail([]byte) { panic("ring: Filling.Tail in a race-detector build") }
 
 // copyIn writes whole words; slots are multiples of 64 bytes. The bytes behind src keep what they were: only
 // the slot's owner writes to it.

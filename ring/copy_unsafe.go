@@ -2,7 +2,11 @@
 
 package ring
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"shmbus/layout"
+)
 
 const (
 	// fewBytes is up to where a copy by words is faster than memmove, which loads more at once than a caller has just
@@ -16,13 +20,65 @@ const (
 // areFew reports whether n bytes are for copyFew, which is inlined, rather than for copyIn and copyOut.
 func areFew(n int) bool { return uint(n)-8 <= fewBytes-8 }
 
-// copyFew copies n bytes by words. The last word may overlap the one before it.
+// fewOf returns how many bytes more than 15 a frame may have that is copied by Head and Tail, given a slot's payload.
+func fewOf(payload int) uint { return uint(min(payload, fewBytes)) - 15 }
+
+// copyFew copies n bytes, 8 or more, by words. The last two may overlap those before.
 func copyFew(dst, src unsafe.Pointer, n int) {
-	last := uintptr(n) - 8
-	for i := uintptr(0); i < last; i += 8 {
-		*(*uint64)(unsafe.Add(dst, i)) = *(*uint64)(unsafe.Add(src, i))
+	last := max(n-16, 0)
+	for i := 0; i < last; i += 16 {
+		d, s := unsafe.Add(dst, i), unsafe.Add(src, i)
+		*(*uint64)(d) = *(*uint64)(s)
+		*(*uint64)(unsafe.Add(d, 8)) = *(*uint64)(unsafe.Add(s, 8))
 	}
 	*(*uint64)(unsafe.Add(dst, last)) = *(*uint64)(unsafe.Add(src, last))
+	*(*uint64)(unsafe.Add(dst, n-8)) = *(*uint64)(unsafe.Add(src, n-8))
+}
+
+// copyFewOut is copyFew from a slot, which another processor has written: loads may be wider than its stores were.
+func copyFewOut(dst, src unsafe.Pointer, n int) {
+	if n < 16 {
+		*(*uint64)(dst) = *(*uint64)(src)
+		*(*uint64)(unsafe.Add(dst, n-8)) = *(*uint64)(unsafe.Add(src, n-8))
+		return
+	}
+	for i := 0; i < n-16; i += 16 {
+		*(*[2]uint64)(unsafe.Add(dst, i)) = *(*[2]uint64)(unsafe.Add(src, i))
+	}
+	*(*[2]uint64)(unsafe.Add(dst, n-16)) = *(*[2]uint64)(unsafe.Add(src, n-16))
+}
+
+// Few copies the frame's first n bytes to dst. The caller has bounded n by dst: see [Cursor.Few].
+func (f Find) Few(dst []byte, n int) {
+	copyFewOut(startOf(dst), slotPayload(f.at), n)
+}
+
+// Head and Tail copy a frame to the slot. The caller has bounded its size: see [Publisher.Few]. They are two
+// because one would not be inlined; a loop is slower.
+func (f Filling) Head(frame []byte) {
+	from := unsafe.Pointer(unsafe.SliceData(frame))
+	if len(frame) > 16 {
+		copyTwo(f.at, from, 0)
+		if len(frame) > 32 {
+			copyTwo(f.at, from, 16)
+		}
+	}
+}
+
+// Tail copies of more than 48 bytes those from 32 on, and the last 16 of any.
+func (f Filling) Tail(frame []byte) {
+	from := unsafe.Pointer(unsafe.SliceData(frame))
+	if len(frame) > 48 {
+		copyTwo(f.at, from, 32)
+	}
+	copyTwo(f.at, from, len(frame)-16)
+}
+
+// copyTwo copies two words at offset i of a frame to their place in a slot.
+func copyTwo(slot, from unsafe.Pointer, i int) {
+	const first, second = layout.FrameHeaderSize, layout.FrameHeaderSize + 8
+	*(*uint64)(unsafe.Add(slot, i+first)) = *(*uint64)(unsafe.Add(from, i))
+	*(*uint64)(unsafe.Add(slot, i+second)) = *(*uint64)(unsafe.Add(from, i+8))
 }
 
 // copyIn copies src to slot memory.

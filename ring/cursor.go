@@ -26,6 +26,7 @@ func From(position uint64) Start { return Start{kind: 2, position: position} }
 // A Cursor reads the ring's messages in order. It is for one goroutine. Reading is passive: publishers do
 // not notice a cursor unless its subscriber record has a closed gate.
 type Cursor struct {
+	memory memory
 	r      *Ring
 	next   uint64
 	shared *uint64 // the record's cursor word, written by this cursor, read by publishers and monitors
@@ -39,7 +40,7 @@ type Cursor struct {
 // that, asked for by FromOldest or From, is held from now on, but a publisher that has not yet seen the gate
 // may still overwrite some of it; the cursor then says Lapped as it does for others.
 func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
-	c := &Cursor{r: r, shared: r.subWord(s, layout.SubCursor)}
+	c := &Cursor{memory: r.memory, r: r, shared: r.subWord(s, layout.SubCursor)}
 	head := r.Head()
 	at := c.startAt(start, head)
 	atomic.StoreUint64(c.shared, at)
@@ -70,7 +71,7 @@ func (c *Cursor) startAt(start Start, head uint64) uint64 {
 
 // Reader returns a cursor that belongs to no record: nobody sees it and nobody waits for it.
 func (r *Ring) Reader(start Start) *Cursor {
-	c := &Cursor{r: r, shared: new(uint64)}
+	c := &Cursor{memory: r.memory, r: r, shared: new(uint64)}
 	c.SetNext(c.startAt(start, r.Head()))
 	return c
 }
@@ -95,7 +96,7 @@ func (c *Cursor) Skip(n uint64) { c.next += n }
 
 // Unwanted returns how many of the next messages, at most limit, have tags that are not wanted. It moves nothing.
 func (c *Cursor) Unwanted(wanted *layout.TagSet, limit uint64) uint64 {
-	r := c.r
+	r := &c.memory
 	for i := range limit {
 		pos := c.next + i
 		e := layout.Entry(atomic.LoadUint64(r.entry(pos & r.mask)))
@@ -119,8 +120,8 @@ func (c *Cursor) Await(n int) bool {
 
 // Peek says whether there is a message at Next: Done with its entry, Empty, or Lapped.
 func (c *Cursor) Peek() (layout.Entry, Status) {
-	e := layout.Entry(atomic.LoadUint64(c.r.entry(c.next & c.r.mask)))
-	switch ahead := layout.LapsAhead(e.Lap(), layout.LapOf(c.next, c.r.shift)); {
+	e := layout.Entry(atomic.LoadUint64(c.memory.entry(c.next & c.memory.mask)))
+	switch ahead := layout.LapsAhead(e.Lap(), layout.LapOf(c.next, c.memory.shift)); {
 	case ahead == 0:
 		return e, Done
 	case ahead < 0:
@@ -133,7 +134,7 @@ func (c *Cursor) Peek() (layout.Entry, Status) {
 // Astray reports whether Next is further ahead than the ring allows: its entry is more than one lap behind it. No
 // correct program brings a cursor there; words that were damaged do, and it would wait there for ever.
 func (c *Cursor) Astray() bool {
-	return layout.LapsAhead(c.r.load(c.next).Lap(), layout.LapOf(c.next, c.r.shift)) < -1
+	return layout.LapsAhead(c.r.load(c.next).Lap(), layout.LapOf(c.next, c.memory.shift)) < -1
 }
 
 // View returns the frame header and the payload of the entry that Peek returned, in
@@ -142,12 +143,12 @@ func (c *Cursor) Astray() bool {
 //
 // In race-detector builds the payload is a copy.
 func (c *Cursor) View(e layout.Entry) (layout.FrameInfo, []byte, Status) {
-	if e.Slot() >= c.r.total {
+	if e.Slot() >= c.memory.total {
 		return 0, nil, Corrupt
 	}
-	slot := c.r.slot(e.Slot())
+	slot := c.memory.slot(e.Slot())
 	info := layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
-	n := min(info.Size(), int(c.r.slotSize)-layout.FrameHeaderSize)
+	n := min(info.Size(), int(c.memory.slotSize)-layout.FrameHeaderSize)
 	if fence.RaceEnabled {
 		b := make([]byte, n)
 		copyOut(b, slotPayload(slot))
@@ -159,8 +160,8 @@ func (c *Cursor) View(e layout.Entry) (layout.FrameInfo, []byte, Status) {
 // Copy copies bytes of the payload of entry e from offset off on, a multiple of 8, to dst. The caller has bounded both by
 // what [Cursor.View] returned; as there, nothing is to be believed before Valid has said so.
 func (c *Cursor) Copy(e layout.Entry, off int, dst []byte) {
-	if e.Slot() < c.r.total && off >= 0 && uint(off)+uint(len(dst)) <= uint(c.r.slotSize)-layout.FrameHeaderSize {
-		copyOut(dst, payloadAt(c.r.slot(e.Slot()), off))
+	if e.Slot() < c.memory.total && off >= 0 && uint(off)+uint(len(dst)) <= uint(c.memory.slotSize)-layout.FrameHeaderSize {
+		copyOut(dst, payloadAt(c.memory.slot(e.Slot()), off))
 	}
 }
 
@@ -168,12 +169,12 @@ func (c *Cursor) Copy(e layout.Entry, off int, dst []byte) {
 // Next: Done, or Lapped when the slot may have been overwritten, or Corrupt when the slot holds another
 // position or a size it has no room for.
 func (c *Cursor) Valid(e layout.Entry, info layout.FrameInfo) Status {
-	position := atomic.LoadUint64(slotPosition(c.r.slot(e.Slot())))
+	position := atomic.LoadUint64(slotPosition(c.memory.slot(e.Slot())))
 	fence.Loads()
-	if atomic.LoadUint64(c.r.entry(c.next&c.r.mask)) != uint64(e) {
+	if atomic.LoadUint64(c.memory.entry(c.next&c.memory.mask)) != uint64(e) {
 		return Lapped
 	}
-	if position != c.next || uint(info.Size()) > uint(c.r.slotSize)-layout.FrameHeaderSize {
+	if position != c.next || uint(info.Size()) > uint(c.memory.slotSize)-layout.FrameHeaderSize {
 		return c.unlikely(position)
 	}
 	return Done
@@ -182,7 +183,7 @@ func (c *Cursor) Valid(e layout.Entry, info layout.FrameInfo) Status {
 // unlikely decides about a slot whose header does not say Next although its entry does: after
 // 2^32 laps that is a message of another time, otherwise nobody correct wrote it.
 func (c *Cursor) unlikely(position uint64) Status {
-	if position != c.next && layout.LapOf(position, c.r.shift) == layout.LapOf(c.next, c.r.shift) && position&c.r.mask == c.next&c.r.mask {
+	if position != c.next && layout.LapOf(position, c.memory.shift) == layout.LapOf(c.next, c.memory.shift) && position&c.memory.mask == c.next&c.memory.mask {
 		return Lapped
 	}
 	return Corrupt
@@ -191,12 +192,12 @@ func (c *Cursor) unlikely(position uint64) Status {
 // Read copies the payload of the entry that Peek returned into dst and validates it. It
 // returns how many bytes there are; more than len(dst) were not copied.
 func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int, st Status) {
-	if e.Slot() >= c.r.total {
+	if e.Slot() >= c.memory.total {
 		return 0, 0, Corrupt
 	}
-	slot := c.r.slot(e.Slot())
+	slot := c.memory.slot(e.Slot())
 	info = layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
-	n = min(info.Size(), int(c.r.slotSize)-layout.FrameHeaderSize)
+	n = min(info.Size(), int(c.memory.slotSize)-layout.FrameHeaderSize)
 	copyOut(dst[:min(n, len(dst))], slotPayload(slot))
 	return info, n, c.Valid(e, info)
 }
@@ -211,33 +212,74 @@ type Like struct {
 // overwritten. Otherwise it is false and changes nothing but dst: [Cursor.Peek] then says what there is. Of an entry with
 // another tag it does not touch the slot.
 func (c *Cursor) Take(like Like, dst []byte) (n int, ok bool) {
-	r, next := c.r, c.next
-	entry := r.entry(next & r.mask)
-	e := layout.Entry(atomic.LoadUint64(entry))
-	if e&^layout.MakeEntry(0, 0, ^uint32(0)) != layout.MakeEntry(layout.LapOf(next, r.shift), like.Tag, 0) || e.Slot() >= r.total {
+	s := c.Sight()
+	if !c.Tagged(s, like.Tag) {
 		return 0, false
 	}
 	fault.At(fault.ReceivePeeked)
-	slot := r.slot(e.Slot())
-	info := layout.FrameInfo(atomic.LoadUint64(slotInfo(slot)))
-	n = info.Size()
-	if info.Kind() != like.Kind || n > len(dst) || n > int(r.slotSize)-layout.FrameHeaderSize {
+	f := c.Find(s)
+	n = f.Info.Size()
+	if f.Info.Kind() != like.Kind || n > len(dst) || n > int(c.memory.slotSize)-layout.FrameHeaderSize {
 		return 0, false
 	}
 	if areFew(n) {
-		copyFew(startOf(dst), slotPayload(slot), n)
+		copyFewOut(startOf(dst), slotPayload(f.at), n)
 	} else {
-		copyOut(dst[:n], slotPayload(slot))
+		f.Copy(dst[:n])
 	}
 	fault.At(fault.ReceiveCopied)
-	position := atomic.LoadUint64(slotPosition(slot))
-	fence.Loads()
-	if layout.Entry(atomic.LoadUint64(entry)) != e || position != next {
+	if !f.Stays(s) {
 		return 0, false
 	}
-	c.next = next + 1
-	fence.StoreRelease(c.shared, next+1)
+	c.Advance()
 	return n, true
+}
+
+// A Sight is the position that a cursor reads next, with its entry and what that holds. A Find is its message: where it is, and the
+// header of its frame.
+//
+// Sight, Tagged, Find, Few or Copy, Stays and [Cursor.Advance], in this order, are the steps of [Cursor.Take]. They are for callers that
+// can not afford a call for each message, and so small that they are inlined.
+type (
+	Sight struct {
+		entry *uint64
+		is    layout.Entry
+		pos   uint64
+	}
+	Find struct {
+		Info layout.FrameInfo
+		at   address
+	}
+)
+
+// Sight looks at the next position.
+func (c *Cursor) Sight() Sight {
+	e := c.memory.entry(c.next & c.memory.mask)
+	return Sight{e, layout.Entry(atomic.LoadUint64(e)), c.next}
+}
+
+// Tagged reports whether there is a message, with a slot that there is and the given tag.
+func (c *Cursor) Tagged(s Sight, tag uint32) bool {
+	return s.is&^layout.MakeEntry(0, 0, ^uint32(0)) == layout.MakeEntry(layout.LapOf(s.pos, c.memory.shift), tag, 0) && s.is.Slot() < c.memory.total
+}
+
+// Find returns the message in sight, which is Tagged. Nothing of it is to be believed before [Find.Stays] has said so.
+func (c *Cursor) Find(s Sight) Find {
+	at := c.memory.slot(s.is.Slot())
+	return Find{layout.FrameInfo(atomic.LoadUint64(slotInfo(at))), at}
+}
+
+// Few returns how many bytes more than 15 a frame may have for [Find.Few]; one of 15 or less is not for it.
+func (c *Cursor) Few() uint { return fewOf(c.r.layout.Geometry.SlotPayload()) }
+
+// Copy copies the frame's first len(dst) bytes, which are no more than a slot's payload.
+func (f Find) Copy(dst []byte) { copyOut(dst, slotPayload(f.at)) }
+
+// Stays reports whether everything that was read since s is what was published there.
+func (f Find) Stays(s Sight) bool {
+	position := atomic.LoadUint64(slotPosition(f.at))
+	fence.Loads()
+	return position == s.pos && atomic.LoadUint64(s.entry) == uint64(s.is)
 }
 
 // Jump moves a lapped cursor to where it can read on, and returns the lost positions, from … to-1. It lands on the

@@ -23,8 +23,8 @@ func TestInstructions(t *testing.T) {
 		want     []string
 		inlined  []string // must not be called
 	}{
-		{"(*Publisher).Publish", []string{"LOCK CMPXCHGQ"}, []string{"fence.Store", "fence.Full", "slotInfo", "slotPosition", "layout.", "copyFew"}},
-		{"(*Publisher).PublishRun", nil, []string{"copyFew", "layout."}},
+		{"(*Publisher).Exchange", []string{"LOCK CMPXCHGQ"}, []string{"fence.Store", "fence.Full", "layout.", "(*Publisher).Aim", "(*Publisher).Announce", "(*Publisher).Settle"}},
+		{"(*Publisher).PublishRun", []string{"LOCK CMPXCHGQ"}, []string{"copyFew", "layout.", "(*Publisher).Aim", "(*Publisher).Announce", "(*Publisher).Settle"}},
 		{"(*Publisher).Fill", nil, []string{"(*Publisher).slot"}},
 		{"(*Publisher).FillWord", nil, []string{"fence.", "(*Publisher).slot"}},
 		{"(*Cursor).Peek", nil, []string{"layout.", "(*memory).entry"}},
@@ -73,7 +73,9 @@ func TestInlined(t *testing.T) {
 	if err != nil {
 		t.Skipf("no compiler here: %v\n%s", err, out)
 	}
-	for _, f := range []string{"(*Publisher).Exchange", "(*Publisher).FillWord", "(*Publisher).Next", "(*Cursor).Peek", "(*Cursor).Advance", "(*Cursor).Skip", "(*Cursor).Next"} {
+	for _, f := range []string{
+		"(*Publisher).Filling", "Filling.Head", "Filling.Tail", "Filling.Describe", "(*Publisher).Aim", "(*Publisher).Good", "(*Publisher).Announce", "(*Publisher).Swap", "(*Publisher).Settle",
+		"(*Cursor).Sight", "(*Cursor).Tagged", "(*Cursor).Find", "Find.Few", "Find.Stays", "(*Publisher).FillWord", "(*Publisher).Next", "(*Cursor).Peek", "(*Cursor).Advance", "(*Cursor).Skip", "(*Cursor).Next"} {
 		if !strings.Contains(string(out), "can inline "+f+"\n") {
 			t.Errorf("%s cannot be inlined any more", f)
 		}

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"math/bits"
 	"unsafe"
 
 	"shmbus/layout"
@@ -9,10 +10,15 @@ import (
 
 // memory turns offsets that package layout computed and bounded into pointers. It is the only
 // place of this package where that happens, with the copies in copy_unsafe.go.
+//
+// Publishers and cursors have a copy: that spares a load for each message.
 type memory struct {
 	entries  unsafe.Pointer
 	slots    unsafe.Pointer
 	slotSize uintptr
+	mask     uint64 // entries, less 1
+	shift    uint   // binary logarithm of the entries
+	total    uint32 // slots, owned ones included
 	base     []byte // keeps the memory reachable
 }
 
@@ -31,6 +37,9 @@ func newMemory(mem []byte, m layout.Map) (memory, error) {
 		entries:  unsafe.Add(base, m.Entries.Offset),
 		slots:    unsafe.Add(base, m.Slots.Offset),
 		slotSize: uintptr(m.Geometry.SlotSize),
+		mask:     uint64(m.Geometry.Slots - 1),
+		shift:    uint(bits.TrailingZeros(uint(m.Geometry.Slots))),
+		total:    uint32(m.Geometry.TotalSlots()),
 		base:     mem,
 	}, nil
 }

@@ -25,6 +25,7 @@ const (
 // The record's fields in shared memory are written by this publisher only. Pairs and intent
 // are read by whoever recovers or certifies; they are ordered by the compare-and-swap between them.
 type Publisher struct {
+	memory memory
 	r      *Ring
 	next   uint64 // the next position to try; next-1 was seen filled
 	limit  uint64 // positions from here on need a Rescan first
@@ -55,7 +56,7 @@ func (r *Ring) Publisher(i int) (*Publisher, error) {
 	if i < 0 || i >= r.layout.Geometry.Publishers {
 		return nil, corrupt("publisher record %d of %d", i, r.layout.Geometry.Publishers)
 	}
-	p := &Publisher{r: r, index: i, intent: r.pubWord(i, layout.PubIntent)}
+	p := &Publisher{memory: r.memory, r: r, index: i, intent: r.pubWord(i, layout.PubIntent)}
 	if err := r.settle(i); err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (p *Publisher) CommitPayload(b []byte) {
 // Fill copies b to offset off of the payload of the slot that is published next. off is a
 // multiple of 8; off+len(b) is at most the slot's payload.
 func (p *Publisher) Fill(off int, b []byte) {
-	if off < 0 || uint(off)+uint(len(b)) > uint(p.r.slotSize)-layout.FrameHeaderSize {
+	if off < 0 || uint(off)+uint(len(b)) > uint(p.memory.slotSize)-layout.FrameHeaderSize {
 		panic("ring: frame larger than a slot")
 	}
 	copyIn(payloadAt(p.slot(), off), b)
@@ -118,7 +119,7 @@ func (p *Publisher) Fill(off int, b []byte) {
 
 // FillWord stores a word at offset off of the payload, a multiple of 8.
 func (p *Publisher) FillWord(off int, v uint64) {
-	if off < 0 || uint(off)+8 > uint(p.r.slotSize)-layout.FrameHeaderSize {
+	if off < 0 || uint(off)+8 > uint(p.memory.slotSize)-layout.FrameHeaderSize {
 		panic("ring: frame larger than a slot")
 	}
 	fence.Store(payloadWord(p.slot(), off), v)
@@ -126,78 +127,134 @@ func (p *Publisher) FillWord(off int, v uint64) {
 
 func (p *Publisher) own() *owned { return &p.owned[p.turn%maxOwned] }
 
-func (p *Publisher) slot() address { return p.r.slot(p.own().slot) }
+func (p *Publisher) slot() address { return p.memory.slot(p.own().slot) }
 
 // Exchange publishes the filled slot with the given frame header and topic tag. With Done
 // it has position Next()-1. With Limit, nothing is published and the slot keeps what it was filled with:
 // after a [Publisher.Rescan] that made room, call Exchange again.
 func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
-	return p.Publish(nil, info, tag)
-}
-
-// Publish is [Publisher.Fill] of a frame that fits the slot, and [Publisher.Exchange]. Without a frame the slot is filled already.
-func (p *Publisher) Publish(frame []byte, info layout.FrameInfo, tag uint32) Status {
-	r, own := p.r, p.own()
-	slot := r.slot(own.slot)
-	if frame != nil {
-		if uint(len(frame)) > uint(r.slotSize)-layout.FrameHeaderSize {
-			panic("ring: frame larger than a slot")
-		}
-		if areFew(len(frame)) {
-			copyFew(slotPayload(slot), startOf(frame), len(frame))
-		} else {
-			copyIn(slotPayload(slot), frame)
-		}
-		fault.At(fault.PublishFilled)
-	}
-	fence.Store(slotInfo(slot), uint64(info))
+	f, label := p.Filling(), layout.MakeEntry(0, tag, 0)
+	f.Describe(info)
 	for {
-		pos := p.next
-		if pos >= p.limit {
-			return own.giveUp(Limit)
-		}
-		e := r.entry(pos & r.mask)
-		w := layout.Entry(atomic.LoadUint64(e))
-		lap := layout.LapOf(pos, r.shift)
-		if w.Lap() != lap-1 {
-			if layout.LapsAhead(w.Lap(), lap) < -1 {
-				return own.giveUp(Corrupt)
+		a := p.Aim()
+		if !p.Good(a) {
+			if st := p.missed(); st != Done {
+				return st
 			}
-			p.next = r.headFrom(pos)
 			continue
 		}
-		if w.Slot() >= r.total {
-			return own.giveUp(Corrupt)
-		}
-		fence.Store(slotPosition(slot), pos)
-		fence.Store(p.intent, pos+1)
-		fault.At(fault.PublishIntended)
-		fence.Store(own.pair, uint64(layout.InFlight(own.slot, w.Slot())))
-		fault.At(fault.PublishInFlight)
-		p.next = pos + 1
-		if atomic.CompareAndSwapUint64(e, uint64(w), uint64(layout.MakeEntry(lap, tag, own.slot))) {
-			fault.At(fault.PublishExchanged)
-			fence.Full()
-			own.slot = w.Slot()
-			fence.Store(own.pair, uint64(layout.Settled(own.slot)))
-			fault.At(fault.PublishSettled)
-			if p.turn++; p.turn >= p.count {
-				p.turn = 0
-			}
-			if p.next%entriesOfLine == 0 {
-				p.fetchAhead()
+		p.Announce(f, a)
+		if p.Swap(f, a, label) {
+			p.Settle(f, a)
+			if p.AtLine() {
+				p.FetchAhead()
 			}
 			return Done
 		}
-		// Another publisher has this position now.
-		fault.At(fault.PublishLostRace)
+		p.next++ // another publisher has this position now
 	}
 }
 
-// fetchAhead has the processor fetch the entries that follow next but one line: a compare-and-swap of an entry that a reader's
+// A Filling is the slot that a publisher fills next. An Aim is the position that it takes next, with its entry and what that holds.
+//
+// Filling, Head, Tail, Describe, Aim, Good, Announce, Swap and Settle, in this order, are the steps of a publish. They are for callers
+// that can not afford a call for each message, and so small that they are inlined. Whoever begins with Announce goes on to
+// Settle, or, after a Swap that was in vain, to [Publisher.Exchange].
+//
+// What can be computed before the locked instruction of Swap is: nothing after it runs before it ends.
+type (
+	Filling struct {
+		own  *owned
+		at   address
+		slot uint32
+		turn uint // the next
+	}
+	Aim struct {
+		entry *uint64
+		was   layout.Entry
+		pos   uint64
+	}
+)
+
+// Filling returns the slot to be filled.
+func (p *Publisher) Filling() Filling {
+	own := p.own()
+	turn := p.turn + 1
+	if turn >= p.count {
+		turn = 0
+	}
+	return Filling{own, p.memory.slot(own.slot), own.slot, turn}
+}
+
+// Few returns how many bytes more than 15 a frame may have for [Filling.Head] and [Filling.Tail]; one of 15 or less is not for them.
+func (p *Publisher) Few() uint { return fewOf(p.r.layout.Geometry.SlotPayload()) }
+
+// Describe stores the frame's header.
+func (f Filling) Describe(info layout.FrameInfo) {
+	fence.Store(slotInfo(f.at), uint64(info))
+	fault.At(fault.PublishFilled)
+}
+
+// Aim takes aim.
+func (p *Publisher) Aim() Aim {
+	e := p.memory.entry(p.next & p.memory.mask)
+	return Aim{e, layout.Entry(atomic.LoadUint64(e)), p.next}
+}
+
+// Good reports whether an aim is good. It is not if the position is taken already, if the limit is reached or if the entry is
+// not to be believed: [Publisher.Exchange] finds out which, and goes on if it can.
+func (p *Publisher) Good(a Aim) bool {
+	return a.pos < p.limit && a.was.Lap() == layout.LapOf(a.pos, p.memory.shift)-1 && a.was.Slot() < p.memory.total
+}
+
+// Announce says in shared memory what is going to happen, for whoever has to find out should this publisher die.
+func (p *Publisher) Announce(f Filling, a Aim) {
+	fence.Store(slotPosition(f.at), a.pos)
+	fence.Store(p.intent, a.pos+1)
+	fault.At(fault.PublishIntended)
+	fence.Store(f.own.pair, uint64(layout.InFlight(f.slot, a.was.Slot())))
+	fault.At(fault.PublishInFlight)
+}
+
+// Swap publishes, unless another publisher was faster. The label is an entry that has the topic's tag and nothing else.
+func (p *Publisher) Swap(f Filling, a Aim, label layout.Entry) bool {
+	if !atomic.CompareAndSwapUint64(a.entry, uint64(a.was), uint64(a.was.Next(label, f.slot))) {
+		fault.At(fault.PublishLostRace)
+		return false
+	}
+	fault.At(fault.PublishExchanged)
+	return true
+}
+
+// Settle makes the displaced slot the publisher's.
+func (p *Publisher) Settle(f Filling, a Aim) {
+	fence.Full()
+	p.next, p.turn = a.pos+1, f.turn
+	f.own.slot = a.was.Slot()
+	fence.Store(f.own.pair, uint64(layout.Settled(a.was.Slot())))
+	fault.At(fault.PublishSettled)
+}
+
+// missed says why an aim was not good, Done if it is worth another.
+func (p *Publisher) missed() Status {
+	if p.next >= p.limit {
+		return p.own().giveUp(Limit)
+	}
+	w := p.r.load(p.next)
+	if ahead := layout.LapsAhead(w.Lap(), layout.LapOf(p.next, p.memory.shift)); ahead < -1 || ahead == -1 && w.Slot() >= p.memory.total {
+		return p.own().giveUp(Corrupt)
+	}
+	p.CatchUp()
+	return Done
+}
+
+// AtLine reports whether the next message begins a cache line of entries: then it is time to [Publisher.FetchAhead].
+func (p *Publisher) AtLine() bool { return p.next%entriesOfLine == 0 }
+
+// FetchAhead has the processor fetch the entries that follow next but one line: a compare-and-swap of an entry that a reader's
 // processor has would wait for it.
-func (p *Publisher) fetchAhead() {
-	fence.PrefetchWrite(p.r.entry((p.next + entriesOfLine) & p.r.mask))
+func (p *Publisher) FetchAhead() {
+	fence.PrefetchWrite(p.memory.entry((p.next + entriesOfLine) & p.memory.mask))
 }
 
 // runBytes bounds how much PublishRun copies before it publishes anything.
@@ -209,10 +266,10 @@ const runBytes = 64 << 10
 //
 // All slots are filled before the first is exchanged: a locked instruction waits for the stores before it.
 func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n int, st Status) {
-	room := uint(p.r.slotSize) - layout.FrameHeaderSize
+	room := uint(p.memory.slotSize) - layout.FrameHeaderSize
 	k, turn := 0, p.turn
 	for ; k < len(frames) && uint(k) < p.run && uint(len(frames[k]))-1 < room; k++ {
-		to := slotPayload(p.r.slot(p.owned[turn%maxOwned].slot))
+		to := slotPayload(p.memory.slot(p.owned[turn%maxOwned].slot))
 		if areFew(len(frames[k])) {
 			copyFew(to, startOf(frames[k]), len(frames[k]))
 		} else {
@@ -222,12 +279,23 @@ func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint3
 			turn = 0
 		}
 	}
-	fault.At(fault.PublishFilled)
-	for n < k {
-		if st := p.Exchange(info|layout.FrameInfo(len(frames[n])), tag); st != Done {
+	for ; n < k; n++ {
+		info := info | layout.FrameInfo(len(frames[n]))
+		if a := p.Aim(); p.Good(a) {
+			f := p.Filling()
+			f.Describe(info)
+			p.Announce(f, a)
+			if p.Swap(f, a, layout.MakeEntry(0, tag, 0)) {
+				p.Settle(f, a)
+				if p.AtLine() {
+					p.FetchAhead()
+				}
+				continue
+			}
+		}
+		if st := p.Exchange(info, tag); st != Done {
 			return n, st
 		}
-		n++
 	}
 	return n, Done
 }
@@ -268,7 +336,7 @@ func (p *Publisher) Room() uint64 {
 
 // FillUnaligned copies b to any offset of the payload.
 func (p *Publisher) FillUnaligned(off int, b []byte) {
-	if off < 0 || uint(off)+uint(len(b)) > uint(p.r.slotSize)-layout.FrameHeaderSize {
+	if off < 0 || uint(off)+uint(len(b)) > uint(p.memory.slotSize)-layout.FrameHeaderSize {
 		panic("ring: frame larger than a slot")
 	}
 	if !fence.RaceEnabled {

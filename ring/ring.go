@@ -3,7 +3,6 @@ package ring
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"sync/atomic"
 
 	"shmbus/layout"
@@ -17,9 +16,6 @@ var ErrCorrupt = errors.New("ring is corrupt")
 type Ring struct {
 	memory
 	layout layout.Map
-	mask   uint64
-	shift  uint
-	total  uint32 // slots, owned ones included
 }
 
 // New returns the ring in mem, which has at least m.Size bytes and is aligned to 8. The ring in new
@@ -29,13 +25,7 @@ func New(mem []byte, m layout.Map) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ring{
-		memory: mm,
-		layout: m,
-		mask:   uint64(m.Geometry.Slots - 1),
-		shift:  uint(bits.TrailingZeros(uint(m.Geometry.Slots))),
-		total:  uint32(m.Geometry.TotalSlots()),
-	}, nil
+	return &Ring{mm, m}, nil
 }
 
 // NewHeap returns a formatted ring on the heap, for goroutines of one process.

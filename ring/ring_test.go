@@ -64,6 +64,28 @@ func parse(b []byte) (uint64, bool) {
 	return v, string(want[:]) == string(b)
 }
 
+// publishBySteps publishes as package bus does. If it is false, the slot is filled.
+func publishBySteps(p *Publisher, frame []byte, info layout.FrameInfo, tag uint32) bool {
+	f := p.Filling()
+	if uint(len(frame))-16 < p.Few() {
+		f.Head(frame)
+		f.Tail(frame)
+	} else {
+		p.Fill(0, frame)
+	}
+	f.Describe(info)
+	a := p.Aim()
+	if !p.Good(a) {
+		return false
+	}
+	p.Announce(f, a)
+	if !p.Swap(f, a, layout.MakeEntry(0, tag, 0)) {
+		return false
+	}
+	p.Settle(f, a)
+	return true
+}
+
 // publish publishes value, waiting at gates, and returns its position. It takes the ways there are in turn.
 func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 	var buf [48]byte
@@ -75,7 +97,10 @@ func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 		p.Fill(0, buf[:])
 		st = p.Exchange(info, uint32(value))
 	case 1:
-		st = p.Publish(buf[:], info, uint32(value))
+		if publishBySteps(p, buf[:], info, uint32(value)) {
+			return p.Next() - 1
+		}
+		st = p.Exchange(info, uint32(value))
 	case 2:
 		_, st = p.PublishRun([][]byte{buf[:]}, info&^(1<<24-1), uint32(value))
 	}

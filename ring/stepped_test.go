@@ -31,7 +31,7 @@ func init() {
 	}
 }
 
-// steppedChild runs one operation between two stops, again and again: "exchange", "run", "join", "take" or "rescan".
+// steppedChild runs one operation between two stops, again and again: "exchange", "steps", "run", "join", "take" or "rescan".
 func steppedChild() {
 	file, operation, _ := strings.Cut(os.Getenv(steppedEnv), ":")
 	r, mem, err := mapRing(file)
@@ -91,6 +91,15 @@ func steppedChild() {
 		}
 		return
 	}
+	if operation == "steps" {
+		stop()
+		done := publishBySteps(p, buf[:], info, 7777)
+		stop()
+		if !done {
+			panic("not done")
+		}
+		return
+	}
 	stop()
 	st := p.Exchange(info, 7777)
 	stop()
@@ -117,7 +126,7 @@ func mapRing(file string) (*Ring, []byte, error) {
 	return r, mem, err
 }
 
-// TestKilledAtEachInstruction runs Exchange, and a run of two, in another process one machine instruction at a time. It holds that the
+// TestKilledAtEachInstruction runs Exchange, the same in steps, and a run of two, in another process one machine instruction at a time. It holds that the
 // stores come in the order that the package comment promises, and that after each of them a death
 // would lose nothing and hand out no slot twice.
 func TestKilledAtEachInstruction(t *testing.T) {
@@ -143,7 +152,7 @@ func TestKilledAtEachInstruction(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		for operation, values := range map[string][]uint64{"exchange": {7777}, "run": {7777, 7777 + 1<<12}} {
+		for operation, values := range map[string][]uint64{"exchange": {7777}, "steps": {7777}, "run": {7777, 7777 + 1<<12}} {
 			t.Run(tt.name+"/"+operation, func(t *testing.T) { killAtEachInstruction(t, tt.start, tt.setup, operation, values) })
 		}
 	}
