@@ -23,9 +23,12 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 			from := p.ring.Next() // no message of the run is before it
 			n, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
 			if n > 0 {
+				size := 0
 				for _, f := range frames[done : done+n] {
-					p.count(len(f))
+					size += len(f)
 				}
+				p.sent += uint64(n - 1)
+				p.count(size)
 				p.wakeInterested(from)
 				done += n
 			}

@@ -214,10 +214,10 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 }
 
 func (s *Subscription) count(n int) {
-	s.stats.Received++
-	s.stats.Bytes += uint64(n)
-	fence.Store(s.received, s.stats.Received)
-	fence.Store(s.bytes, s.stats.Bytes)
+	received, volume := s.stats.Received+1, s.stats.Bytes+uint64(n)
+	s.stats.Received, s.stats.Bytes = received, volume
+	fence.Store(s.received, received)
+	fence.Store(s.bytes, volume)
 }
 
 func (s *Subscription) countLoss(n uint64) {

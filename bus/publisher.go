@@ -27,8 +27,11 @@ type Publisher struct {
 	topic   string
 	id      uint16
 	tag     uint32
-	room    int  // bytes of a frame that fits one slot
-	runs    bool // what fits a slot needs nothing but to be copied there: several slots may be filled at once
+	label   layout.Entry // of the tag
+	room    int          // bytes of a frame that fits one slot
+	plain   uint         // and of one to which nothing is added there; 0 if something is
+	few     uint         // of those with 16 to few+15 bytes there is a faster copy
+	runs    bool         // what fits a slot needs nothing but to be copied there: several slots may be filled at once
 	whole   layout.FrameInfo
 	noWait  bool
 	stamp   bool
@@ -37,6 +40,7 @@ type Publisher struct {
 
 	interest []uint64 // who wants the topic, a bit for each subscriber
 	sleepers []uint64 // who sleeps, as many words
+	asleep   *uint64  // the first of them
 	// The same where there is room for 256 subscriptions, the default: then neither a loop nor a call is needed.
 	interest4, sleepers4 *[4]uint64
 	subHigh              *uint64
@@ -104,6 +108,7 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 		messages: seg.pub(i, layout.PubMessages),
 		bytes:    seg.pub(i, layout.PubBytes),
 	}
+	p.label, p.asleep = layout.MakeEntry(0, p.tag, 0), &p.sleepers[0]
 	flags := uint8(layout.FlagWhole)
 	if c.time {
 		p.room = min(p.room, seg.m.Geometry.SlotPayload()-layout.TimeSize)
@@ -111,6 +116,9 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	}
 	if len(p.sleepers) == 4 {
 		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
+	}
+	if !c.time {
+		p.plain, p.few = uint(p.room), rp.Few()
 	}
 	p.runs = !c.time && p.room == seg.m.Geometry.SlotPayload()
 	p.whole = layout.MakeFrameInfo(0, flags, uint16(i), p.id)
@@ -176,34 +184,80 @@ func (p *Publisher) Close() error {
 // PublishRaw publishes bytes that are one msgpack frame already; it does not look into them. It waits for reliable
 // subscribers while the ring is full, until ctx ends, unless the publisher has [NoWait].
 func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
-	if !p.enter() {
-		return ErrClosed
+	n, info := len(frame), p.whole|layout.FrameInfo(len(frame))
+	fence.Store(&p.busy, 1)
+	if p.closed.Load() || uint(n)-1 >= p.plain || p.held != 0 {
+		return p.publishRaw(ctx, frame)
 	}
 	fault.At(fault.PublishEntered)
-	n := len(frame)
-	if n > p.room || n == 0 || p.stamp || p.held != 0 {
-		err := p.publishSlow(ctx, frame)
-		p.exit()
-		return err
+	r := p.ring
+	filling := r.Filling()
+	if uint(n)-16 < p.few {
+		filling.Head(frame)
+		filling.Tail(frame)
+	} else {
+		r.Fill(0, frame)
 	}
-	if info := p.whole | layout.FrameInfo(n); p.ring.Publish(frame, info, p.tag) != ring.Done {
-		if err := p.exchangeSlow(ctx, info); err != nil {
-			p.exit()
-			return err
-		}
+	filling.Describe(info)
+	aim := r.Aim()
+	if !r.Good(aim) {
+		return p.exchangeRaw(ctx, info)
 	}
+	r.Announce(filling, aim)
+	if !r.Swap(filling, aim, p.label) {
+		return p.exchangeRaw(ctx, info)
+	}
+	r.Settle(filling, aim)
 	p.count(n)
-	// Does anybody sleep, and want the topic? The compare-and-swap before it orders the loads behind the exchange.
-	if atomic.LoadUint64(&p.sleepers[0]) != 0 || atomic.LoadUint64(p.subHigh) > 64 {
-		s, w := p.sleepers4, p.interest4
-		if s == nil || w == nil || atomic.LoadUint64(&s[0])&atomic.LoadUint64(&w[0])|atomic.LoadUint64(&s[1])&atomic.LoadUint64(&w[1])|
-			atomic.LoadUint64(&s[2])&atomic.LoadUint64(&w[2])|atomic.LoadUint64(&s[3])&atomic.LoadUint64(&w[3]) != 0 {
-			p.wakeInterested(p.ring.Next() - 1)
-		}
+	// Who sleeps? The compare-and-swap orders the loads behind the exchange.
+	if atomic.LoadUint64(p.asleep) != 0 || atomic.LoadUint64(p.subHigh) > 64 || r.AtLine() {
+		return p.afterRaw()
 	}
 	fault.At(fault.PublishDone)
 	p.exit()
 	return nil
+}
+
+// afterRaw is the end of PublishRaw where there is more to do.
+func (p *Publisher) afterRaw() error {
+	if p.ring.AtLine() {
+		p.ring.FetchAhead()
+	}
+	s, w := p.sleepers4, p.interest4
+	if s == nil || w == nil || atomic.LoadUint64(&s[0])&atomic.LoadUint64(&w[0])|atomic.LoadUint64(&s[1])&atomic.LoadUint64(&w[1])|
+		atomic.LoadUint64(&s[2])&atomic.LoadUint64(&w[2])|atomic.LoadUint64(&s[3])&atomic.LoadUint64(&w[3]) != 0 {
+		p.wakeInterested(p.ring.Next() - 1)
+	}
+	fault.At(fault.PublishDone)
+	p.exit()
+	return nil
+}
+
+// publishRaw is PublishRaw for all that is not as it mostly is.
+func (p *Publisher) publishRaw(ctx context.Context, frame []byte) error {
+	if !p.enter() {
+		return ErrClosed
+	}
+	fault.At(fault.PublishEntered)
+	if n := len(frame); n > p.room || n == 0 || p.stamp || p.held != 0 {
+		err := p.publishSlow(ctx, frame)
+		p.exit()
+		return err
+	}
+	p.ring.Fill(0, frame)
+	return p.exchangeRaw(ctx, p.whole|layout.FrameInfo(len(frame)))
+}
+
+// exchangeRaw is the rest of PublishRaw once the slot is filled.
+func (p *Publisher) exchangeRaw(ctx context.Context, info layout.FrameInfo) (err error) {
+	if p.ring.Exchange(info, p.tag) != ring.Done {
+		err = p.exchangeSlow(ctx, info)
+	}
+	if err == nil {
+		p.published(info.Size())
+	}
+	p.exit()
+	return err
 }
 
 // published counts the message just published and wakes who sleeps and wants it.
@@ -214,10 +268,10 @@ func (p *Publisher) published(n int) {
 }
 
 func (p *Publisher) count(n int) {
-	p.sent++
-	p.volume += uint64(n)
-	fence.Store(p.messages, p.sent)
-	fence.Store(p.bytes, p.volume)
+	sent, volume := p.sent+1, p.volume+uint64(n)
+	p.sent, p.volume = sent, volume
+	fence.Store(p.messages, sent)
+	fence.Store(p.bytes, volume)
 	fault.At(fault.PublishCounted)
 }
 
@@ -266,7 +320,6 @@ func (p *Publisher) publishFilled(ctx context.Context, n int) error {
 		p.fillTime(n)
 		info += layout.TimeSize
 	}
-	fault.At(fault.PublishFilled)
 	if st := p.ring.Exchange(info, p.tag); st != ring.Done {
 		if err := p.exchangeSlow(ctx, info); err != nil {
 			return err

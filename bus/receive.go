@@ -5,6 +5,7 @@ import (
 
 	"shmbus/ring"
 	"shmbus/ring/fault"
+	"shmbus/ring/fence"
 )
 
 // begin is the start of every receiving call.
@@ -35,14 +36,45 @@ func (s *Subscription) Next(ctx context.Context) (Message, error) {
 
 // Receive is [Subscription.Next] into a message of the caller's.
 func (s *Subscription) Receive(ctx context.Context, m *Message) error {
-	if s.enter() && s.stats.Received%ctxEvery != 0 && s.takeAlike(m) {
-		s.exit()
-		return nil
+	received := s.stats.Received
+	fence.Store(&s.busy, 1)
+	if s.closed.Load() || received%ctxEvery == 0 {
+		return s.receive(ctx, m)
 	}
-	return s.receive(ctx, m)
+	// The next message, if it is like the one before it: then no more is to be asked about it.
+	c := s.cur
+	sight := c.Sight()
+	if !c.Tagged(sight, s.like.Tag) {
+		return s.receive(ctx, m)
+	}
+	fault.At(fault.ReceivePeeked)
+	find := c.Find(sight)
+	n := find.Info.Size()
+	if find.Info.Kind() != s.like.Kind || n > len(s.buf) {
+		return s.receive(ctx, m)
+	}
+	if uint(n)-16 < s.few {
+		find.Few(s.buf, n)
+	} else {
+		find.Copy(s.buf[:n])
+	}
+	fault.At(fault.ReceiveCopied)
+	if !find.Stays(sight) {
+		return s.receive(ctx, m)
+	}
+	at := c.Next()
+	c.Advance()
+	fault.At(fault.ReceiveTaken)
+	s.like.message(m, at, s.buf[:n])
+	if (at+1)&s.stride == 0 {
+		s.crossed()
+	}
+	s.count(n)
+	s.exit()
+	return nil
 }
 
-// takeAlike takes the next message if it is like the one before it: then no more is to be asked about it.
+// takeAlike takes the next message if it is like the one before it.
 func (s *Subscription) takeAlike(m *Message) bool {
 	at := s.cur.Next()
 	n, ok := s.cur.Take(s.like.Like, s.buf)
