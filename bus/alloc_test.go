@@ -9,6 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// sixteen decodes itself and allocates nothing.
+type sixteen [16]byte
+
+func (s *sixteen) UnmarshalMsg(b []byte) ([]byte, error) { return b[copy(s[:], b):], nil }
+
 // The hot path allocates nothing: each way to publish, each way to receive.
 func TestNoAllocations(t *testing.T) {
 	b := newBus(t)
@@ -24,6 +29,7 @@ func TestNoAllocations(t *testing.T) {
 		Flags    []bool
 	}{"SAP", 1, 2, 3, []bool{true, false}}
 	var m Message
+	var own sixteen
 	view := func(View) error { return nil }
 	batch, frames, mixed := make([]Message, 20), [][]byte{}, [][]byte{}
 	for i := range 20 {
@@ -45,6 +51,7 @@ func TestNoAllocations(t *testing.T) {
 		"with a time":         func() { timed.PublishRaw(ctx, raw); receive() },
 		"fragments":           func() { p.PublishRaw(ctx, big); receive() },
 		"Publish of a struct": func() { p.Publish(ctx, value); receive() },
+		"ReceiveInto":         func() { p.Publish(ctx, value); ReceiveInto(ctx, s, &own) },
 		"Reserve":             func() { r, _ := p.Reserve(10); r.Commit(ctx); receive() },
 		"batches":             func() { p.PublishBatch(ctx, frames); receiveBatch(20) },
 		"mixed batches":       func() { p.PublishBatch(ctx, mixed); timed.PublishBatch(ctx, mixed); receiveBatch(40) },

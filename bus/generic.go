@@ -13,11 +13,21 @@ func Publish[T any](ctx context.Context, p *Publisher, v T) error { return p.Pub
 // Receive returns the next message, decoded into a T.
 func Receive[T any](ctx context.Context, s *Subscription) (T, Message, error) {
 	var v T
-	m, err := s.Next(ctx)
-	if err == nil {
-		err = m.Decode(&v)
-	}
+	m, err := ReceiveInto(ctx, s, &v)
 	return v, m, err
+}
+
+// ReceiveInto is [Receive] into a value of the caller's, whose contents are forgotten first. A value that is used again
+// and again spares the allocation of each.
+func ReceiveInto[T any](ctx context.Context, s *Subscription, v *T) (Message, error) {
+	var m Message
+	var none T
+	*v = none
+	err := s.Receive(ctx, &m)
+	if err == nil {
+		err = m.Decode(v)
+	}
+	return m, err
 }
 
 // All returns an iterator over the messages. It ends without an error when ctx ends or the subscription is closed. Loss

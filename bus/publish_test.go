@@ -77,6 +77,38 @@ func TestPublishValues(t *testing.T) {
 	require.NoError(t, p.Publish(ctx, 1), "and the publisher goes on")
 }
 
+// What a value held before is not mixed with the message, and is gone also if there is none.
+func TestReceiveInto(t *testing.T) {
+	b := newBus(t)
+	ctx := soon(t)
+	s, p := subscribe(t, b, ">"), publisher(t, b, "a")
+	require.NoError(t, p.Publish(ctx, map[string]any{"s": "SAP", "b": 1.5}))
+	require.NoError(t, p.Publish(ctx, map[string]any{"b": 2.5}))
+	require.NoError(t, p.Publish(ctx, "no quote"))
+	var v struct {
+		Symbol string  `msgpack:"s"`
+		Bid    float64 `msgpack:"b"`
+	}
+	m, err := ReceiveInto(ctx, s, &v)
+	require.NoError(t, err)
+	require.Equal(t, "SAP", v.Symbol)
+	require.Equal(t, 1.5, v.Bid)
+	require.Zero(t, m.Position)
+	m, err = ReceiveInto(ctx, s, &v)
+	require.NoError(t, err)
+	require.Empty(t, v.Symbol)
+	require.Equal(t, 2.5, v.Bid)
+	require.EqualValues(t, 1, m.Position)
+	m, err = ReceiveInto(ctx, s, &v)
+	require.Error(t, err)
+	require.EqualValues(t, 2, m.Position, "the message is there")
+	require.Zero(t, v)
+	v.Bid = 1
+	_, err = ReceiveInto(cancelled(), s, &v)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, v)
+}
+
 func cancelled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
