@@ -115,7 +115,7 @@ func (s *Subscription) more(messages []Message) (n int) {
 		rest = rest[(size+7)&^7:]
 		alike++
 		total += size
-		if (at+1)&s.stride == 0 {
+		if (at+1)&s.half == 0 {
 			s.crossed()
 		}
 	}

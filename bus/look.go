@@ -68,9 +68,11 @@ func (s *Subscription) skipUnwanted() {
 // skip passes over n positions.
 func (s *Subscription) skip(n uint64) {
 	s.cur.Skip(n)
-	if s.cur.Next()&s.stride == 0 {
-		s.cur.SetNext(s.cur.Next())
-		s.crossed()
+	if next := s.cur.Next(); next&s.stride == 0 {
+		s.cur.SetNext(next)
+		if next&s.half == 0 {
+			s.crossed()
+		}
 	}
 }
 
@@ -78,7 +80,7 @@ func (s *Subscription) skip(n uint64) {
 // subscription does that in any case.
 func (s *Subscription) advance() {
 	s.cur.Advance()
-	if s.cur.Next()&s.stride == 0 {
+	if s.cur.Next()&s.half == 0 {
 		s.crossed()
 	}
 }

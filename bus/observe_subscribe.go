@@ -43,6 +43,7 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 		cur:    b.ring.Reader(from),
 		frag:   newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
 		stride: uint64(seg.m.Geometry.Slots/8 - 1),
+		half:   uint64(seg.m.Geometry.Slots/2 - 1),
 		buf:    make([]byte, seg.m.Geometry.SlotPayload()),
 
 		received: &local[0], bytes: &local[1], lost: &local[2], losses: &local[3],

@@ -66,7 +66,7 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	c.Advance()
 	fault.At(fault.ReceiveTaken)
 	s.like.message(m, at, s.buf[:n])
-	if (at+1)&s.stride == 0 {
+	if (at+1)&s.half == 0 {
 		s.crossed()
 	}
 	s.count(n)
@@ -83,7 +83,7 @@ func (s *Subscription) takeAlike(m *Message) bool {
 	}
 	fault.At(fault.ReceiveTaken)
 	s.like.message(m, at, s.buf[:n])
-	if (at+1)&s.stride == 0 {
+	if (at+1)&s.half == 0 {
 		s.crossed()
 	}
 	s.count(n)

@@ -156,7 +156,7 @@ func (p *Publisher) pause(tries int) bool {
 	case Block:
 		return false
 	default:
-		if tries > roomSpin {
+		if tries > roomSpin || p.othersBlocked() {
 			return false
 		}
 		if tries%16 == 0 {
@@ -166,6 +166,17 @@ func (p *Publisher) pause(tries int) bool {
 		}
 		return true
 	}
+}
+
+// othersBlocked reports whether another publisher sleeps until there is room. Then it is not worth to spin: it
+// would only keep the processor from the subscriber that all wait for.
+func (p *Publisher) othersBlocked() bool {
+	for i := range (p.seg.m.Geometry.Publishers + 63) / 64 {
+		if atomic.LoadUint64(p.seg.header(layout.HeaderBlocked+8*i)) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // sleepForRoom sleeps until a subscriber has moved on, but not for longer than roomSlice: the one

@@ -30,7 +30,8 @@ type Subscription struct {
 	like     likeness
 	trail    trail
 	sleeper  *sleeper
-	stride   uint64 // mask of positions at which a reliable subscriber looks for blocked publishers: every eighth of a lap
+	stride   uint64 // mask of positions at which what was passed over is released: every eighth of a lap
+	half     uint64 // and of those at which a reliable subscriber looks for blocked publishers: every half
 	held     *assembly
 	buf      []byte // for a slot's payload
 	few      uint   // of frames of 16 to few+15 bytes there is a faster copy
@@ -105,6 +106,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		frag:    newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
 		sleeper: newSleeper(seg.sub(i, layout.SubWake)),
 		stride:  uint64(seg.m.Geometry.Slots/8 - 1),
+		half:    uint64(seg.m.Geometry.Slots/2 - 1),
 		buf:     make([]byte, seg.m.Geometry.SlotPayload()),
 
 		received: seg.sub(i, layout.SubReceived),

@@ -129,6 +129,10 @@ func (p *Publisher) own() *owned { return &p.owned[p.turn%maxOwned] }
 
 func (p *Publisher) slot() address { return p.memory.slot(p.own().slot) }
 
+// pausesAfterLoss is how many pauses a publisher leaves to the one that was faster: some 300 ns. Two that go for the same
+// entries all the time take their cache lines from each other for every message; so each has them for several.
+const pausesAfterLoss = 8
+
 // Exchange publishes the filled slot with the given frame header and topic tag. With Done
 // it has position Next()-1. With Limit, nothing is published and the slot keeps what it was filled with:
 // after a [Publisher.Rescan] that made room, call Exchange again.
@@ -151,7 +155,9 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 			}
 			return Done
 		}
-		p.next++ // another publisher has this position now
+		for range pausesAfterLoss {
+			fence.Pause()
+		}
 	}
 }
 
@@ -219,6 +225,7 @@ func (p *Publisher) Announce(f Filling, a Aim) {
 // Swap publishes, unless another publisher was faster. The label is an entry that has the topic's tag and nothing else.
 func (p *Publisher) Swap(f Filling, a Aim, label layout.Entry) bool {
 	if !atomic.CompareAndSwapUint64(a.entry, uint64(a.was), uint64(a.was.Next(label, f.slot))) {
+		p.next++ // another publisher has this position now
 		fault.At(fault.PublishLostRace)
 		return false
 	}
