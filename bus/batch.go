@@ -27,8 +27,7 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 				for _, f := range frames[done : done+n] {
 					size += len(f)
 				}
-				p.sent += uint64(n - 1)
-				p.count(size)
+				p.count(n, size)
 				p.wakeInterested(from)
 				done += n
 			}

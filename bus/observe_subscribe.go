@@ -48,7 +48,6 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 
 		received: &local[0], bytes: &local[1], lost: &local[2], losses: &local[3],
 	}
-	s.few = s.cur.Few()
 	in.passive = true
 	in.match(b.topics, 0)
 	s.guard.release = func() { b.dismiss(s) }

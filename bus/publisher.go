@@ -22,15 +22,14 @@ type Publisher struct {
 	guard
 	bus  *Bus
 	seg  *segment
-	ring *ring.Publisher
+	ring ring.Publisher
 
 	topic   string
 	id      uint16
 	tag     uint32
 	label   layout.Entry // of the tag
 	room    int          // bytes of a frame that fits one slot
-	plain   uint         // and of one to which nothing is added there; 0 if something is
-	few     uint         // of those with 16 to few+15 bytes there is a faster copy
+	plain   uint         // the same for PublishRaw's short way; 0 while there is none
 	runs    bool         // what fits a slot needs nothing but to be copied there: several slots may be filled at once
 	whole   layout.FrameInfo
 	noWait  bool
@@ -40,14 +39,11 @@ type Publisher struct {
 
 	interest []uint64 // who wants the topic, a bit for each subscriber
 	sleepers []uint64 // who sleeps, as many words
-	asleep   *uint64  // the first of them
 	// The same where there is room for 256 subscriptions, the default: then neither a loop nor a call is needed.
 	interest4, sleepers4 *[4]uint64
+	asleep, wants        *uint64 // the first word of each
 	subHigh              *uint64
-	messages             *uint64
-	bytes                *uint64
-	sent                 uint64
-	volume               uint64
+	counts               *[2]uint64 // messages and bytes, in the record
 
 	enc     encoder
 	reserve Reservation
@@ -97,7 +93,7 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	seg.wakeUnmatched(id)
 	fault.At(fault.PublisherAnnounced)
 	p := &Publisher{
-		bus: b, seg: seg, ring: rp,
+		bus: b, seg: seg, ring: *rp,
 		topic: topic, id: uint16(id), tag: layout.TopicTag(layout.TopicHash(topic)),
 		room:   min(seg.m.Geometry.SlotPayload(), seg.m.Geometry.MaxFrame),
 		noWait: c.noWait, stamp: c.time, wait: c.wait,
@@ -105,21 +101,19 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 		interest: seg.interest(id),
 		sleepers: seg.row(layout.HeaderSleepers, seg.m.Geometry.SubscriberWords()),
 		subHigh:  seg.header(layout.HeaderSubHigh),
-		messages: seg.pub(i, layout.PubMessages),
-		bytes:    seg.pub(i, layout.PubBytes),
+		counts:   seg.pair(seg.m.Publishers.At(i) + layout.PubMessages),
 	}
-	p.label, p.asleep = layout.MakeEntry(0, p.tag, 0), &p.sleepers[0]
+	p.label = layout.MakeEntry(0, p.tag, 0)
+	p.asleep, p.wants = &p.sleepers[0], &p.interest[0]
+	if len(p.sleepers) == 4 {
+		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
+	}
 	flags := uint8(layout.FlagWhole)
 	if c.time {
 		p.room = min(p.room, seg.m.Geometry.SlotPayload()-layout.TimeSize)
 		flags |= layout.FlagTime
 	}
-	if len(p.sleepers) == 4 {
-		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
-	}
-	if !c.time {
-		p.plain, p.few = uint(p.room), rp.Few()
-	}
+	p.directly()
 	p.runs = !c.time && p.room == seg.m.Geometry.SlotPayload()
 	p.whole = layout.MakeFrameInfo(0, flags, uint16(i), p.id)
 	p.enc.init(p)
@@ -130,6 +124,13 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 		b.dismiss(p)
 	}
 	return p, nil
+}
+
+// directly lets PublishRaw take its short way, unless something is added to frames.
+func (p *Publisher) directly() {
+	if !p.stamp {
+		p.plain = uint(p.room)
+	}
 }
 
 // takePublisher takes a publisher record that is free or whose owner is dead.
@@ -186,13 +187,13 @@ func (p *Publisher) Close() error {
 func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	n, info := len(frame), p.whole|layout.FrameInfo(len(frame))
 	fence.Store(&p.busy, 1)
-	if p.closed.Load() || uint(n)-1 >= p.plain || p.held != 0 {
+	if p.closed.Load() || uint(n)-1 >= p.plain {
 		return p.publishRaw(ctx, frame)
 	}
 	fault.At(fault.PublishEntered)
-	r := p.ring
+	r := &p.ring
 	filling := r.Filling()
-	if uint(n)-16 < p.few {
+	if ring.Few(n) {
 		filling.Head(frame)
 		filling.Tail(frame)
 	} else {
@@ -208,10 +209,10 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 		return p.exchangeRaw(ctx, info)
 	}
 	r.Settle(filling, aim)
-	p.count(n)
-	// Who sleeps? The compare-and-swap orders the loads behind the exchange.
-	if atomic.LoadUint64(p.asleep) != 0 || atomic.LoadUint64(p.subHigh) > 64 || r.AtLine() {
-		return p.afterRaw()
+	p.count(1, n)
+	// Is somebody to be woken? The compare-and-swap orders the loads behind the exchange.
+	if atomic.LoadUint64(p.asleep)&atomic.LoadUint64(p.wants) != 0 || atomic.LoadUint64(p.subHigh) > 64 || aim.EndsLine() {
+		return p.afterRaw(aim)
 	}
 	fault.At(fault.PublishDone)
 	p.exit()
@@ -219,8 +220,8 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 }
 
 // afterRaw is the end of PublishRaw where there is more to do.
-func (p *Publisher) afterRaw() error {
-	if p.ring.AtLine() {
+func (p *Publisher) afterRaw(aim ring.Aim) error {
+	if aim.EndsLine() {
 		p.ring.FetchAhead()
 	}
 	s, w := p.sleepers4, p.interest4
@@ -262,16 +263,17 @@ func (p *Publisher) exchangeRaw(ctx context.Context, info layout.FrameInfo) (err
 
 // published counts the message just published and wakes who sleeps and wants it.
 func (p *Publisher) published(n int) {
-	p.count(n)
+	p.count(1, n)
 	p.wakeInterested(p.ring.Next() - 1)
 	fault.At(fault.PublishDone)
 }
 
-func (p *Publisher) count(n int) {
-	sent, volume := p.sent+1, p.volume+uint64(n)
-	p.sent, p.volume = sent, volume
-	fence.Store(p.messages, sent)
-	fence.Store(p.bytes, volume)
+// count counts in the record itself, which nobody else writes: each load and store behind an exchange is one that the processor
+// can not have done before.
+func (p *Publisher) count(messages, bytes int) {
+	c := p.counts
+	fence.Store(&c[0], c[0]+uint64(messages))
+	fence.Store(&c[1], c[1]+uint64(bytes))
 	fault.At(fault.PublishCounted)
 }
 

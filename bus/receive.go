@@ -53,7 +53,7 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	if find.Info.Kind() != s.like.Kind || n > len(s.buf) {
 		return s.receive(ctx, m)
 	}
-	if uint(n)-16 < s.few {
+	if ring.Few(n) {
 		find.Few(s.buf, n)
 	} else {
 		find.Copy(s.buf[:n])

@@ -44,6 +44,7 @@ func (p *Publisher) Reserve(n int) (*Reservation, error) {
 		r.bytes = r.spill[:n]
 	}
 	p.hold()
+	p.plain = 0
 	fault.At(fault.PublishReserved)
 	return r, nil
 }
@@ -64,6 +65,7 @@ func (r *Reservation) Commit(ctx context.Context) error {
 	frame := r.bytes
 	r.bytes = nil
 	p.unhold()
+	p.directly()
 	fault.At(fault.PublishCommitted)
 	if !ok {
 		return ErrClosed
@@ -85,5 +87,6 @@ func (r *Reservation) Abort() {
 	r.p.enterHeld()
 	r.bytes = nil
 	r.p.unhold()
+	r.p.directly()
 	r.p.exit()
 }

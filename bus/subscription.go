@@ -34,7 +34,6 @@ type Subscription struct {
 	half     uint64 // and of those at which a reliable subscriber looks for blocked publishers: every half
 	held     *assembly
 	buf      []byte // for a slot's payload
-	few      uint   // of frames of 16 to few+15 bytes there is a faster copy
 	batch    []byte // of the messages of ReceiveBatch but for the first
 
 	stats    SubscriptionStats
@@ -114,7 +113,6 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		lost:     seg.sub(i, layout.SubLost),
 		losses:   seg.sub(i, layout.SubLosses),
 	}
-	s.few = s.cur.Few()
 	// Who sees the interest can rely on the start: what is published from then on is received.
 	in.match(b.topics, i)
 	fault.At(fault.SubscribeMatched)

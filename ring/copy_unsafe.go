@@ -20,8 +20,8 @@ const (
 // areFew reports whether n bytes are for copyFew, which is inlined, rather than for copyIn and copyOut.
 func areFew(n int) bool { return uint(n)-8 <= fewBytes-8 }
 
-// fewOf returns how many bytes more than 15 a frame may have that is copied by Head and Tail, given a slot's payload.
-func fewOf(payload int) uint { return uint(min(payload, fewBytes)) - 15 }
+// Few reports whether n bytes of a frame that fits its slot are for [Filling.Head] and [Filling.Tail], and for [Find.Few].
+func Few(n int) bool { return uint(n)-16 <= fewBytes-16 }
 
 // copyFew copies n bytes, 8 or more, by words. The last two may overlap those before.
 func copyFew(dst, src unsafe.Pointer, n int) {
@@ -48,12 +48,12 @@ func copyFewOut(dst, src unsafe.Pointer, n int) {
 	*(*[2]uint64)(unsafe.Add(dst, n-16)) = *(*[2]uint64)(unsafe.Add(src, n-16))
 }
 
-// Few copies the frame's first n bytes to dst. The caller has bounded n by dst: see [Cursor.Few].
+// Few copies the frame's first n bytes to dst. The caller has bounded n by dst and asked [Few].
 func (f Find) Few(dst []byte, n int) {
 	copyFewOut(startOf(dst), slotPayload(f.at), n)
 }
 
-// Head and Tail copy a frame to the slot. The caller has bounded its size: see [Publisher.Few]. They are two
+// Head and Tail copy a frame to the slot. The caller has asked [Few]. They are two
 // because one would not be inlined; a loop is slower.
 func (f Filling) Head(frame []byte) {
 	from := unsafe.Pointer(unsafe.SliceData(frame))

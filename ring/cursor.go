@@ -269,9 +269,6 @@ func (c *Cursor) Find(s Sight) Find {
 	return Find{layout.FrameInfo(atomic.LoadUint64(slotInfo(at))), at}
 }
 
-// Few returns how many bytes more than 15 a frame may have for [Find.Few]; one of 15 or less is not for it.
-func (c *Cursor) Few() uint { return fewOf(c.r.layout.Geometry.SlotPayload()) }
-
 // Copy copies the frame's first len(dst) bytes, which are no more than a slot's payload.
 func (f Find) Copy(dst []byte) { copyOut(dst, slotPayload(f.at)) }
 

@@ -150,7 +150,7 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 		p.Announce(f, a)
 		if p.Swap(f, a, label) {
 			p.Settle(f, a)
-			if p.AtLine() {
+			if a.EndsLine() {
 				p.FetchAhead()
 			}
 			return Done
@@ -163,7 +163,7 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 
 // A Filling is the slot that a publisher fills next. An Aim is the position that it takes next, with its entry and what that holds.
 //
-// Filling, Head, Tail, Describe, Aim, Good, Announce, Swap and Settle, in this order, are the steps of a publish. They are for callers
+// Filling, Head and Tail if they are [Few], Describe, Aim, Good, Announce, Swap and Settle, in this order, are the steps of a publish. They are for callers
 // that can not afford a call for each message, and so small that they are inlined. Whoever begins with Announce goes on to
 // Settle, or, after a Swap that was in vain, to [Publisher.Exchange].
 //
@@ -191,9 +191,6 @@ func (p *Publisher) Filling() Filling {
 	}
 	return Filling{own, p.memory.slot(own.slot), own.slot, turn}
 }
-
-// Few returns how many bytes more than 15 a frame may have for [Filling.Head] and [Filling.Tail]; one of 15 or less is not for them.
-func (p *Publisher) Few() uint { return fewOf(p.r.layout.Geometry.SlotPayload()) }
 
 // Describe stores the frame's header.
 func (f Filling) Describe(info layout.FrameInfo) {
@@ -255,8 +252,8 @@ func (p *Publisher) missed() Status {
 	return Done
 }
 
-// AtLine reports whether the next message begins a cache line of entries: then it is time to [Publisher.FetchAhead].
-func (p *Publisher) AtLine() bool { return p.next%entriesOfLine == 0 }
+// EndsLine reports whether the position is the last of a cache line of entries: then it is time to [Publisher.FetchAhead].
+func (a Aim) EndsLine() bool { return a.pos%entriesOfLine == entriesOfLine-1 }
 
 // FetchAhead has the processor fetch the entries that follow next but one line: a compare-and-swap of an entry that a reader's
 // processor has would wait for it.
@@ -294,7 +291,7 @@ func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint3
 			p.Announce(f, a)
 			if p.Swap(f, a, layout.MakeEntry(0, tag, 0)) {
 				p.Settle(f, a)
-				if p.AtLine() {
+				if a.EndsLine() {
 					p.FetchAhead()
 				}
 				continue

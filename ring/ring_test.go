@@ -67,7 +67,7 @@ func parse(b []byte) (uint64, bool) {
 // publishBySteps publishes as package bus does. If it is false, the slot is filled.
 func publishBySteps(p *Publisher, frame []byte, info layout.FrameInfo, tag uint32) bool {
 	f := p.Filling()
-	if uint(len(frame))-16 < p.Few() {
+	if Few(len(frame)) {
 		f.Head(frame)
 		f.Tail(frame)
 	} else {

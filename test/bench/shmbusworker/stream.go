@@ -1,6 +1,8 @@
 package shmbusworker
 
 import (
+	"context"
+
 	"shmbus/bus"
 	"shmbus/test/bench/payload"
 	"shmbus/test/bench/worker"
@@ -37,14 +39,20 @@ func (s sender) Run(n int) (worker.Report, error) {
 		return worker.Report{}, s.runBatches(n)
 	}
 	buf, pub, ctx := s.buf, s.pub, s.ctx
-	for i := s.sent; i < s.sent+uint64(n); i++ {
+	i := s.sent
+	s.sent += uint64(n)
+	return worker.Report{}, publish(ctx, pub, buf, i, s.sent)
+}
+
+// publish publishes the messages from i on, below end. It has no more variables than the processor has registers for.
+func publish(ctx context.Context, pub *bus.Publisher, buf []byte, i, end uint64) error {
+	for ; i < end; i++ {
 		payload.Stamp(buf, i)
 		if err := pub.PublishRaw(ctx, buf); err != nil {
-			return worker.Report{}, err
+			return err
 		}
 	}
-	s.sent += uint64(n)
-	return worker.Report{}, nil
+	return nil
 }
 
 func (s sender) runBatches(n int) error {
