@@ -25,10 +25,10 @@ func (w *words) word(offset int) *uint64 {
 	return (*uint64)(unsafe.Pointer(unsafe.SliceData(w.mem[offset : offset+8])))
 }
 
-// pair returns two words from offset on.
+// pair returns two words from offset on, which one process alone writes.
 func (w *words) pair(offset int) *[2]uint64 { return (*[2]uint64)(w.row(offset, 2)) }
 
-// row returns n words from offset on; they are accessed with sync/atomic only.
+// row returns n words from offset on; whoever shares them accesses them with sync/atomic only.
 func (w *words) row(offset, n int) []uint64 {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(w.mem[offset:offset+8*n]))), n)
 }

@@ -86,6 +86,9 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	}
 	i := rp.Index()
 	atomic.StoreUint64(seg.pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
+	counts := seg.pair(seg.m.Publishers.At(i) + layout.PubMessages)
+	atomic.StoreUint64(&counts[0], 0) // as they are, if the record was not damaged
+	atomic.StoreUint64(&counts[1], 0)
 	atomic.StoreUint64(seg.pub(i, layout.PubTopic), uint64(id)+1)
 	fault.At(fault.PublisherTopic)
 	seg.certify(rp.Next(), i)
@@ -101,7 +104,7 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 		interest: seg.interest(id),
 		sleepers: seg.row(layout.HeaderSleepers, seg.m.Geometry.SubscriberWords()),
 		subHigh:  seg.header(layout.HeaderSubHigh),
-		counts:   seg.pair(seg.m.Publishers.At(i) + layout.PubMessages),
+		counts:   counts,
 	}
 	p.label = layout.MakeEntry(0, p.tag, 0)
 	p.asleep, p.wants = &p.sleepers[0], &p.interest[0]
@@ -206,7 +209,7 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	}
 	r.Announce(filling, aim)
 	if !r.Swap(filling, aim, p.label) {
-		return p.exchangeRaw(ctx, info)
+		return p.lostRace(ctx, info)
 	}
 	r.Settle(filling, aim)
 	p.count(1, n)
@@ -247,6 +250,12 @@ func (p *Publisher) publishRaw(ctx context.Context, frame []byte) error {
 	}
 	p.ring.Fill(0, frame)
 	return p.exchangeRaw(ctx, p.whole|layout.FrameInfo(len(frame)))
+}
+
+// lostRace is the rest of PublishRaw when another publisher was faster.
+func (p *Publisher) lostRace(ctx context.Context, info layout.FrameInfo) error {
+	p.ring.Lost()
+	return p.exchangeRaw(ctx, info)
 }
 
 // exchangeRaw is the rest of PublishRaw once the slot is filled.

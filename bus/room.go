@@ -156,7 +156,7 @@ func (p *Publisher) pause(tries int) bool {
 	case Block:
 		return false
 	default:
-		if tries > roomSpin || p.othersBlocked() {
+		if tries > roomSpin || tries > roomSpin/64 && p.othersBlocked() {
 			return false
 		}
 		if tries%16 == 0 {
@@ -168,10 +168,10 @@ func (p *Publisher) pause(tries int) bool {
 	}
 }
 
-// othersBlocked reports whether another publisher sleeps until there is room. Then it is not worth to spin: it
+// othersBlocked reports whether another publisher sleeps until there is room. Then it is not worth to spin for long: it
 // would only keep the processor from the subscriber that all wait for.
 func (p *Publisher) othersBlocked() bool {
-	for i := range (p.seg.m.Geometry.Publishers + 63) / 64 {
+	for i := range (p.seg.high(layout.HeaderPubHigh, p.seg.m.Geometry.Publishers) + 63) / 64 {
 		if atomic.LoadUint64(p.seg.header(layout.HeaderBlocked+8*i)) != 0 {
 			return true
 		}

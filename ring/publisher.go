@@ -129,8 +129,9 @@ func (p *Publisher) own() *owned { return &p.owned[p.turn%maxOwned] }
 
 func (p *Publisher) slot() address { return p.memory.slot(p.own().slot) }
 
-// pausesAfterLoss is how many pauses a publisher leaves to the one that was faster: some 300 ns. Two that go for the same
-// entries all the time take their cache lines from each other for every message; so each has them for several.
+// pausesAfterLoss is how many pauses a publisher leaves to the one that was faster: some 300 ns on processors whose PAUSE takes 40.
+// Two that go for the same entries all the time take their cache lines from each other for every message; so each has
+// them for several.
 const pausesAfterLoss = 8
 
 // Exchange publishes the filled slot with the given frame header and topic tag. With Done
@@ -155,9 +156,7 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 			}
 			return Done
 		}
-		for range pausesAfterLoss {
-			fence.Pause()
-		}
+		p.Lost()
 	}
 }
 
@@ -165,7 +164,7 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 //
 // Filling, Head and Tail if they are [Few], Describe, Aim, Good, Announce, Swap and Settle, in this order, are the steps of a publish. They are for callers
 // that can not afford a call for each message, and so small that they are inlined. Whoever begins with Announce goes on to
-// Settle, or, after a Swap that was in vain, to [Publisher.Exchange].
+// Settle, or, after a Swap that was in vain, to [Publisher.Lost] and [Publisher.Exchange].
 //
 // What can be computed before the locked instruction of Swap is: nothing after it runs before it ends.
 type (
@@ -222,7 +221,6 @@ func (p *Publisher) Announce(f Filling, a Aim) {
 // Swap publishes, unless another publisher was faster. The label is an entry that has the topic's tag and nothing else.
 func (p *Publisher) Swap(f Filling, a Aim, label layout.Entry) bool {
 	if !atomic.CompareAndSwapUint64(a.entry, uint64(a.was), uint64(a.was.Next(label, f.slot))) {
-		p.next++ // another publisher has this position now
 		fault.At(fault.PublishLostRace)
 		return false
 	}
@@ -237,6 +235,15 @@ func (p *Publisher) Settle(f Filling, a Aim) {
 	f.own.slot = a.was.Slot()
 	fence.Store(f.own.pair, uint64(layout.Settled(a.was.Slot())))
 	fault.At(fault.PublishSettled)
+}
+
+// Lost ends an attempt whose Swap was in vain: another publisher has the position.
+func (p *Publisher) Lost() {
+	p.next++
+	p.own().giveUp(Limit)
+	for range pausesAfterLoss {
+		fence.Pause()
+	}
 }
 
 // missed says why an aim was not good, Done if it is worth another.
@@ -296,6 +303,7 @@ func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint3
 				}
 				continue
 			}
+			p.Lost()
 		}
 		if st := p.Exchange(info, tag); st != Done {
 			return n, st

@@ -80,6 +80,7 @@ func publishBySteps(p *Publisher, frame []byte, info layout.FrameInfo, tag uint3
 	}
 	p.Announce(f, a)
 	if !p.Swap(f, a, layout.MakeEntry(0, tag, 0)) {
+		p.Lost()
 		return false
 	}
 	p.Settle(f, a)
