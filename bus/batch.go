@@ -87,42 +87,68 @@ func (s *Subscription) more(messages []Message) (n int) {
 	if size := min(len(messages)*room, max(batchBytes, room)); len(s.batch) < size {
 		s.batch = make([]byte, size)
 	}
-	alike, total := 0, 0
-	for rest := s.batch; n < len(messages) && len(rest) >= room; n++ {
-		m, at := &messages[n], s.cur.Next()
-		size, ok := s.cur.Take(s.like.Like, rest[:room])
-		if !ok {
-			first := s.buf
-			s.buf = rest[:room:room]
-			st, err := s.look(m, false)
-			last := st == got && s.assembled(m)
-			s.buf = first
-			if err != nil {
-				s.due, s.like.Kind = err, unlike // like nothing: the next call does not get past it
-			}
-			if last {
-				n++
-			}
-			if last || st != got {
-				break
-			}
-			m.Raw = m.Raw[:len(m.Raw):len(m.Raw)]
-			rest = rest[(len(m.Raw)+7)&^7:]
-			continue
+	for rest := s.batch; ; n++ {
+		k, used := s.alike(messages[n:], rest)
+		n, rest = n+k, rest[used:]
+		if n == len(messages) || len(rest) < room {
+			return n
 		}
-		s.like.message(m, at, rest[:size:size])
-		rest = rest[(size+7)&^7:]
-		alike++
-		total += size
+		m, first := &messages[n], s.buf
+		s.buf = rest[:room:room]
+		st, err := s.look(m, false)
+		last := st == got && s.assembled(m)
+		s.buf = first
+		if err != nil {
+			s.due, s.like.Kind = err, unlike // like nothing: the next call does not get past it
+		}
+		if last {
+			return n + 1
+		}
+		if st != got {
+			return n
+		}
+		m.Raw = m.Raw[:len(m.Raw):len(m.Raw)]
+		rest = rest[(len(m.Raw)+7)&^7:]
+	}
+}
+
+// alike receives messages that are like the one before, as [Subscription.Receive] does, one behind the other into rest, while it has
+// room for a slot's payload. It returns how many, and the bytes of rest that they take.
+func (s *Subscription) alike(messages []Message, rest []byte) (n, used int) {
+	c, room, total := s.cur, len(s.buf), 0
+	for n < len(messages) && len(rest)-used >= room {
+		sight := c.Sight()
+		if !c.Tagged(sight, s.like.Tag) {
+			break
+		}
+		fault.At(fault.ReceivePeeked)
+		find := c.Find(sight)
+		size := find.Info.Size()
+		if find.Info.Kind() != s.like.Kind || size > room {
+			break
+		}
+		to := rest[used : used+size : used+size]
+		if ring.Few(size) {
+			find.Few(to, size)
+		} else {
+			find.Copy(to)
+		}
+		fault.At(fault.ReceiveCopied)
+		if !find.Stays(sight) {
+			break
+		}
+		at := c.Next()
+		c.Advance()
+		s.like.message(&messages[n], at, to)
+		n, used, total = n+1, used+(size+7)&^7, total+size
 		if (at+1)&s.half == 0 {
 			s.crossed()
 		}
 	}
-	if alike > 0 {
+	if n > 0 {
 		fault.At(fault.ReceiveTaken)
-		s.stats.Received += uint64(alike - 1)
-		s.stats.Bytes += uint64(total)
-		s.count(0)
+		s.stats.Received += uint64(n - 1)
+		s.count(total)
 	}
-	return n
+	return n, used
 }
