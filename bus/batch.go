@@ -147,8 +147,7 @@ func (s *Subscription) alike(messages []Message, rest []byte) (n, used int) {
 	}
 	if n > 0 {
 		fault.At(fault.ReceiveTaken)
-		s.stats.Received += uint64(n - 1)
-		s.count(total)
+		s.count(n, total)
 	}
 	return n, used
 }

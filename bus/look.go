@@ -171,7 +171,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 	}
 	s.advance()
 	fault.At(fault.ReceiveTaken)
-	s.count(len(payload))
+	s.count(1, len(payload))
 	return got, nil
 }
 
@@ -206,7 +206,7 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 		if info.Flags()&layout.FlagTime != 0 && len(a.buf) >= layout.TimeSize {
 			m.Raw = m.cutTime(a.buf)
 		}
-		s.count(len(m.Raw))
+		s.count(1, len(m.Raw))
 		return got, nil
 	}
 	if owed.count > 0 {
@@ -215,8 +215,8 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	return again, nil
 }
 
-func (s *Subscription) count(n int) {
-	received, volume := s.stats.Received+1, s.stats.Bytes+uint64(n)
+func (s *Subscription) count(messages, bytes int) {
+	received, volume := s.stats.Received+uint64(messages), s.stats.Bytes+uint64(bytes)
 	s.stats.Received, s.stats.Bytes = received, volume
 	fence.Store(s.received, received)
 	fence.Store(s.bytes, volume)

@@ -237,19 +237,15 @@ func (p *Publisher) afterRaw(aim ring.Aim) error {
 	return nil
 }
 
-// publishRaw is PublishRaw for all that is not as it mostly is.
+// publishRaw is PublishRaw for all that is not copied to one slot as it is.
 func (p *Publisher) publishRaw(ctx context.Context, frame []byte) error {
 	if !p.enter() {
 		return ErrClosed
 	}
 	fault.At(fault.PublishEntered)
-	if n := len(frame); n > p.room || n == 0 || p.stamp || p.held != 0 {
-		err := p.publishSlow(ctx, frame)
-		p.exit()
-		return err
-	}
-	p.ring.Fill(0, frame)
-	return p.exchangeRaw(ctx, p.whole|layout.FrameInfo(len(frame)))
+	err := p.publishSlow(ctx, frame)
+	p.exit()
+	return err
 }
 
 // lostRace is the rest of PublishRaw when another publisher was faster.

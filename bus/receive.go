@@ -69,7 +69,7 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	if (at+1)&s.half == 0 {
 		s.crossed()
 	}
-	s.count(n)
+	s.count(1, n)
 	s.exit()
 	return nil
 }
@@ -86,7 +86,7 @@ func (s *Subscription) takeAlike(m *Message) bool {
 	if (at+1)&s.half == 0 {
 		s.crossed()
 	}
-	s.count(n)
+	s.count(1, n)
 	return true
 }
 
@@ -162,7 +162,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 		return s.lapped()
 	}
 	s.advance()
-	s.count(len(m.Raw))
+	s.count(1, len(m.Raw))
 	return err
 }
 

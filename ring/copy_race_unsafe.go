@@ -8,17 +8,8 @@ import (
 	"unsafe"
 )
 
-// areFew reports whether there is a faster way than copyIn and copyOut. There is none that the race detector could see.
-func areFew(int) bool { return false }
-
-// Few is areFew for what is to be inlined.
+// Few reports whether there is a faster way than copyIn and copyOut. There is none that the race detector could see.
 func Few(int) bool { return false }
-
-func copyFew(unsafe.Pointer, unsafe.Pointer, int) { panic("ring: copyFew in a race-detector build") }
-
-func copyFewOut(unsafe.Pointer, unsafe.Pointer, int) {
-	panic("ring: copyFewOut in a race-detector build")
-}
 
 func (f Find) Few([]byte, int) { panic("ring: Find.Few in a race-detector build") }
 

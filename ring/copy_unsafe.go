@@ -17,40 +17,18 @@ const (
 	pieceBytes = 256 << 10
 )
 
-// areFew reports whether n bytes are for copyFew, which is inlined, rather than for copyIn and copyOut.
-func areFew(n int) bool { return uint(n)-8 <= fewBytes-8 }
-
-// Few reports whether n bytes of a frame that fits its slot are for [Filling.Head] and [Filling.Tail], and for [Find.Few].
+// Few reports whether n bytes of a frame that fits its slot are for [Filling.Head] and [Filling.Tail], and for [Find.Few], which are
+// inlined, rather than for copyIn and copyOut.
 func Few(n int) bool { return uint(n)-16 <= fewBytes-16 }
 
-// copyFew copies n bytes, 8 or more, by words. The last two may overlap those before.
-func copyFew(dst, src unsafe.Pointer, n int) {
-	last := max(n-16, 0)
-	for i := 0; i < last; i += 16 {
-		d, s := unsafe.Add(dst, i), unsafe.Add(src, i)
-		*(*uint64)(d) = *(*uint64)(s)
-		*(*uint64)(unsafe.Add(d, 8)) = *(*uint64)(unsafe.Add(s, 8))
-	}
-	*(*uint64)(unsafe.Add(dst, last)) = *(*uint64)(unsafe.Add(src, last))
-	*(*uint64)(unsafe.Add(dst, n-8)) = *(*uint64)(unsafe.Add(src, n-8))
-}
-
-// copyFewOut is copyFew from a slot, which another processor has written: loads may be wider than its stores were.
-func copyFewOut(dst, src unsafe.Pointer, n int) {
-	if n < 16 {
-		*(*uint64)(dst) = *(*uint64)(src)
-		*(*uint64)(unsafe.Add(dst, n-8)) = *(*uint64)(unsafe.Add(src, n-8))
-		return
-	}
-	for i := 0; i < n-16; i += 16 {
-		*(*[2]uint64)(unsafe.Add(dst, i)) = *(*[2]uint64)(unsafe.Add(src, i))
-	}
-	*(*[2]uint64)(unsafe.Add(dst, n-16)) = *(*[2]uint64)(unsafe.Add(src, n-16))
-}
-
-// Few copies the frame's first n bytes to dst. The caller has bounded n by dst and asked [Few].
+// Few copies the frame's first n bytes to dst. The caller has bounded n by dst and asked [Few]. Another processor has written
+// them: loads may be wider than its stores were.
 func (f Find) Few(dst []byte, n int) {
-	copyFewOut(startOf(dst), slotPayload(f.at), n)
+	to, from, last := startOf(dst), slotPayload(f.at), n-16
+	for i := 0; i < last; i += 16 {
+		*(*[2]uint64)(unsafe.Add(to, i)) = *(*[2]uint64)(unsafe.Add(from, i))
+	}
+	*(*[2]uint64)(unsafe.Add(to, last)) = *(*[2]uint64)(unsafe.Add(from, last))
 }
 
 // Head and Tail copy a frame to the slot. The caller has asked [Few]. They are two

@@ -222,8 +222,8 @@ func (c *Cursor) Take(like Like, dst []byte) (n int, ok bool) {
 	if f.Info.Kind() != like.Kind || n > len(dst) || n > int(c.memory.slotSize)-layout.FrameHeaderSize {
 		return 0, false
 	}
-	if areFew(n) {
-		copyFewOut(startOf(dst), slotPayload(f.at), n)
+	if Few(n) {
+		f.Few(dst, n)
 	} else {
 		f.Copy(dst[:n])
 	}

@@ -24,12 +24,12 @@ func TestInstructions(t *testing.T) {
 		inlined  []string // must not be called
 	}{
 		{"(*Publisher).Exchange", []string{"LOCK CMPXCHGQ"}, []string{"fence.Store", "fence.Full", "layout.", "(*Publisher).Aim", "(*Publisher).Announce", "(*Publisher).Settle"}},
-		{"(*Publisher).PublishRun", []string{"LOCK CMPXCHGQ"}, []string{"copyFew", "layout.", "(*Publisher).Aim", "(*Publisher).Announce", "(*Publisher).Settle"}},
+		{"(*Publisher).PublishRun", []string{"LOCK CMPXCHGQ"}, []string{"Filling.Head", "Filling.Tail", "layout.", "(*Publisher).Aim", "(*Publisher).Announce", "(*Publisher).Settle"}},
 		{"(*Publisher).Fill", nil, []string{"(*Publisher).slot"}},
 		{"(*Publisher).FillWord", nil, []string{"fence.", "(*Publisher).slot"}},
 		{"(*Cursor).Peek", nil, []string{"layout.", "(*memory).entry"}},
 		{"(*Cursor).Read", nil, []string{"layout.", "fence."}},
-		{"(*Cursor).Take", nil, []string{"copyFew", "layout.", "fence."}},
+		{"(*Cursor).Take", nil, []string{"Find.Few", "layout.", "fence."}},
 		{"(*Cursor).View", nil, []string{"bytesAt", "layout."}},
 		{"(*Cursor).Valid", nil, []string{"fence.", "layout."}},
 		{"(*Cursor).Advance", nil, []string{"fence."}},
