@@ -9,14 +9,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"shmbus/test/procfs"
 )
 
 const (
@@ -101,17 +101,7 @@ func (w *worker) tell() {
 func (w *worker) stop() {
 	w.t.Helper()
 	require.NoError(w.t, w.cmd.Process.Signal(unix.SIGSTOP))
-	eventually(w.t, "the worker has stopped", func() bool {
-		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", w.cmd.Process.Pid))
-		require.NoError(w.t, err)
-		for _, path := range threads {
-			b, err := os.ReadFile(path)
-			if err == nil && !strings.Contains(string(b), ") T ") {
-				return false
-			}
-		}
-		return len(threads) > 0
-	})
+	eventually(w.t, "the worker has stopped", func() bool { return procfs.AllThreads(w.cmd.Process.Pid, "T") })
 }
 
 func (w *worker) kill() {

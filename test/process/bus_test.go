@@ -15,6 +15,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/ring"
+	"shmbus/test/procfs"
 )
 
 const busName = "proc"
@@ -103,7 +104,7 @@ func awaitAsleep(t testing.TB, b *bus.Bus, n int, workers ...*worker) {
 				asleep++
 			}
 		}
-		return asleep >= n && !slices.ContainsFunc(workers, func(w *worker) bool { return !allThreads(w.pid(), "S") })
+		return asleep >= n && !slices.ContainsFunc(workers, func(w *worker) bool { return !procfs.AllThreads(w.pid(), "S") })
 	}, "not %d asleep: %+v", n, &s)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/ring/fault"
+	"shmbus/test/procfs"
 )
 
 // Promises 2, 3, 5, 6 and 8, at every step of every protocol: at each point that package fault names a process is killed, or
@@ -212,7 +213,7 @@ func (st *stage) try(p fault.Point, action string, visit uint64) strike {
 		<-v.exited
 		v.killed = true
 	case action == "stop":
-		eventually(st.t, func() bool { return allThreads(v.pid(), "T") || state(v.pid()) == "T" }, "%s: it does not stop", st.ref.at)
+		eventually(st.t, func() bool { return procfs.AllThreads(v.pid(), "T") || procfs.State(v.pid()) == "T" }, "%s: it does not stop", st.ref.at)
 	}
 	o.during = st.rate()
 	if st.sc.others != nil && o.fired {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"shmbus/test/procfs"
 )
 
 // Promise 6: idle costs nothing. A process with a thousand subscriptions asleep uses no processor time
@@ -19,19 +21,19 @@ func TestIdleCostsNothing(t *testing.T) {
 	// A process looks often whether the bus is still there until nothing has begun to wait for five seconds, and the first
 	// moments of its life are behind it when nothing has been added for a while.
 	time.Sleep(6 * time.Second)
-	settled := processorTime(w.pid())
+	settled := procfs.CostOf(w.pid()).Time
 	eventually(t, func() bool {
 		time.Sleep(100 * time.Millisecond)
 		before := settled
-		settled = processorTime(w.pid())
+		settled = procfs.CostOf(w.pid()).Time
 		return settled == before
 	}, "it does not come to rest")
 
 	time.Sleep(window)
-	used := processorTime(w.pid()) - settled
+	used := procfs.CostOf(w.pid()).Time - settled
 	require.LessOrEqual(t, used, 10*time.Millisecond, "processor time in %v", window)
 	require.Equal(t, 2, onSemaphores(w.pid()))
-	threads := len(tasks(w.pid()))
+	threads := len(procfs.Tasks(w.pid()))
 	require.Less(t, threads, 20)
 	t.Logf("%d subscriptions: %v in %v, %d threads", subscriptions, used, window, threads)
 

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"shmbus/test/procfs"
 )
 
 // patience bounds every wait for a condition. It is for a machine that does ten other things.
@@ -111,7 +113,7 @@ func (w *worker) expect(event string) report {
 			}
 			w.past = append(w.past, r)
 		case <-deadline:
-			require.FailNowf(w.t, "no report", "%s did not report %q; state %s, before: %+v", w, event, state(w.pid()), w.past)
+			require.FailNowf(w.t, "no report", "%s did not report %q; state %s, before: %+v", w, event, procfs.State(w.pid()), w.past)
 		}
 	}
 }
@@ -157,7 +159,7 @@ func (w *worker) exit() {
 			open = ok
 			require.NotEqual(w.t, "fault", r.Event, "%s: %s", w, r.Error)
 		case <-time.After(patience):
-			require.FailNowf(w.t, "worker does not exit", "%s, state %s", w, state(w.pid()))
+			require.FailNowf(w.t, "worker does not exit", "%s, state %s", w, procfs.State(w.pid()))
 		}
 	}
 	<-w.exited
@@ -194,7 +196,7 @@ func (w *worker) killKeeping() {
 func (w *worker) stop() {
 	w.t.Helper()
 	require.NoError(w.t, w.cmd.Process.Signal(unix.SIGSTOP))
-	eventually(w.t, func() bool { return allThreads(w.pid(), "T") }, "%s does not stop", w)
+	eventually(w.t, func() bool { return procfs.AllThreads(w.pid(), "T") }, "%s does not stop", w)
 }
 
 func (w *worker) cont() {
