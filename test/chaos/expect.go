@@ -22,6 +22,14 @@ type partial struct {
 	next  uint32 // the fragment due
 	whole bool   // all fragments so far
 	hit   answer // were positions lost since it began
+
+	// The first so many of count may have been settled without a word, of which nothing that is certain tells; the others begin at since.
+	doubt, since uint64
+}
+
+// is reports whether a loss of count positions from on is one of what is there.
+func (o *partial) is(from, count uint64) bool {
+	return count > 0 && (o.from == from && o.count == count || o.doubt > 0 && o.since == from && o.count-o.doubt == count)
 }
 
 // An expectation is what a subscription must say next, given what it has said so far and the truth. It follows the promises of
@@ -104,7 +112,6 @@ func (x *expectation) choices(p uint64) choice {
 		c := choice{silent: !f.whole(), deliver: f.whole()}
 		if owed := x.owed(o); owed != no {
 			c.before, c.must = *o, owed == yes
-			c.before.count = o.count
 		}
 		return c
 	}
@@ -135,6 +142,10 @@ func (x *expectation) owed(o *partial) answer {
 	switch {
 	case o.count == 0:
 		return no
+	case o.whole && o.hit == no:
+		return no
+	case o.doubt == o.count:
+		return maybe
 	case !o.whole:
 		return yes
 	}
@@ -144,12 +155,18 @@ func (x *expectation) owed(o *partial) answer {
 // broken returns what o becomes with a fragment at p that does not continue it.
 func (x *expectation) broken(o *partial, p uint64) partial {
 	n := partial{}
-	if x.owed(o) != no {
-		n.from, n.count = o.from, o.count
+	if owed := x.owed(o); owed != no {
+		n.from, n.count, n.doubt, n.since = o.from, o.count, o.doubt, o.since
+		if owed == maybe {
+			n.doubt = n.count
+		}
 	}
 	if x.lossy {
 		if n.count == 0 {
 			n.from = p
+		}
+		if n.count == n.doubt {
+			n.since = p
 		}
 		n.count++
 	}
@@ -270,12 +287,10 @@ func (x *expectation) lap(from, to uint64) error {
 	x.lossy = true
 	// A message that was seen in place before it was overwritten has told that the frame before it was given up.
 	f := x.truth.at(from)
-	o := &x.open[f.record]
-	seen := f.begins() && x.wish[f.topic] && o.hit == no
-	x.hitAll(yes)
-	if seen {
-		o.hit = maybe
+	if o := &x.open[f.record]; f.begins() && x.wish[f.topic] && o.whole && o.hit != yes {
+		o.doubt = o.count
 	}
+	x.hitAll(yes)
 	x.next = to
 	return nil
 }
@@ -295,16 +310,13 @@ func (x *expectation) findDebt(from, to, count uint64) *expectation {
 		return nil
 	}
 	y := *x
-	is := func(p partial, end uint64) bool {
-		return p.count > 0 && p.count == count && p.from == from && end == to
-	}
 	for y.next <= to && y.next < y.truth.head.Load() {
 		c := y.choices(y.next)
 		switch {
-		case is(c.before, y.next):
+		case y.next == to && c.before.is(from, count):
 			y.open[y.truth.at(y.next).record] = partial{}
 			return &y
-		case is(c.at, y.next+1):
+		case y.next+1 == to && c.at.is(from, count):
 			y.pass()
 			return &y
 		case !c.silent || c.must:

@@ -270,6 +270,83 @@ func TestExpectationOfWhatWasSeenInPlace(t *testing.T) {
 	}
 }
 
+// What it knows stays so, whatever is lost afterwards: in place it saw the beginning of the next frame, or of the next but
+// one message is lost too. A frame of which the rest is lost is owed with or without the one before.
+func TestExpectationOfWhatWasSeenInPlaceAndThenLost(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		debt event // relative to the start, count and all; none if the count is 0
+		want string
+	}{
+		{"all that was there", event{evLoss, 0, 5, 3, 0}, ""},
+		{"without what was given up", event{evLoss, 2, 5, 2, 0}, ""},
+		{"one too few", event{evLoss, 2, 5, 1, 0}, "dealt with"},
+		{"all, from the wrong position", event{evLoss, 2, 5, 3, 0}, "dealt with"},
+		{"only what was given up", event{evLoss, 0, 5, 1, 0}, "dealt with"},
+		{"nothing", event{}, "not reported"},
+	} {
+		t.Run("the rest of the frame is lost: "+tt.name, func(t *testing.T) {
+			s := newScript()
+			s.fragments(0, testStart, 0, 1, 4)
+			s.fragments(0, testStart+1, 0, 2, 3)
+			between := s.silentWhole(1, 0)
+			s.fragments(0, testStart+1, 2, 3, 3)
+			for range testSlots {
+				s.silentWhole(1, 0)
+			}
+			s.log = append(s.log, event{evLoss, testStart + 1, testStart + 2, 1, s.head()}, between)
+			if d := tt.debt; d.c > 0 {
+				s.log = append(s.log, event{evLoss, testStart + d.a, testStart + d.b, d.c, s.head()})
+			}
+			for p := uint64(testStart + 5); p < s.head(); p++ {
+				s.log = append(s.log, delivery(p, *s.truth.at(p)))
+			}
+			if err := s.judge(t, "lossy"); tt.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, tt.want)
+			}
+		})
+	}
+
+	for _, tt := range []struct {
+		name string
+		next uint16 // record of the message that was seen in place
+		debt uint64
+		want string
+	}{
+		{"silent", 0, 0, ""},
+		{"reported", 0, 1, ""},
+		{"too many", 0, 2, "dealt with"},
+		{"of another record", 1, 0, "not reported"},
+	} {
+		t.Run("more is lost: "+tt.name, func(t *testing.T) {
+			s := newScript()
+			s.fragments(0, testStart, 0, 1, 4)
+			s.silentWhole(tt.next, 0)
+			s.silentWhole(2, 0)
+			for range testSlots {
+				s.silentWhole(3, 0)
+			}
+			for lost := range uint64(2) {
+				s.log = append(s.log, event{evLoss, testStart + 1 + lost, testStart + 2 + lost, 1, s.head()})
+			}
+			for p := uint64(testStart + 3); p < s.head(); p++ {
+				s.log = append(s.log, delivery(p, *s.truth.at(p)))
+			}
+			if tt.debt > 0 {
+				s.log = append(s.log, event{evLoss, testStart, s.head(), tt.debt, s.head()})
+			}
+			s.whole(0, 0)
+			if err := s.judge(t, "lossy"); tt.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, tt.want)
+			}
+		})
+	}
+}
+
 func TestExpectationOfEvictions(t *testing.T) {
 	s := newScript()
 	s.whole(0, 0)
