@@ -301,12 +301,9 @@ func (x *expectation) hitAll(a answer) {
 	}
 }
 
-// debtReach is how far apart a subscription may report a loss from what it has said before.
-const debtReach = 1 << 17
-
 // findDebt returns the expectation behind a loss of consumed fragments, nil if it was none.
 func (x *expectation) findDebt(from, to, count uint64) *expectation {
-	if !x.lossy || to > x.truth.head.Load() || to < x.next || to-x.next > debtReach {
+	if !x.lossy || to > x.truth.head.Load() || to < x.next || x.next < x.truth.oldest() {
 		return nil
 	}
 	y := *x

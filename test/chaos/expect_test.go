@@ -347,6 +347,37 @@ func TestExpectationOfWhatWasSeenInPlaceAndThenLost(t *testing.T) {
 	}
 }
 
+// Who wants a quiet topic only may report a loss long after the last thing it said, as far back as the truth reaches.
+func TestExpectationOfALateReport(t *testing.T) {
+	for _, tt := range []struct {
+		between int
+		want    string
+	}{{truthSize / 2, ""}, {truthSize * 7 / 8, "dealt with"}} {
+		truth := newTruth(testStart, truthSize)
+		x := newExpectation(truth, wishOf([]string{"quiet.>"}), "lossy", testSlots)
+		quiet := fact{publisher: 1, number: 1, first: testStart, topic: uint8(quietTopic), flags: layout.FlagFirst}
+		truth.add(quiet)
+		loud := fact{publisher: 2, record: 1, flags: layout.FlagWhole}
+		for range testSlots + 1 {
+			truth.add(loud)
+		}
+		lost := truth.head.Load() - testSlots
+		require.NoError(t, x.take(event{kind: evStart, a: testStart, b: testStart}))
+		require.NoError(t, x.take(event{evLoss, testStart + 1, lost, lost - testStart - 1, truth.head.Load()}))
+		for range tt.between {
+			truth.add(loud)
+		}
+		again := truth.head.Load()
+		quiet.first = again
+		truth.add(quiet)
+		if err := x.take(event{evLoss, testStart, again, 1, again + 1}); tt.want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, tt.want)
+		}
+	}
+}
+
 func TestExpectationOfEvictions(t *testing.T) {
 	s := newScript()
 	s.whole(0, 0)
