@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -22,6 +23,9 @@ type daemon struct {
 	ended   chan *keeper       // keepers that gave up
 	deaths  atomic.Int64
 	count   atomic.Int64 // of keepers, for those who report a death
+
+	telling sync.Mutex // keeps the manager from hearing an older summary after a newer one
+	ready   bool       // the manager knows; under telling
 }
 
 func newDaemon(log *slog.Logger, n *notifier) *daemon {
@@ -34,7 +38,7 @@ func (d *daemon) run(ctx context.Context, specs []spec, reload <-chan os.Signal)
 	if err := d.update(specs); err != nil {
 		return errors.Join(err, d.stop(false))
 	}
-	d.notify.ready(d.summary())
+	d.tellReady()
 	for {
 		select {
 		case <-ctx.Done():
@@ -44,7 +48,7 @@ func (d *daemon) run(ctx context.Context, specs []spec, reload <-chan os.Signal)
 		case <-reload:
 			d.notify.reloading()
 			d.reload()
-			d.notify.ready(d.summary())
+			d.tellReady()
 		case k := <-d.ended:
 			k.cancel()
 			d.forget(k)
@@ -53,8 +57,24 @@ func (d *daemon) run(ctx context.Context, specs []spec, reload <-chan os.Signal)
 				return k.err
 			}
 			d.log.Error("gave up a bus", "bus", k.spec.Name, "error", k.err)
-			d.notify.status(d.summary())
+			d.tellStatus()
 		}
+	}
+}
+
+func (d *daemon) tellReady() {
+	d.telling.Lock()
+	defer d.telling.Unlock()
+	d.ready = true
+	d.notify.ready(d.summary())
+}
+
+// tellStatus says nothing as long as not all buses are there: then the first summary tells it.
+func (d *daemon) tellStatus() {
+	d.telling.Lock()
+	defer d.telling.Unlock()
+	if d.ready {
+		d.notify.status(d.summary())
 	}
 }
 
@@ -133,7 +153,7 @@ func (d *daemon) sorted() []*keeper {
 // died counts deaths, for the service manager.
 func (d *daemon) died(n int64) {
 	d.deaths.Add(n)
-	d.notify.status(d.summary())
+	d.tellStatus()
 }
 
 func (d *daemon) summary() string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -71,4 +72,21 @@ func TestNotifyNobody(t *testing.T) {
 	n, err = newNotifier()
 	require.ErrorContains(t, err, "NOTIFY_SOCKET")
 	n.stopping("")
+}
+
+// A death while the buses are still being adopted is told with READY and not before it.
+func TestNotifyReadyComesFirst(t *testing.T) {
+	address := filepath.Join(t.TempDir(), "notify")
+	m := newManager(t, address)
+	t.Setenv("NOTIFY_SOCKET", address)
+	n, err := newNotifier()
+	require.NoError(t, err)
+	defer n.close()
+	d := newDaemon(slog.New(slog.DiscardHandler), n)
+	d.died(1)
+	d.count.Add(1)
+	d.tellReady()
+	require.Equal(t, "READY=1\nSTATUS=watching 1 bus, 1 deaths so far", m.next())
+	d.died(1)
+	require.Equal(t, "STATUS=watching 1 bus, 2 deaths so far", m.next())
 }
