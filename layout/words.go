@@ -63,7 +63,9 @@ func TopicHash(name string) uint64 {
 type Pair uint64
 
 // Settled returns the pair of a record that owns slot s.
-func Settled(s uint32) Pair { return Pair(s)<<32 | Pair(s) }
+//
+// It is a product, so that nothing of [InFlight] is kept across an exchange to make it.
+func Settled(s uint32) Pair { return Pair(s) * (1<<32 + 1) }
 
 // InFlight returns the pair of a record that is exchanging mine for displaced.
 func InFlight(mine, displaced uint32) Pair { return Pair(displaced)<<32 | Pair(mine) }

@@ -199,8 +199,9 @@ func (f Filling) Describe(info layout.FrameInfo) {
 
 // Aim takes aim.
 func (p *Publisher) Aim() Aim {
-	e := p.memory.entry(p.next & p.memory.mask)
-	return Aim{e, layout.Entry(atomic.LoadUint64(e)), p.next}
+	next := p.next
+	e := p.memory.entry(next & p.memory.mask)
+	return Aim{e, layout.Entry(atomic.LoadUint64(e)), next}
 }
 
 // Good reports whether an aim is good. It is not if the position is taken already, if the limit is reached or if the entry is
