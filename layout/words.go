@@ -62,9 +62,8 @@ func TopicHash(name string) uint64 {
 // are settled; unequal ones mean that an exchange of mine for displaced was in flight.
 type Pair uint64
 
-// Settled returns the pair of a record that owns slot s.
-//
-// It is a product, so that nothing of [InFlight] is kept across an exchange to make it.
+// Settled returns the pair of a record that owns slot s. It is a product, so that nothing of [InFlight] is kept across an
+// exchange to make it.
 func Settled(s uint32) Pair { return Pair(s) * (1<<32 + 1) }
 
 // InFlight returns the pair of a record that is exchanging mine for displaced.

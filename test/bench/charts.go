@@ -117,10 +117,11 @@ func plain(n int) string { return fmt.Sprint(n) }
 func bySize(r results) namedChart {
 	rows, class := r.rowsOf("oneway")
 	number := func(row tables.Row, key string) float64 { v, _ := row.Params[key].(float64); return v }
-	single := func(row tables.Row) bool { return number(row, "batch") <= 1 }
+	byDefault := func(row tables.Row) bool { return row.Params["slots"] == nil }
+	single := func(row tables.Row) bool { return number(row, "batch") <= 1 && byDefault(row) }
 	whole := func(row tables.Row) bool { return number(row, "slotsize") > number(row, "size") && single(row) }
 	fragments := func(row tables.Row) bool { return number(row, "slotsize") <= number(row, "size") }
-	batches := func(row tables.Row) bool { return !single(row) }
+	batches := func(row tables.Row) bool { return number(row, "batch") > 1 }
 	c := plot.Chart{
 		Title: "One way, by the size of messages", Subtitle: r.subtitle(class),
 		X: every(counts("size of a message", tables.Bytes), 2), Y: rate,

@@ -6,7 +6,7 @@
 // common ones:
 //
 //	slots     messages that the ring holds (4096, or fewer where they would take more than 256 MiB)
-//	slotsize  bytes of a slot; the smallest that holds a message and its header, at most 64 KiB + 64; a smaller one makes fragments
+//	slotsize  bytes of a slot; 256 as by default, or what a larger message and its header need, at most 64 KiB + 64; a smaller one makes fragments
 //	owned, publishers  slots that each publisher owns (2 to 12), and publishers that the bus has room for: the bus's defaults
 //	topics, subscribers  that the bus has room for: the bus's defaults
 //	wait      adaptive (default), spin, yield or block: both for messages and for room
@@ -27,6 +27,7 @@ import (
 
 const (
 	headerSize  = 16
+	defaultSlot = 256 // of the bus
 	largestSlot = 64<<10 + 64
 	memoryLimit = 256 << 20
 )
@@ -49,7 +50,7 @@ func parse(p worker.Params) (settings, error) {
 	if err := payload.Valid(s.size); err != nil {
 		return s, err
 	}
-	slotSize := p.Int("slotsize", min((s.size+headerSize+63)/64*64, largestSlot))
+	slotSize := p.Int("slotsize", min(max((s.size+headerSize+63)/64*64, defaultSlot), largestSlot))
 	slots := 4096
 	for slots > 8 && slots*slotSize > memoryLimit {
 		slots /= 2
