@@ -39,7 +39,7 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// WithSlots sets how many messages the ring holds: a power of two from 8 to 2^19. Default 4096.
+// WithSlots sets how many messages the ring holds: a power of two from 8 to 2^19. Default 16384.
 func WithSlots(n int) Option { return func(c *config) { c.geometry.Slots = n } }
 
 // WithSlotSize sets the bytes of a slot, a multiple of 64 from 64 to 16 MiB. 16 of them are the frame's

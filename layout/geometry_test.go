@@ -167,7 +167,7 @@ func ExampleMap_String() {
 	// subscribers         73728      512 × 256
 	// topics             204800      256 × 1024
 	// interest           466944       32 × 1024
-	// entries            499712        8 × 4096
-	// slots              532480      256 × 4608
-	// end               1712128
+	// entries            499712        8 × 16384
+	// slots              630784      256 × 16896
+	// end               4956160
 }

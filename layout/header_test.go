@@ -45,12 +45,12 @@ func TestHeaderBytes(t *testing.T) {
 	for _, f := range []struct {
 		off  int
 		want uint32
-	}{{8, 2}, {12, 4096}, {40, 4096}, {44, 256}, {48, 8}, {52, 64}, {56, 256}, {60, 352}, {64, 1024}, {68, 16 << 20}, {88, 77}, {92, 0xdeadbeef}, {96, 4711}, {104, 0}} {
+	}{{8, 2}, {12, 4096}, {40, 16384}, {44, 256}, {48, 8}, {52, 64}, {56, 256}, {60, 352}, {64, 1024}, {68, 16 << 20}, {88, 77}, {92, 0xdeadbeef}, {96, 4711}, {104, 0}} {
 		if got := le.Uint32(b[f.off:]); got != f.want {
 			t.Errorf("at %d is %d, want %d", f.off, got, f.want)
 		}
 	}
-	if le.Uint64(b[16:]) != frozenHash || le.Uint64(b[72:]) != 1712128 || le.Uint64(b[80:]) != 1_700_000_000_123_456_789 {
+	if le.Uint64(b[16:]) != frozenHash || le.Uint64(b[72:]) != 4956160 || le.Uint64(b[80:]) != 1_700_000_000_123_456_789 {
 		t.Error("hash, size or time are not where they belong")
 	}
 	if string(b[128:133]) != "demo\x00" {
@@ -122,7 +122,7 @@ func TestDecodeHeaderErrors(t *testing.T) {
 		{"length", put32(HeaderLength, 8192), ErrCorrupt, "8192"},
 		{"length 0", put32(HeaderLength, 0), ErrCorrupt, ""},
 		{"slots", put32(HeaderSlots, 4095), ErrCorrupt, "power of two"},
-		{"other slots", put32(HeaderSlots, 8192), ErrCorrupt, "its header says 1712128"},
+		{"other slots", put32(HeaderSlots, 8192), ErrCorrupt, "its header says 4956160"},
 		{"slots 2^32-1", put32(HeaderSlots, 1<<32-1), ErrCorrupt, "slots"},
 		{"slot size", put32(HeaderSlotSize, 257), ErrCorrupt, "multiple of 64"},
 		{"owned", put32(HeaderOwned, 0), ErrCorrupt, "owned"},
@@ -135,7 +135,7 @@ func TestDecodeHeaderErrors(t *testing.T) {
 		{"largest frame of the same size", put32(HeaderMaxFrame, 16<<20+1), ErrCorrupt, "checksum"},
 		{"identifier of the set", put32(HeaderSemID, 78), ErrCorrupt, "checksum"},
 		{"checksum", put32(HeaderChecksum, 0), ErrCorrupt, "and says 00000000"},
-		{"segment size high bits", put64(HeaderSegmentSize, 1<<40|1712128), ErrCorrupt, "header says"},
+		{"segment size high bits", put64(HeaderSegmentSize, 1<<40|4956160), ErrCorrupt, "header says"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func TestSpecDifferences(t *testing.T) {
 	require.Empty(t, defaultSpec().differences(g))
 	s := defaultSpec()
 	s.Slots, s.Subscribers, s.SlotSize = 8192, 200, 256
-	require.Equal(t, []string{"slots 4K instead of 8K"}, s.differences(g), "200 subscribers are rounded up to 256")
+	require.Equal(t, []string{"slots 16K instead of 8K"}, s.differences(g), "200 subscribers are rounded up to 256")
 }
 
 func TestGroupValue(t *testing.T) {

@@ -27,7 +27,7 @@ func TestWriteStatus(t *testing.T) {
 	require.NoError(t, writeStatus(&b, after, ratesBetween(before, after)))
 	require.Equal(t, `prices: live, 1h00m old, uuid u
   system V  key 0x00001234, shmid 5, semid 6, 3 MiB
-  ring      4096 slots of 256 bytes, 49% filled; oldest 0, head 2000; reliable backlog 25%
+  ring      16384 slots of 256 bytes, 12% filled; oldest 0, head 2000; reliable backlog 25%
   traffic   2k/s messages, 125 KiB/s
   handled   1 deaths, 4 records reclaimed, 3 evictions, 2 wake-ups
   busd      pid 10, up 1m00s
@@ -53,7 +53,7 @@ func TestStatusLine(t *testing.T) {
 	before, after := twoLooks()
 	var b strings.Builder
 	require.NoError(t, writeStatusLine(&b, after, ratesBetween(before, after)))
-	require.Equal(t, "03:04:05.500 prices head=2000 rate=2k/s bytes=125 KiB/s fill=49% backlog=25% publishers=2 subscribers=2 maxlag=20 lost=7 deaths=1\n", b.String())
+	require.Equal(t, "03:04:05.500 prices head=2000 rate=2k/s bytes=125 KiB/s fill=12% backlog=25% publishers=2 subscribers=2 maxlag=20 lost=7 deaths=1\n", b.String())
 }
 
 // TestStatusJSONIsDocumented holds the output to the help text.

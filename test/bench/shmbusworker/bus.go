@@ -5,7 +5,7 @@
 // The worker that is ready first makes the bus, in dir, and removes it at the end; all others open it. Parameters beside the
 // common ones:
 //
-//	slots     messages that the ring holds (4096, or fewer where they would take more than 256 MiB)
+//	slots     messages that the ring holds (16384 as by default, or fewer where they would take more than 256 MiB)
 //	slotsize  bytes of a slot; 256 as by default, or what a larger message and its header need, at most 64 KiB + 64; a smaller one makes fragments
 //	owned, publishers  slots that each publisher owns (2 to 12), and publishers that the bus has room for: the bus's defaults
 //	topics, subscribers  that the bus has room for: the bus's defaults
@@ -51,7 +51,7 @@ func parse(p worker.Params) (settings, error) {
 		return s, err
 	}
 	slotSize := p.Int("slotsize", min(max((s.size+headerSize+63)/64*64, defaultSlot), largestSlot))
-	slots := 4096
+	slots := 16384
 	for slots > 8 && slots*slotSize > memoryLimit {
 		slots /= 2
 	}
