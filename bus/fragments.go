@@ -26,19 +26,50 @@ type debt struct {
 // a loss has broken: every position is delivered, lost, or part of a frame that its publisher gave up.
 type collector struct {
 	max   int
-	open  map[uint16]*assembly
-	debts map[uint16]debt
+	of    []gathering // by publisher, up to the last from which a fragment came
+	open  int         // publishers with an unfinished frame
+	owing int         // publishers of whom something is owed
 	spare []*assembly
 	stray []byte // data that continues no frame
 	lossy bool   // something was lost: fragments without a beginning are losses, too
 }
 
-func newCollector(max int) collector {
-	return collector{max: max, open: make(map[uint16]*assembly), debts: make(map[uint16]debt)}
+// A gathering is what there is of one publisher's frames.
+type gathering struct {
+	frame *assembly // the unfinished one, if there is one
+	owed  debt      // for broken ones
 }
 
+func newCollector(max int) collector { return collector{max: max} }
+
 // pending reports whether any publisher's frame is unfinished or broken.
-func (c *collector) pending() bool { return len(c.open)+len(c.debts) > 0 }
+func (c *collector) pending() bool { return c.open+c.owing > 0 }
+
+// unfinished returns the publisher's unfinished frame, nil if it has none.
+func (c *collector) unfinished(pub uint16) *assembly {
+	if int(pub) < len(c.of) {
+		return c.of[pub].frame
+	}
+	return nil
+}
+
+// publisher returns what there is of a publisher's frames, to be changed.
+func (c *collector) publisher(pub uint16) *gathering {
+	if n := int(pub) + 1; n > len(c.of) {
+		c.of = append(c.of, make([]gathering, n-len(c.of))...)
+	}
+	return &c.of[pub]
+}
+
+func (c *collector) begin(pub uint16, a *assembly) {
+	c.publisher(pub).frame = a
+	c.open++
+}
+
+func (c *collector) end(pub uint16) {
+	c.of[pub].frame = nil
+	c.open--
+}
 
 // lost notes that n positions were lost.
 //
@@ -46,16 +77,21 @@ func (c *collector) pending() bool { return len(c.open)+len(c.debts) > 0 }
 // the beginning of that one were among them. So a frame goes on only if fewer positions are missed than that beginning takes.
 func (c *collector) lost(n uint64) {
 	c.lossy = true
-	for pub, a := range c.open {
-		if a.missed += n; a.missed >= a.slots {
-			c.abandon(pub)
+	if c.open == 0 {
+		return
+	}
+	for pub := range c.of {
+		if a := c.of[pub].frame; a != nil {
+			if a.missed += n; a.missed >= a.slots {
+				c.abandon(uint16(pub))
+			}
 		}
 	}
 }
 
 // room returns n bytes for what the fragment brings: at the end of the frame that it continues, where there is one.
 func (c *collector) room(info layout.FrameInfo, prefix uint64, n int) []byte {
-	if a := c.open[info.Publisher()]; a != nil && info.Flags()&layout.FlagFirst == 0 && a.goesOnWith(prefix, n) {
+	if a := c.unfinished(info.Publisher()); a != nil && info.Flags()&layout.FlagFirst == 0 && a.goesOnWith(prefix, n) {
 		a.buf = slices.Grow(a.buf, n)
 		return a.buf[len(a.buf) : len(a.buf)+n]
 	}
@@ -76,7 +112,7 @@ func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64, d
 		return nil, debt{}
 	}
 	total, index := int(uint32(prefix)), uint32(prefix>>32)
-	a = c.open[pub]
+	a = c.unfinished(pub)
 	switch {
 	case flags&layout.FlagFirst != 0:
 		// What was there before was given up by a publisher that died or whose context ended, or is broken.
@@ -86,7 +122,7 @@ func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64, d
 		}
 		a = c.fresh()
 		a.total, a.first = total, position
-		c.open[pub] = a
+		c.begin(pub, a)
 	case a == nil || !a.goesOnWith(prefix, len(data)):
 		c.abandon(pub)
 		if c.lossy {
@@ -107,7 +143,7 @@ func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64, d
 	if flags&layout.FlagLast == 0 {
 		return nil, owed
 	}
-	delete(c.open, pub)
+	c.end(pub)
 	if len(a.buf) != a.total {
 		c.release(a)
 		return nil, owed
@@ -116,22 +152,22 @@ func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64, d
 }
 
 func (c *collector) owe(pub uint16, from, count uint64) {
-	d := c.debts[pub]
+	d := &c.publisher(pub).owed
 	if d.count == 0 {
 		d.from = from
+		c.owing++
 	}
 	d.count += count
-	c.debts[pub] = d
 }
 
 // abandon forgets the publisher's unfinished frame. If positions were lost meanwhile, those that it
 // consumed are owed; otherwise its publisher gave it up, and nothing was lost.
 func (c *collector) abandon(pub uint16) {
-	a := c.open[pub]
+	a := c.unfinished(pub)
 	if a == nil {
 		return
 	}
-	delete(c.open, pub)
+	c.end(pub)
 	if a.missed > 0 {
 		c.owe(pub, a.first, a.slots)
 	}
@@ -141,8 +177,12 @@ func (c *collector) abandon(pub uint16) {
 // settle ends whatever is unfinished of the publisher and returns what is owed for it.
 func (c *collector) settle(pub uint16) debt {
 	c.abandon(pub)
-	d := c.debts[pub]
-	delete(c.debts, pub)
+	if int(pub) >= len(c.of) || c.of[pub].owed.count == 0 {
+		return debt{}
+	}
+	d := c.of[pub].owed
+	c.of[pub].owed = debt{}
+	c.owing--
 	return d
 }
 
