@@ -40,8 +40,8 @@ func segments(_ context.Context, b *Bench, each func(Row)) error {
 	}{
 		{"as small as it gets", layout.Geometry{Slots: 8, SlotSize: 64, Owned: 2, Publishers: 1, Subscribers: 64, Clients: 2, Topics: 1, MaxFrame: 4096}},
 		{"256 slots of 64 B", with(func(g *layout.Geometry) { g.Slots, g.SlotSize = 256, 64 })},
-		{"4096 slots of 256 B, default", layout.Default()},
-		{"4096 slots of 4 KiB", with(func(g *layout.Geometry) { g.SlotSize = 4096 })},
+		{"16384 slots of 256 B, default", layout.Default()},
+		{"4096 slots of 4 KiB", with(func(g *layout.Geometry) { g.Slots, g.SlotSize = 4096, 4096 })},
 		{"65536 slots of 256 B", with(func(g *layout.Geometry) { g.Slots = 65536 })},
 		{"1024 subscribers, 10000 topics", with(func(g *layout.Geometry) { g.Subscribers, g.Clients, g.Topics = 1024, 2000, 10000 })},
 	} {

@@ -17,8 +17,8 @@ func init() {
 			"stores, cached indices, and the reader's index stored once per batch. ÷ C marks: to the same without a head index, each slot saying by itself that it",
 			"is full: the fastest that we know. ÷ memcpy, ÷ pipe: to others. batch: 64 messages a call, against the same rings.",
 			"memcpy hands over large frames and does nothing else. cpu: processor time of each side for a message, waiting included.",
-			"Rings hold 4096 messages, or as many as take 8 MiB: one that the cache does not hold is slower, whosever it is. Slots of shmbus have 256 bytes,",
-			"its default, or what a larger message needs; where others are named, the C rings have as many slots.",
+			"shmbus has its default, 16384 slots of 256 bytes, or larger ones where a message needs them and fewer so that all take 8 MiB at most: a ring",
+			"that the cache does not hold is slower, whosever it is. The C rings have as many slots.",
 		},
 		Rows: oneWay,
 	})
@@ -35,7 +35,7 @@ const defaultSlot = 256
 
 // slotsFor returns how many slots of so many bytes a ring has.
 func slotsFor(slot int) int {
-	slots := 4096
+	slots := 1 << 14
 	for slots > 8 && slots*slot > ringBytes {
 		slots /= 2
 	}
@@ -55,7 +55,7 @@ func oneWay(ctx context.Context, b *Bench, each func(Row)) error {
 			errs = append(errs, b.Ask(ctx, b.oneWay(size, slot, 64, Bytes(size)+", batch"), each))
 		}
 		if size == 48 || size == 64 {
-			errs = append(errs, b.Ask(ctx, b.oneWayWith(size, 4096, slotOf(size)), each), b.Ask(ctx, b.oneWayWith(size, 1<<14, 128), each))
+			errs = append(errs, b.Ask(ctx, b.oneWayWith(size, 1<<14, 128), each), b.Ask(ctx, b.oneWayWith(size, 4096, slotOf(size)), each))
 		}
 		if fragment := 64<<10 + 64; slot > fragment {
 			errs = append(errs, b.Ask(ctx, b.oneWay(size, fragment, 1, Bytes(size)+" in fragments"), each))
@@ -69,7 +69,7 @@ func oneWay(ctx context.Context, b *Bench, each func(Row)) error {
 
 func (b *Bench) oneWay(size, slot, batch int, name string) Question {
 	ours := host.MustSpec("shmbus").With("size", size).With("slotsize", slot).With("slots", slotsFor(slot)).With("wait", "adaptive").With("batch", batch)
-	ring := host.MustSpec("native/ring").With("size", size).With("slots", slotsFor(slotOf(size)))
+	ring := host.MustSpec("native/ring").With("size", size).With("slots", slotsFor(slot))
 	q := Question{
 		Case:   name,
 		Params: map[string]any{"size": size, "slotsize": slot, "batch": batch},

@@ -61,7 +61,7 @@ func TestQuantity(t *testing.T) {
 
 // Slots take no more memory than the bound, and there are never fewer than the bus allows.
 func TestSlotsFor(t *testing.T) {
-	for slot, want := range map[int]int{64: 4096, 1088: 4096, 4160: 1024, 64<<10 + 64: 64, 1<<20 + 64: 8, 4<<20 + 64: 8} {
+	for slot, want := range map[int]int{64: 1 << 14, 256: 1 << 14, 1088: 4096, 4160: 1024, 64<<10 + 64: 64, 1<<20 + 64: 8, 4<<20 + 64: 8} {
 		if got := slotsFor(slot); got != want {
 			t.Errorf("%d bytes: %d slots, want %d", slot, got, want)
 		}

@@ -97,7 +97,7 @@ func openReceiver(p worker.Params) (worker.Runner, error) {
 		return nil, err
 	}
 	r := &receiver{params: p}
-	r.bus, err = bus.Create(p["id"], bus.WithDir(p["dir"]), bus.WithSlots(p.Int("slots", 4096)), bus.WithSlotSize(slotSize))
+	r.bus, err = bus.Create(p["id"], bus.WithDir(p["dir"]), bus.WithSlots(p.Int("slots", 1<<14)), bus.WithSlotSize(slotSize))
 	if err != nil {
 		return nil, err
 	}
