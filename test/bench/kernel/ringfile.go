@@ -53,7 +53,7 @@ func openRingfile(role string, p worker.Params) (*ringfile, error) {
 		// Behind a stream, cache lines move once, and full, if the reader does not look again at once.
 		r.rest = p.Int("gather", 64)
 	}
-	r.slots = p.Int("slots", min(1<<14, max(8, ringBytes>>bits.Len(uint(r.slotSize()-1)))))
+	r.slots = p.Int("slots", min(layout.Default().Slots, max(8, ringBytes>>bits.Len(uint(r.slotSize()-1)))))
 	r.buf, r.got = payload.New(r.size), payload.Checker{Size: r.size}
 	var err error
 	if role == link.Pong {

@@ -5,8 +5,8 @@
 // The worker that is ready first makes the bus, in dir, and removes it at the end; all others open it. Parameters beside the
 // common ones:
 //
-//	slots     messages that the ring holds (16384 as by default, or fewer where they would take more than 256 MiB)
-//	slotsize  bytes of a slot; 256 as by default, or what a larger message and its header need, at most 64 KiB + 64; a smaller one makes fragments
+//	slots     messages that the ring holds (as many as by default, or fewer where they would take more than 256 MiB)
+//	slotsize  bytes of a slot; as many as by default, or what a larger message and its header need, at most 64 KiB + 64; a smaller one makes fragments
 //	owned, publishers  slots that each publisher owns (2 to 12), and publishers that the bus has room for: the bus's defaults
 //	topics, subscribers  that the bus has room for: the bus's defaults
 //	wait      adaptive (default), spin, yield or block: both for messages and for room
@@ -21,13 +21,13 @@ import (
 	"fmt"
 
 	"shmbus/bus"
+	"shmbus/layout"
 	"shmbus/test/bench/payload"
 	"shmbus/test/bench/worker"
 )
 
 const (
 	headerSize  = 16
-	defaultSlot = 256 // of the bus
 	largestSlot = 64<<10 + 64
 	memoryLimit = 256 << 20
 )
@@ -50,8 +50,9 @@ func parse(p worker.Params) (settings, error) {
 	if err := payload.Valid(s.size); err != nil {
 		return s, err
 	}
-	slotSize := p.Int("slotsize", min(max((s.size+headerSize+63)/64*64, defaultSlot), largestSlot))
-	slots := 16384
+	byDefault := layout.Default()
+	slotSize := p.Int("slotsize", min(max((s.size+headerSize+63)/64*64, byDefault.SlotSize), largestSlot))
+	slots := byDefault.Slots
 	for slots > 8 && slots*slotSize > memoryLimit {
 		slots /= 2
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"shmbus/layout"
 	"shmbus/test/bench/host"
 )
 
@@ -30,12 +31,12 @@ const ringBytes = 8 << 20
 // slotOf returns the bytes of the smallest slot that holds a message and its header.
 func slotOf(size int) int { return (size + 16 + 63) / 64 * 64 }
 
-// defaultSlot is the size of slots that the bus has by default.
-const defaultSlot = 256
+// ourSlot returns the bytes of the slots that shmbus has for messages of a size: as many as by default, or what a larger one needs.
+func ourSlot(size int) int { return max(slotOf(size), layout.Default().SlotSize) }
 
 // slotsFor returns how many slots of so many bytes a ring has.
 func slotsFor(slot int) int {
-	slots := 1 << 14
+	slots := layout.Default().Slots
 	for slots > 8 && slots*slot > ringBytes {
 		slots /= 2
 	}
@@ -49,13 +50,13 @@ func oneWay(ctx context.Context, b *Bench, each func(Row)) error {
 	}
 	var errs []error
 	for _, size := range sizes {
-		slot := max(slotOf(size), defaultSlot)
+		slot := ourSlot(size)
 		errs = append(errs, b.Ask(ctx, b.oneWay(size, slot, 1, Bytes(size)), each))
 		if size == 48 || b.Full && size <= 4096 {
 			errs = append(errs, b.Ask(ctx, b.oneWay(size, slot, 64, Bytes(size)+", batch"), each))
 		}
 		if size == 48 || size == 64 {
-			errs = append(errs, b.Ask(ctx, b.oneWayWith(size, 1<<14, 128), each), b.Ask(ctx, b.oneWayWith(size, 4096, slotOf(size)), each))
+			errs = append(errs, b.Ask(ctx, b.oneWayWith(size, layout.Default().Slots, 128), each), b.Ask(ctx, b.oneWayWith(size, 4096, slotOf(size)), each))
 		}
 		if fragment := 64<<10 + 64; slot > fragment {
 			errs = append(errs, b.Ask(ctx, b.oneWay(size, fragment, 1, Bytes(size)+" in fragments"), each))

@@ -83,7 +83,7 @@ func (b *Bench) others(ctx context.Context, each func(Row), role string, complet
 			q := Question{
 				Case:   name + " " + Bytes(size),
 				Params: map[string]any{"contender": name, "size": size},
-				Ours:   Side{Label: "shmbus", Spec: host.MustSpec("shmbus").With("size", size).With("slots", slotsFor(max(slotOf(size), defaultSlot)))},
+				Ours:   Side{Label: "shmbus", Spec: host.MustSpec("shmbus").With("size", size).With("slots", slotsFor(ourSlot(size)))},
 				Others: []Side{{Label: "other", Spec: host.Spec{Contender: name}.With("size", size)}},
 			}
 			if worker.Has(name, "both") {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"shmbus/bus"
+	"shmbus/layout"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
 )
@@ -97,7 +98,7 @@ func openReceiver(p worker.Params) (worker.Runner, error) {
 		return nil, err
 	}
 	r := &receiver{params: p}
-	r.bus, err = bus.Create(p["id"], bus.WithDir(p["dir"]), bus.WithSlots(p.Int("slots", 1<<14)), bus.WithSlotSize(slotSize))
+	r.bus, err = bus.Create(p["id"], bus.WithDir(p["dir"]), bus.WithSlots(p.Int("slots", layout.Default().Slots)), bus.WithSlotSize(slotSize))
 	if err != nil {
 		return nil, err
 	}
