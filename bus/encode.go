@@ -33,6 +33,7 @@ func (e *encoder) init(p *Publisher) {
 	e.p = p
 	e.enc = msgpack.NewEncoder(e)
 	e.enc.UseCompactInts(true)
+	e.enc.SetCustomStructTag("json")
 }
 
 func (e *encoder) begin() {
@@ -81,7 +82,7 @@ func (e *encoder) grow(n int) error {
 }
 
 // Publish encodes v as msgpack, straight into the slot, and publishes it. Struct fields are named by
-// their msgpack tags; types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler interfaces of
+// their msgpack tags, or by their json tags where they have none; types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler interfaces of
 // github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does.
 func (p *Publisher) Publish(ctx context.Context, v any) error {
 	if !p.enter() {
@@ -104,8 +105,11 @@ func (p *Publisher) publishValue(ctx context.Context, v any) error {
 			return err
 		}
 		e.buf = b
-	} else if err := e.enc.Encode(v); err != nil {
-		return err
+	} else {
+		e.enc.ResetWriter(e) // strings interned in one frame are unknown in the next
+		if err := e.enc.Encode(v); err != nil {
+			return err
+		}
 	}
 	if len(e.buf) == 0 || len(e.buf) > p.room || !sameStart(e.buf, e.slot) {
 		return p.publishSlow(ctx, e.buf)
