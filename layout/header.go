@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"hash/fnv"
+
+	"shmbus/ring/fence"
 )
 
 // Magic is the first word of a complete segment: "shmbus" and two zero bytes.
@@ -76,9 +78,12 @@ func DecodeHeader(b []byte, size int) (Header, Map, error) {
 		return fail(ErrNotABus, "%d bytes are too few", min(len(b), size))
 	}
 	le := binary.LittleEndian
-	// The header is copied once: a peer that changes it meanwhile changes nothing here.
+	// The creator stores the magic number last, so it is loaded first: what is loaded after it is complete.
+	magic := le.Uint64(b[HeaderMagic:])
+	fence.Loads()
+	// The rest is copied once: a peer that changes it meanwhile changes nothing here.
 	b = bytes.Clone(b[:HeaderState])
-	switch magic := le.Uint64(b[HeaderMagic:]); {
+	switch {
 	case magic == 0 && le.Uint64(b[HeaderHash:]) == Hash():
 		return fail(ErrIncomplete, "its creator died")
 	case magic != Magic:
