@@ -189,13 +189,18 @@ func (s *segment) take(owner *uint64, me layout.Owner) (before layout.Owner, ok 
 	if before == me || before != 0 && s.alive(before) {
 		return before, false
 	}
+	return before, s.takeFrom(owner, before, me)
+}
+
+// takeFrom makes a record this client's whose owner before is nobody, or known to be dead.
+func (s *segment) takeFrom(owner *uint64, before, me layout.Owner) bool {
 	if !atomic.CompareAndSwapUint64(owner, uint64(before), uint64(me)) {
-		return before, false
+		return false
 	}
 	if before != 0 {
 		atomic.AddUint64(s.header(layout.HeaderReclaimed), 1)
 	}
-	return before, true
+	return true
 }
 
 // semError turns an error of the semaphore set into one of the bus.

@@ -207,19 +207,9 @@ func (b *Bus) countRecords(c int, generation uint32) (pubs, subs int) {
 // meanwhile; one that is not cleared to the end is found again when this client is dead itself.
 func (b *Bus) clearRecords() {
 	seg, me := b.seg, b.client.owner(layout.OwnerHeld)
-	opened := false
 	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
-		// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read.
-		gate := b.ring.Gate(s)
 		w := seg.sub(s, layout.SubOwner)
-		owner := layout.Owner(atomic.LoadUint64(w))
-		if owner == 0 || seg.alive(owner) {
-			continue
-		}
-		// Opening it needs no ownership, and others wait for it.
-		opened = b.ring.OpenGate(s, gate, layout.GateOpen) || opened
-		fault.At(fault.ClearGate)
-		if _, ok := seg.take(w, me); ok {
+		if before, vacant := b.vacate(s); vacant && before != 0 && seg.takeFrom(w, before, me) {
 			fault.At(fault.ClearSubscriber)
 			b.wipeSubscriber(s)
 			fault.At(fault.ClearSubscriberWiped)
@@ -241,9 +231,28 @@ func (b *Bus) clearRecords() {
 			fault.At(fault.ClearPublisherFreed)
 		}
 	}
+}
+
+// vacate reports whether subscriber record s may be taken, because it is free or its owner is dead, and returns that owner. The
+// gate of a dead owner is open afterwards: opening it needs no ownership, and while it is closed publishers wait. So it
+// is opened before the record is taken, since whoever takes it may be stopped at once, and is alive.
+func (b *Bus) vacate(s int) (before layout.Owner, ok bool) {
+	seg := b.seg
+	// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read.
+	gate := b.ring.Gate(s)
+	before = layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))
+	if before == 0 {
+		return before, true
+	}
+	if before == b.client.owner(layout.OwnerHeld) || seg.alive(before) {
+		return before, false
+	}
+	opened := b.ring.OpenGate(s, gate, layout.GateOpen)
+	fault.At(fault.ClearGate)
 	if opened {
 		seg.wakeBlocked()
 	}
+	return before, true
 }
 
 // wipePublisher brings a record whose previous owner has left or is dead into the state in which a

@@ -143,8 +143,8 @@ func (s start) in(r *ring.Ring) (ring.Start, error) {
 func (b *Bus) takeSubscriber() (int, error) {
 	seg, n := b.seg, b.seg.m.Geometry.Subscribers
 	for i := range n {
-		before, ok := seg.take(seg.sub(i, layout.SubOwner), b.client.owner(layout.OwnerHeld))
-		if !ok {
+		before, vacant := b.vacate(i)
+		if !vacant || !seg.takeFrom(seg.sub(i, layout.SubOwner), before, b.client.owner(layout.OwnerHeld)) {
 			continue
 		}
 		fault.At(fault.SubscribeTaken)

@@ -1,0 +1,34 @@
+package bus
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/layout"
+)
+
+// Whoever takes a dead subscriber's record may be stopped at once. So the gate is open before the record has an owner that is alive.
+func TestGateOfTheDeadIsOpenBeforeItsRecordIsTaken(t *testing.T) {
+	var b *Bus
+	if !inChild() {
+		b = newBus(t, WithSlots(64))
+	}
+	kill := child(t, b, func(h *Bus, say func(string)) {
+		h.Subscribe("a", Reliable())
+		say("ready")
+	})
+	owner := func() layout.Owner { return layout.Owner(atomic.LoadUint64(b.seg.sub(0, layout.SubOwner))) }
+	living := owner()
+	_, vacant := b.vacate(0)
+	require.False(t, vacant)
+	require.Equal(t, uint32(layout.GateClosed), b.ring.Gate(0).State(), "of the living")
+	kill()
+	before, vacant := b.vacate(0)
+	require.True(t, vacant)
+	require.Equal(t, living, before)
+	require.Equal(t, living, owner(), "not taken yet")
+	require.Equal(t, uint32(layout.GateOpen), b.ring.Gate(0).State())
+	require.Equal(t, 0, subscribe(t, b, "b").index, "the record is used again")
+}
