@@ -43,6 +43,10 @@ arm64: ## build everything for linux/arm64
 model: ## check the protocol's model exhaustively, and that broken variants are caught (needs spin and a C compiler)
 	ring/model/run.sh
 
+.PHONY: model-full
+model-full: ## the same with larger configurations (4 GB, a few minutes more)
+	ring/model/run.sh full
+
 .PHONY: faults
 faults: ## kill, stop and stall a process at every step of every protocol (SHMBUS_FAULTS=all: in every scenario that comes by)
 	@mkdir -p $(BIN)

@@ -47,7 +47,9 @@ func (s *segment) certifySleepers(n, from uint64, nw, self int) {
 	var active [maxActive]activity
 	found := 0
 	for p := range s.high(layout.HeaderPubHigh, s.m.Geometry.Publishers) {
-		// The intent was stored before the exchange that published, so no message is overlooked.
+		// The intent was stored before the exchange that published, so no message is overlooked. The topic is loaded
+		// after the intent: a publisher that changes its topic stores them in the opposite order, after it has woken for
+		// all that it published on the old one. An old intent with a new topic overlooks only who was notified already.
 		below := atomic.LoadUint64(s.pub(p, layout.PubIntent))
 		if p == self || below <= from {
 			continue

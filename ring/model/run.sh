@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Verifies the models in this folder exhaustively, then breaks the protocol in every way that README.md
-# lists and expects spin to notice. Needs spin and gcc (or $CC). Exit: 0 all well, 1 not, 2 no spin.
+# lists and expects spin to notice. With the argument "full" the larger configurations are verified as well.
+# Needs spin and gcc (or $CC). Exit: 0 all well, 1 not, 2 no spin.
 set -u
+full=${1:-}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 command -v spin >/dev/null || { echo "run.sh: spin is not installed (Debian: apt install spin); the model was not checked"; exit 2; }
 cc=${CC:-gcc}
@@ -78,6 +80,19 @@ verify runs              sleep.pml -DRUN=2 -DQ0=2 -DQ1=1
 verify runs-stop         sleep.pml -DRUN=2 -DQ0=2 -DQ1=1 -DSTOPS=1 -DCERTIFIERS=1
 verify runs-death        sleep.pml -DRUN=2 -DQ0=2 -DQ1=1 -DCRASHES=1 -DCERTIFIERS=2
 verify two-sleepers      sleep.pml -DSLEEPERS=2 -DQ1=1 -DCERTIFIERS=2
+verify switch            sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2
+verify switch-runs       sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DRUN=2 -DCERTIFIERS=2
+verify switch-late       sleep.pml -DSWITCH=2 -DSWITCHERS=2 -DQ0=0 -DQ1=2 -DCERTIFIERS=2
+verify switch-late-death sleep.pml -DSWITCH=2 -DSWITCHERS=2 -DQ0=0 -DQ1=2 -DCERTIFIERS=2 -DCRASHES=1
+verify switch-late-stop  sleep.pml -DSWITCH=2 -DSWITCHERS=2 -DQ0=0 -DQ1=2 -DCERTIFIERS=2 -DSTOPS=1
+
+if [ "$full" = full ]; then
+verify switch-death      sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2 -DCRASHES=1
+verify switch-stop       sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2 -DSTOPS=1
+verify switch-late-two   sleep.pml -DSWITCH=2 -DQ0=2 -DQ1=1 -DCERTIFIERS=2
+verify switch-heir       sleep.pml -DSWITCH=2 -DQ0=1 -DQ1=0 -DQ2=1 -DHEIR -DCRASHES=1 -DCERTIFIERS=4
+verify switch-topic-first sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2 -DMUT_TOPIC_BEFORE_INTENT
+fi
 
 mutate NO_SECOND_LOAD            exchange.pml -DLOSSY=1 -DQ0=3
 mutate UNSETTLED_IS_EVIDENCE     exchange.pml -DCRASHES=2 -DK0=2 -DK1=2
@@ -103,6 +118,7 @@ mutate CERTIFY_SKIPS_DEAD        sleep.pml -DCRASHES=1 -DCERTIFIERS=2
 mutate HEIR_WAKES_NOBODY         sleep.pml -DCRASHES=1 -DHEIR -DT2=1 -DQ1=1 -DQ2=0 -DCERTIFIERS=2
 mutate OPEN_WAKES_NOBODY         sleep.pml -DRECORDS=3 -DT2=2 -DQ0=0 -DQ1=1 -DCERTIFIERS=2
 mutate NO_LOOK_AT_TOPICS         sleep.pml -DRECORDS=3 -DT2=2 -DQ0=0 -DQ1=1 -DCERTIFIERS=2
+mutate SWITCH_EARLY              sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2
 
 [ "$failed" = 0 ] && echo "all verified, all mutations caught"
 exit "$failed"

@@ -41,6 +41,9 @@
 #ifndef TOPICS_AT_START
 #define TOPICS_AT_START 2
 #endif
+#ifndef SWITCHERS
+#define SWITCHERS 1             /* who changes its topic, a bit each, between that which it began with and topic SWITCH */
+#endif
 #define PUBLISHERS 3            /* processes that publish; they take one record each */
 #define TOPICS     3
 #define LONGEST    7            /* more messages than any configuration publishes */
@@ -135,6 +138,12 @@ bool finished[PUBLISHERS];
 #define falls_asleep_at NOT_YET
 #define last_look_done  word[me].position = AT(cursor[me])
 #endif
+#ifdef SWITCH
+#define OTHER (mytopic == SWITCH -> was : SWITCH)
+#else
+#define OTHER mytopic
+#endif
+#define SWITCHES quota > 0 && !switched && (SWITCHERS & bit(me))
 #define fall_asleep word[me].generation = (word[me].generation + 1) & 3; word[me].state = ASLEEP; word[me].position = falls_asleep_at
 #ifdef MUT_BIT_AFTER_LAST_LOOK
 #define before_last_look         skip
@@ -220,11 +229,23 @@ inline certify() {
 	atomic { floor = certified; next = upto; r = 0 }
 	do
 	:: atomic { r == RECORDS -> r = 0; break }
-	:: d_step { r < RECORDS ->
+	:: d_step { r < RECORDS && !loaded ->
+#ifdef MUT_TOPIC_BEFORE_INTENT
+		seen = topic[r];
+#else
+		seen = intent[r];
+#endif
+		loaded = true }
+	:: d_step { r < RECORDS && loaded ->
 		if
-		:: r != mine && intent[r] >= AT(floor) && counts(r) -> want = want | interest[topic[r]]
+#ifdef MUT_TOPIC_BEFORE_INTENT
+		:: r != mine && intent[r] >= AT(floor) && counts(r) -> want = want | interest[seen]
+#else
+		:: r != mine && seen >= AT(floor) && counts(r) -> want = want | interest[topic[r]]
+#endif
 		:: else
 		fi;
+		loaded = false; seen = 0;
 		r++ }
 	od;
 #ifdef MUT_POSITION_AFTER_INTENTS
@@ -238,6 +259,21 @@ inline certify() {
 	atomic { certified = (certified > next -> certified : next); next = 0; floor = 0 }
 }
 
+/* Open: enter the topic, wake who has matched fewer topics than its number says. */
+inline open(t) {
+	atomic { if :: topics == t -> topics++ :: else fi };
+#ifndef MUT_OPEN_WAKES_NOBODY
+	atomic { left = sleepers };
+	atomic {
+		if :: (left & bit(0)) && matched[0] > t -> left = left & ~bit(0) :: else fi;
+#if SLEEPERS > 1
+		if :: (left & bit(1)) && matched[1] > t -> left = left & ~bit(1) :: else fi
+#endif
+	};
+	wake()
+#endif
+}
+
 /*
  * Process `me` publishes `quota` messages on topic `mytopic`, from record `mine`. With `heir`, it
  * waits until the record's owner has died, and takes the record over.
@@ -246,7 +282,8 @@ proctype Publisher(byte me; byte mine; byte mytopic; byte quota; bool heir)
 {
 	Word w;
 	byte s, r, p, q, step, left, want, next, floor, unwoken, first;
-	bool certifying;
+	byte seen, was = mytopic;
+	bool certifying, loaded, switched, early;
 	{
 		if
 		:: !heir
@@ -260,21 +297,9 @@ end_heir:		atomic { fate[owner[mine]] == DEAD -> owner[mine] = me };
 			atomic { topic[mine] = mytopic }
 		fi;
 
-		/* Open: enter the topic, wake who has matched fewer topics than its number says. */
 		if
 		:: mytopic < TOPICS_AT_START
-		:: mytopic >= TOPICS_AT_START ->
-			atomic { if :: topics == mytopic -> topics++ :: else fi };
-#ifndef MUT_OPEN_WAKES_NOBODY
-			atomic { left = sleepers };
-			atomic {
-				if :: (left & bit(0)) && matched[0] > mytopic -> left = left & ~bit(0) :: else fi;
-#if SLEEPERS > 1
-				if :: (left & bit(1)) && matched[1] > mytopic -> left = left & ~bit(1) :: else fi
-#endif
-			};
-			wake()
-#endif
+		:: mytopic >= TOPICS_AT_START -> open(mytopic)
 		fi;
 
 		atomic { p = head };
@@ -290,17 +315,31 @@ end_heir:		atomic { fate[owner[mine]] == DEAD -> owner[mine] = me };
 			:: head == p ->
 				log_topic[p] = mytopic; log_publisher[p] = me;
 				if :: unwoken == 0 -> first = p; pending[me] = AT(p) :: else fi;
-				head++; p++; quota--; unwoken++
+				head++; p++; quota--; unwoken++; switched = false
 			:: head > p -> p = head; goto lost
 			fi };
 #ifdef MUT_INTENT_AFTER_EXCHANGE
 		   atomic { intent[mine] = p };
 #endif
 lost:		   skip
+#ifdef SWITCH
+		/* It changes its topic, after all wake-ups for the one before: the topic first, the intent with the next message. */
+		:: atomic { SWITCHES && unwoken == 0 -> switched = true };
+#if SWITCH >= TOPICS_AT_START
+		   if
+		   :: topics > SWITCH
+		   :: topics <= SWITCH -> open(SWITCH)
+		   fi;
+#endif
+		   atomic { mytopic = OTHER; topic[mine] = mytopic }
+#endif
+#ifdef MUT_SWITCH_EARLY
+		:: atomic { SWITCHES && unwoken > 0 -> topic[mine] = OTHER; switched = true; early = true }
+#endif
 		:: unwoken > 0 ->
 		   who_wants(mytopic);
 		   wake();
-		   unwoken = 0
+		   atomic { unwoken = 0; if :: early -> mytopic = OTHER; early = false :: else fi }
 		od;
 		finished[me] = true
 	}
@@ -309,7 +348,7 @@ lost:		   skip
 		w.state = 0; w.generation = 0; w.position = 0;
 		s = 0; r = 0; p = 0; q = 0; step = 0; left = 0; want = 0; next = 0; floor = 0; quota = 0;
 		unwoken = 0; first = 0;
-		certifying = false } }
+		certifying = false; loaded = false; seen = 0; was = 0; switched = false; early = false } }
 #endif
 }
 
