@@ -24,6 +24,7 @@ const envHelper = "SYSVSEM_TEST_HELPER"
 // What they return is printed.
 var helpers = map[string]func(*sysvsem.Set) error{
 	"hold with undo":   helpHold,
+	"early timeouts":   helpEarlyTimeouts,
 	"be refused":       helpBeRefused,
 	"ignore SIGURG":    helpIgnoreSignal,
 	"reach the limits": helpReachLimits,

@@ -87,6 +87,10 @@ func appendNoWait(dst, ops []Op) []Op {
 // and nothing was done. The time is measured by the monotonic clock and does not
 // start again when a signal interrupts the wait. [ErrRemoved] says that the set
 // was removed. Nothing is allocated on success, on ErrTimeout or on ErrWouldBlock.
+//
+// An operation with [NoWait] that cannot be done ends the wait with [ErrWouldBlock]. Where such
+// operations stand beside others that may wait, Linux up to 5.18 may let the time of those pass up to a
+// clock tick (10 ms at most) early, and that is ErrWouldBlock as well: the kernel does not say which it was.
 func (s *Set) OpTimeout(d time.Duration, ops ...Op) error { return s.Wait(d, ops) }
 
 // Wait is [Set.OpTimeout] with the operations in a slice that the caller keeps.
@@ -101,20 +105,16 @@ func (s *Set) Wait(d time.Duration, ops []Op) error {
 		}
 	}
 	start := time.Now()
-	left := d
-	for {
+	for left := d; ; left = max(d-time.Since(start), 0) {
 		timeout := unix.NsecToTimespec(int64(left))
 		errno := semtimedop(s.id, ops, &timeout)
-		switch errno {
-		case unix.EINTR:
-			left = max(d-time.Since(start), 0)
-		case unix.EAGAIN:
-			// The kernel's timer never fires early: before the deadline it
-			// was an operation with NoWait that could not be done.
-			if time.Since(start) >= d {
-				return ErrTimeout
-			}
-			return ErrWouldBlock
+		switch {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN && time.Since(start) >= d:
+			return ErrTimeout
+		case errno == unix.EAGAIN && !anyNoWait(ops):
+			// Linux up to 5.18 counts the time in clock ticks from the tick before, so that its timer
+			// fires up to a tick early. The deadline decides, not the error.
 		default:
 			return s.result(ops, errno)
 		}
@@ -141,4 +141,13 @@ func allNoWait(ops []Op) bool {
 		}
 	}
 	return true
+}
+
+func anyNoWait(ops []Op) bool {
+	for i := range ops {
+		if ops[i].Flags&NoWait != 0 {
+			return true
+		}
+	}
+	return false
 }

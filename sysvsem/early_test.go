@@ -1,0 +1,85 @@
+package sysvsem_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"shmbus/sysvsem"
+)
+
+// Linux up to 5.18 ends a timed wait up to a clock tick early. On such a kernel this test sees it as it is; on others
+// TestEarlyTimeout does.
+func TestDeadlineIsNeverEarly(t *testing.T) {
+	s := newSet(t, 0)
+	for i := range 60 {
+		d := time.Duration(i) * 333 * time.Microsecond
+		start := time.Now()
+		require.ErrorIs(t, s.OpTimeout(d, p(0)), sysvsem.ErrTimeout, d)
+		require.GreaterOrEqual(t, time.Since(start), d)
+	}
+}
+
+// TestEarlyTimeout has the kernel's answers replaced by those of an old one.
+func TestEarlyTimeout(t *testing.T) {
+	s := newSet(t, 0, 1)
+	out, err := helper("early timeouts", s).Output()
+	require.NoError(t, err, "%s", out)
+	requireValues(t, s, 0, 1)
+}
+
+func helpEarlyTimeouts(s *sysvsem.Set) error {
+	i, err := intercept()
+	if err != nil {
+		return err
+	}
+	const short, long = 30 * time.Millisecond, time.Minute
+	early, late := answer{errno: unix.EAGAIN}, answer{after: short, errno: unix.EAGAIN}
+	interrupted := answer{errno: unix.EINTR}
+	timed := func(d time.Duration, ops ...sysvsem.Op) func() error {
+		return func() error { return s.OpTimeout(d, ops...) }
+	}
+	for _, tt := range []struct {
+		name    string
+		answers []answer
+		wait    func() error
+		want    error
+		atLeast time.Duration
+	}{
+		{"early", []answer{early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"early again and again", []answer{early, early, early, early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"early, for zero", []answer{early, early}, timed(short, zero(1)), sysvsem.ErrTimeout, short},
+		{"early and interrupted", []answer{interrupted, early, interrupted, early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"at the deadline", []answer{late}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"interrupted at the deadline", []answer{{after: short, errno: unix.EINTR}}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"early, then done", []answer{early, early}, timed(long, p(1)), nil, 0},
+		{"NoWait would block", nil, timed(long, p(0).With(noWait)), sysvsem.ErrWouldBlock, 0},
+		{"NoWait of one of two would block", nil, timed(long, p(1), p(0).With(noWait)), sysvsem.ErrWouldBlock, 0},
+		{"NoWait, early", []answer{early}, timed(long, p(1).With(noWait), p(0)), sysvsem.ErrWouldBlock, 0},
+		{"no deadline", []answer{interrupted, interrupted}, timed(-1, p(1)), nil, 0},
+		{"context", []answer{interrupted, interrupted}, func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), short)
+			defer cancel()
+			return s.Op(ctx, p(0))
+		}, context.DeadlineExceeded, short},
+	} {
+		i.next(tt.answers...)
+		start := time.Now()
+		err := tt.wait()
+		took := time.Since(start)
+		if !errors.Is(err, tt.want) || took < tt.atLeast || i.seen() == 0 {
+			return fmt.Errorf("%s: %v after %v and %d calls, want %v after %v", tt.name, err, took, i.seen(), tt.want, tt.atLeast)
+		}
+		if err == nil { // give back what it took
+			if err := s.TryOp([]sysvsem.Op{v(1)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
