@@ -150,7 +150,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 		return err
 	}
 	whole := m.Position == s.cur.Next() // otherwise it was assembled, and the cursor is behind it already
-	e, _ := s.cur.Peek()
+	e, seen := s.cur.Peek()
 	s.hold()
 	defer s.unhold()
 	fault.At(fault.ReceiveInPlace)
@@ -158,7 +158,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	if !whole {
 		return err
 	}
-	if now, st := s.cur.Peek(); st != ring.Done || now != e {
+	if seen != ring.Done || !s.cur.Holds(e) {
 		return s.lapped()
 	}
 	s.advance()

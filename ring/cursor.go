@@ -170,14 +170,21 @@ func (c *Cursor) Copy(e layout.Entry, off int, dst []byte) {
 // position or a size it has no room for.
 func (c *Cursor) Valid(e layout.Entry, info layout.FrameInfo) Status {
 	position := atomic.LoadUint64(slotPosition(c.memory.slot(e.Slot())))
-	fence.Loads()
-	if atomic.LoadUint64(c.memory.entry(c.next&c.memory.mask)) != uint64(e) {
+	if !c.Holds(e) {
 		return Lapped
 	}
 	if position != c.next || uint(info.Size()) > uint(c.memory.slotSize)-layout.FrameHeaderSize {
 		return c.unlikely(position)
 	}
 	return Done
+}
+
+// Holds reports whether the entry that Peek returned with Done is still the one at Next. Then everything that
+// was read of its slot before is what was published there, by whatever instructions it was read: no look at the
+// entry without a load barrier before it validates anything on arm64.
+func (c *Cursor) Holds(e layout.Entry) bool {
+	fence.Loads()
+	return atomic.LoadUint64(c.memory.entry(c.next&c.memory.mask)) == uint64(e)
 }
 
 // unlikely decides about a slot whose header does not say Next although its entry does: after

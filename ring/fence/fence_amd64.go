@@ -22,7 +22,7 @@ func Loads() {}
 // Full keeps later stores behind an earlier compare-and-swap.
 func Full() {}
 
-// Pause tells the processor that this is a loop that waits for another one.
+// Pause lets some 10 to 40 ns pass in a loop that waits for another processor (PAUSE).
 func Pause()
 
 // PrefetchWrite asks for the cache line at p, to be written soon (PREFETCHW).

@@ -25,7 +25,8 @@ func Loads()
 //go:noescape
 func Full()
 
-// Pause tells the processor that this is a loop that waits for another one (YIELD).
+// Pause lets some 10 to 20 ns pass in a loop that waits for another processor (ISB). YIELD, which is meant for it, is
+// an instruction that the usual processors do not wait for: all waits counted in pauses would be tens of times shorter.
 //
 //go:noescape
 func Pause()

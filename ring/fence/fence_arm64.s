@@ -14,7 +14,7 @@ TEXT ·Full(SB), NOSPLIT, $0-0
 
 // func Pause()
 TEXT ·Pause(SB), NOSPLIT, $0-0
-	YIELD
+	ISB	$15
 	RET
 
 // func PrefetchWrite(p *uint64)

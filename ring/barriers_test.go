@@ -1,0 +1,70 @@
+//go:build !race
+
+package ring
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"shmbus/test/machine"
+)
+
+// TestBarriersOnARM64 looks at the machine code for arm64 of the places at which the protocol needs a barrier, or an
+// acquire that is ordered after releases (LDAR, which LDAPR is not). model/litmus says why; amd64 needs none of them.
+func TestBarriersOnARM64(t *testing.T) {
+	const loads, full = "CALL shmbus/ring/fence.Loads", "CALL shmbus/ring/fence.Full"
+	p := machine.Build(t, "arm64", "shmbus/ring")
+	for _, tt := range []struct {
+		function string
+		want     string // of what follows in the code, one after the other
+	}{
+		// A reader's loads of a slot are satisfied before its last look at the entry.
+		{"shmbus/ring.(*Cursor).Valid", "LDAR;" + loads + ";LDAR;"},
+		{"shmbus/ring.Find.Stays", "LDAR;" + loads + ";LDAR;"},
+		// Nothing that follows an exchange, the first of which is the store of the pair, becomes visible before it.
+		{"shmbus/ring.(*Publisher).Settle", full + ";(?:STORE;)+"},
+		// The exchange itself, in both forms: the disassembler has no name for CASAL.
+		{"shmbus/ring.(*Publisher).Exchange", "LDAR;(?:STORE;)+CASAL;LDAXR;STLXR;(?:CALL shmbus/ring\\S+;)+"},
+		// What a cursor releases it has read; what it reads is whole.
+		{"shmbus/ring.(*Cursor).Take", "LDAR;LDAR;(?:CALL shmbus/ring\\S+copyPieces;|STORE;|CALL shmbus/ring.Find\\S+;)+STORE;STLR;"},
+		{"shmbus/ring/fence.Loads", "DMB 9;"},
+		{"shmbus/ring/fence.Full", "DMB 11;"},
+		// No processor for servers waits at a YIELD.
+		{"shmbus/ring/fence.Pause", "ISB;"},
+	} {
+		t.Run(tt.function, func(t *testing.T) {
+			got := orderings(p.Code(t, tt.function))
+			if !regexp.MustCompile("^(?:STORE;)*" + tt.want + "$").MatchString(got) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+var (
+	store = regexp.MustCompile(`^MOV\w+ .*, \d*\((R\d+)\)$`)
+	exact = regexp.MustCompile(`^(LDAR|LDAPR|STLR|LDAXR|STLXR|YIELD|DMB|ISB)\w*\b(.*)`)
+)
+
+// orderings leaves of a function's code what orders memory, with the stores to it and the calls.
+func orderings(code []string) string {
+	var b strings.Builder
+	for i, c := range code {
+		m := exact.FindStringSubmatch(c)
+		switch {
+		case strings.HasPrefix(c, "CALL runtime."):
+		case strings.HasPrefix(c, "CALL "):
+			b.WriteString(c + ";")
+		case m != nil && m[1] == "DMB":
+			b.WriteString("DMB " + strings.TrimPrefix(strings.TrimSpace(m[2]), "$") + ";")
+		case m != nil:
+			b.WriteString(m[1] + ";")
+		case c == "?" && strings.HasPrefix(code[max(i-1, 0)], "MOVD "): // others fill the space after a function
+			b.WriteString("CASAL;")
+		case store.MatchString(c):
+			b.WriteString("STORE;")
+		}
+	}
+	return b.String()
+}
