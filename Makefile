@@ -39,6 +39,14 @@ check: ## formatting, vet for both architectures, staticcheck, generated and uns
 arm64: ## build everything for linux/arm64
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
 
+.PHONY: arm64-test
+arm64-test: ## run the tests of layout, sysvsem, sysvshm, ring and bus on an emulated arm64 machine (CPUS="cortex-a72 max")
+	test/vm/run.sh arm64 $(CPUS)
+
+.PHONY: oldkernel-test
+oldkernel-test: ## run the same tests on Linux 5.10, in an emulated machine
+	test/vm/run.sh oldkernel
+
 .PHONY: model
 model: ## check the protocol's model exhaustively, and that broken variants are caught (needs spin and a C compiler)
 	ring/model/run.sh
