@@ -82,7 +82,7 @@ pipe: build ## send a file of LINES JSON lines (default 5000000) through the bus
 	test/pipe.sh $(or $(LINES),5000000)
 
 .PHONY: bench
-bench: build $(BIN)/bench ## compare the bus with what the hardware allows and with other ways between processes (ONLY=TABLE,…)
+bench: build $(BIN)/bench ## compare the bus with what the hardware allows and with other ways between processes, and say what load there was (ONLY=TABLE,…)
 	@$(BIN)/bench tables $(if $(ONLY),-only $(ONLY))
 
 .PHONY: bench-full
@@ -92,9 +92,13 @@ bench-full: build $(BIN)/bench ## the same with more sizes and rounds, and its r
 
 .PHONY: bench-test
 bench-test: $(BIN)/bench ## test the benchmarks themselves: that a bus which cheats gets no figure
-	cd test/bench && test -z "$$(gofmt -l .)" && $(GO) vet ./... && $(GO) test -p 1 ./...
+	cd test/bench && test -z "$$(gofmt -l .)" && $(GO) vet ./... && $(GO) test -p 1 ./... && $(GO) test -race ./library
 	@cp test/bench/typed/generated_msgp.go $(BIN)/generated_msgp.go.was
 	cd test/bench && $(GO) generate ./typed && cmp typed/generated_msgp.go ../../$(BIN)/generated_msgp.go.was
+
+.PHONY: bench-race
+bench-race: ## run all that the benchmarks measure under the race detector
+	cd test/bench && $(GO) test -race -p 1 -timeout 30m ./...
 
 .PHONY: bench-go
 bench-go: ## time publishing and receiving in one process

@@ -32,13 +32,14 @@ func openChannel(p worker.Params) (worker.Runner, error) {
 
 func (c *channel) Run(n int) (worker.Report, error) {
 	c.got.Bad = 0
-	go func() {
-		for range n {
-			payload.Stamp(c.buf, c.next)
-			b := c.buffers[c.next%uint64(len(c.buffers))]
+	first := c.next
+	c.next += uint64(n)
+	go func() { // which may still be ending when the next run begins: it touches nothing after its last message
+		for next := first; next < first+uint64(n); next++ {
+			payload.Stamp(c.buf, next)
+			b := c.buffers[next%uint64(len(c.buffers))]
 			copy(b, c.buf)
 			c.c <- b
-			c.next++
 		}
 	}()
 	for range n {
