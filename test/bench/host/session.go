@@ -113,15 +113,31 @@ func (s *Session) result(ctx context.Context, p *process, n int) (Result, error)
 
 // Scale returns the number for a run of about the given time, and warms the contender up in finding it.
 func (s *Session) Scale(ctx context.Context, about time.Duration) (int, error) {
-	const trial = 10 * time.Millisecond
-	for n := 16; ; n *= 4 {
+	return scale(about, func(n int) (time.Duration, error) {
 		results, err := s.Run(ctx, n)
+		return Elapsed(results), err
+	})
+}
+
+// scale returns how many messages a run of about the given time has. Runs grow until one takes at least half of that time, twice: what
+// a shorter run takes is decided by the moment at which each worker gets its processor, and one long run may be a stall.
+func scale(about time.Duration, run func(n int) (time.Duration, error)) (int, error) {
+	const first, growth, most = 16, 8, 1 << 28
+	for n := first; ; {
+		took, err := run(n)
+		if err == nil && took >= about/2 {
+			var again time.Duration
+			again, err = run(n)
+			took = min(took, again)
+		}
 		if err != nil {
 			return 0, err
 		}
-		if took := Elapsed(results); took >= trial || n >= 1<<28 {
-			return max(int(float64(n)*float64(about)/float64(took)), 1), nil
+		next := max(int(min(float64(n)*float64(about)/float64(took), most)), 1)
+		if took >= about/2 || n >= most {
+			return next, nil
 		}
+		n = min(next, n*growth)
 	}
 }
 
