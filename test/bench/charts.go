@@ -26,7 +26,8 @@ func chartsOf(r results) (charts []namedChart) {
 	return charts
 }
 
-// rowsOf returns the rows of a table in the class that most of its rounds were in, and which class that is. Classes are not mixed.
+// rowsOf returns the rows of a table in the class that most of its rounds were in, and which class that is. Classes are not mixed, and
+// noisy rows left out.
 func (r results) rowsOf(table string) (rows []tables.Row, class host.Class) {
 	rounds := map[host.Class]int{}
 	for _, t := range r.Tables {
@@ -39,7 +40,7 @@ func (r results) rowsOf(table string) (rows []tables.Row, class host.Class) {
 			class = row.Class
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(rows), func(row tables.Row) bool { return row.Class != class }), class
+	return slices.DeleteFunc(slices.Clone(rows), func(row tables.Row) bool { return row.Class != class || row.Noisy != "" }), class
 }
 
 func (r results) subtitle(class host.Class) string {

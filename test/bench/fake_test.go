@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"syscall"
 
 	"shmbus/test/bench/link"
@@ -29,6 +31,8 @@ const faultAt = 101
 
 func init() {
 	link.RegisterOneWay("fake", openFake)
+	worker.Register("dozes", "tick", func(worker.Params) (worker.Runner, error) { return dozing{}, nil })
+	worker.Register("dozes", "wake", func(p worker.Params) (worker.Runner, error) { return dozing{p.Int("sleeps", 0), 100}, nil })
 	worker.Register("fails", "recv", func(p worker.Params) (worker.Runner, error) { return failing(p.String("how", "")), nil })
 	worker.Register("fails", "send", func(worker.Params) (worker.Runner, error) { return failing(""), nil })
 }
@@ -156,3 +160,13 @@ func (f failing) Run(n int) (worker.Report, error) {
 }
 
 func (f failing) Close() error { return nil }
+
+// dozing is a worker that says that it slept before so many percent of the messages, and got them at that moment.
+type dozing struct{ percent, moment int }
+
+func (d dozing) Run(n int) (worker.Report, error) {
+	slept := strconv.Itoa((n*d.percent + 99) / 100)
+	return worker.Report{Samples: slices.Repeat([]uint32{uint32(d.moment)}, n), Other: worker.Params{"slept": slept}}, nil
+}
+
+func (d dozing) Close() error { return nil }

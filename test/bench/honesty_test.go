@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +64,7 @@ func TestCheatsGetNoFigure(t *testing.T) {
 			var out bytes.Buffer
 			err := makeTables(t.Context(), b, []tables.Table{table}, "", &out)
 			if c.fault == "" {
-				if err != nil || !strings.Contains(out.String(), "M/s") && !strings.Contains(out.String(), "k/s") {
+				if err != nil || !strings.Contains(out.String(), "M/s") && !strings.Contains(out.String(), "k/s") && !strings.Contains(out.String(), "NOISY") {
 					t.Fatalf("the honest one gets no figure: %v\n%s", err, &out)
 				}
 				return
@@ -77,6 +80,55 @@ func TestCheatsGetNoFigure(t *testing.T) {
 				t.Fatalf("%v", err)
 			}
 		})
+	}
+}
+
+// Noise is neither a figure nor a failure: the row says so, and the command goes on.
+func TestNoiseEndsNothing(t *testing.T) {
+	h := testHost(t)
+	question := func(name string, sleeps int) tables.Question {
+		spec := host.MustSpec("dozes").With("sleeps", sleeps)
+		return tables.Question{
+			Case:   name,
+			Ours:   tables.Side{Label: "ours", Spec: spec},
+			Others: []tables.Side{{Label: "other", Spec: spec}},
+			Places: h.WakeUp(),
+			Metric: host.WakeTime(50),
+			Beside: []tables.Beside{{Label: "ours", Column: "p99", Metric: host.WakeTime(99)}},
+			Times:  host.WakeTimes,
+		}
+	}
+	table := tables.Table{Name: "doze", Title: "Doze", Rows: func(ctx context.Context, b *tables.Bench, each func(tables.Row)) error {
+		return errors.Join(
+			b.Ask(ctx, question("never sleeps", 0), each), b.Ask(ctx, question("sleeps less than it should", 74), each),
+			b.Ask(ctx, question("sleeps", 75), each))
+	}}
+	b := &tables.Bench{Host: h, Rounds: 1, Run: time.Millisecond, Log: io.Discard}
+	file := filepath.Join(t.TempDir(), "results.json")
+	var out bytes.Buffer
+	if err := makeTables(t.Context(), b, []tables.Table{table}, file, &out); err != nil {
+		t.Fatalf("noise ends the command: %v\n%s", err, &out)
+	}
+	for _, want := range []string{"never sleeps  NOISY", "sleeps less than it should  NOISY", "it slept before 0 of", "Before the start: "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, &out)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written results
+	if err := json.Unmarshal(text, &written); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range written.Tables[0].Rows {
+		if r.Case != "sleeps" && (r.Noisy == "" || len(r.Figures) > 0) || r.Failed != "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if !bytes.Contains(text, []byte(`"load": {`)) {
+		t.Error("the file does not say what load there was")
 	}
 }
 

@@ -116,16 +116,38 @@ type results struct {
 	Taken  time.Time    `json:"taken"`
 	Took   string       `json:"took"`
 	Host   host.Machine `json:"host"`
+	Load   host.Load    `json:"load"` // before anything was measured
 	Rounds int          `json:"rounds"`
 	Run    string       `json:"run"`
 	Tables []result     `json:"tables"`
 }
 
-// makeTables makes and prints the tables. A case that fails does not keep the others from being made, but is an error in the end.
+// loadFor is how long it is looked at what else the machine does.
+const loadFor = 500 * time.Millisecond
+
+// printLoad says what the machine does before anything is measured.
+func printLoad(ctx context.Context, w io.Writer) (host.Load, error) {
+	load, err := host.FindLoad(ctx, loadFor)
+	if err != nil {
+		return load, err
+	}
+	fmt.Fprintf(w, "Before the start: %s.\n", load)
+	if warning := load.Warning(); warning != "" {
+		fmt.Fprintln(w, warning)
+	}
+	return load, nil
+}
+
+// makeTables makes and prints the tables. A case that fails does not keep the others from being made, but is an error in the end. One that
+// is noisy is none.
 func makeTables(ctx context.Context, b *tables.Bench, chosen []tables.Table, file string, stdout io.Writer) error {
 	machine := host.ThisMachine()
 	all := results{Taken: time.Now().UTC(), Host: machine, Rounds: b.Rounds, Run: b.Run.String()}
 	fmt.Fprintf(stdout, "%s\n", machine)
+	var err error
+	if all.Load, err = printLoad(ctx, stdout); err != nil {
+		return err
+	}
 	fmt.Fprintf(stdout, "Processors %v. Ratios are medians of %d rounds, lowest and highest in brackets, in which all take turns of about %v.\n", b.Host.CPUs[:2], b.Rounds, b.Run)
 	fmt.Fprintf(stdout, "Class: how far apart the processors are, by a cache line's round trip: close < 150 ns, near < 300 ns, far. Noise: of shmbus's own figure.\n")
 	var errs []error

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,12 +16,14 @@ import (
 )
 
 type pairOptions struct {
-	a, b   string
-	role   string
-	rounds int
-	n      string
-	about  time.Duration
-	cpus   string
+	a, b    string
+	role    string
+	rounds  int
+	n       string
+	about   time.Duration
+	cpus    string
+	class   string
+	atLeast float64
 }
 
 // role is what two contenders are compared in.
@@ -36,6 +39,13 @@ var roles = map[string]role{
 	"wake":       {(*host.Host).WakeUp, host.WakeTime(50), []host.Metric{host.WakeTime(99)}},
 }
 
+// A claim that A is at least so many times as fast as B is shown by so many pairs or more, if the lower end of the interval of the median
+// ratio is at most so much below it.
+const (
+	pairsNeeded = 20
+	claimMargin = 0.01
+)
+
 func runPair(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	var o pairOptions
 	fs := flag.NewFlagSet("pair", flag.ContinueOnError)
@@ -43,10 +53,13 @@ func runPair(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	fs.StringVar(&o.a, "a", "shmbus:size=48", "`CONTENDER:key=value,…`")
 	fs.StringVar(&o.b, "b", "native/ring:size=48", "`CONTENDER:key=value,…`")
 	fs.StringVar(&o.role, "role", "throughput", "throughput, roundtrip, or wake (only the bus has it)")
-	fs.IntVar(&o.rounds, "rounds", 9, "rounds to keep")
+	fs.IntVar(&o.rounds, "rounds", pairsNeeded, "pairs of runs to keep, all in one class")
 	fs.StringVar(&o.n, "n", "auto", "messages or round trips of a run, auto for as many as take about --run")
 	fs.DurationVar(&o.about, "run", 150*time.Millisecond, "how long a run takes with --n auto")
 	fs.StringVar(&o.cpus, "cpus", "", "`A,B`: processors of the sender and the receiver (default the first two)")
+	fs.StringVar(&o.class, "class", "", "keep only pairs that were measured while the processors were close, near or far")
+	fs.Float64Var(&o.atLeast, "at-least", 0, fmt.Sprintf("fail unless A is shown to be `R` times as fast as B: by at least %d pairs, with the lower end\n"+
+		"of the 95 %% interval of the median ratio at or above R - %v", pairsNeeded, claimMargin))
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -55,6 +68,9 @@ func runPair(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	if _, err := printLoad(ctx, stdout); err != nil {
+		return err
+	}
 	return pair(ctx, h, o, stdout)
 }
 
@@ -62,6 +78,16 @@ func pair(ctx context.Context, h *host.Host, o pairOptions, stdout io.Writer) (e
 	role, ok := roles[o.role]
 	if !ok {
 		return fmt.Errorf("--role %s: throughput, roundtrip or wake is needed", o.role)
+	}
+	class := host.Class(o.class)
+	if !slices.Contains([]host.Class{"", host.Close, host.Near, host.Far}, class) {
+		return fmt.Errorf("--class %s: close, near or far is needed", o.class)
+	}
+	if o.rounds < 1 {
+		return fmt.Errorf("--rounds %d: a number from 1 on is needed", o.rounds)
+	}
+	if o.atLeast < 0 || o.atLeast > 0 && o.rounds < pairsNeeded {
+		return fmt.Errorf("--at-least %v --rounds %d: a ratio above 0, and %d rounds or more, are needed", o.atLeast, o.rounds, pairsNeeded)
 	}
 	var entrants []host.Entrant
 	for i, text := range []string{o.a, o.b} {
@@ -86,33 +112,100 @@ func pair(ctx context.Context, h *host.Host, o pairOptions, stdout io.Writer) (e
 		fmt.Fprintf(stdout, "%c = %s, %d in a run\n", 'A'+i, spec, e.N)
 		entrants = append(entrants, e)
 	}
-	rounds, thrown, err := h.Contest(ctx, entrants, o.rounds, func(r host.Round) { printRound(stdout, r, role) })
-	if err != nil {
+	rounds, thrown, err := h.Contest(ctx, entrants, host.Rules{
+		Rounds: o.rounds, Class: class, OneClass: true, Metric: role.main,
+		Each: func(r host.Round) { printRound(stdout, r, role) },
+	})
+	var noise *host.NoiseError
+	if err != nil && !errors.As(err, &noise) {
 		return err
 	}
+	err = conclude(stdout, rounds, role.main, o.atLeast)
+	if thrown > 0 {
+		fmt.Fprintf(stdout, "%d rounds thrown out: the machine changed while they were measured\n", thrown)
+	}
+	if noise != nil {
+		fmt.Fprintf(stdout, "NOISY: %s\n", noise.Why)
+	}
+	return err
+}
+
+// conclude prints what the rounds of each class say. It is an error if those of the class with most rounds do not show that A is at least
+// so many times as fast as B, unless that is 0.
+func conclude(stdout io.Writer, rounds []host.Round, m host.Metric, atLeast float64) error {
+	verdict := errors.New("no pair was measured")
+	judged := false
 	for class, rounds := range host.ByClass(rounds) {
-		ratio, err := host.Ratio(rounds, 0, 1, role.main)
+		c, err := compare(rounds, m)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%s: A/B %.3f (%.3f to %.3f), median of %d;", class, ratio.Median, ratio.Min, ratio.Max, ratio.N)
-		for i := range entrants {
-			if x, err := host.Absolute(rounds, i, role.main); err == nil {
-				fmt.Fprintf(stdout, " %c %s", 'A'+i, tables.Quantity(x.Median, role.main.Unit))
+		fmt.Fprintf(stdout, "%s: %s", class, c)
+		for i := range rounds[0].Turns {
+			if x, err := host.Absolute(rounds, i, m); err == nil {
+				fmt.Fprintf(stdout, "; %c %s", 'A'+i, tables.Quantity(x.Median, m.Unit))
 			}
 		}
 		fmt.Fprintln(stdout)
+		if !judged {
+			verdict, judged = c.shows(atLeast), true
+		}
 	}
-	if thrown > 0 {
-		fmt.Fprintf(stdout, "%d rounds thrown out: the probes around them differ in class\n", thrown)
+	switch {
+	case atLeast == 0:
+		return nil
+	case verdict != nil:
+		return fmt.Errorf("not shown that A is at least %v times as fast as B: %w", atLeast, verdict)
+	}
+	fmt.Fprintf(stdout, "shown: A is at least %v times as fast as B\n", atLeast)
+	return nil
+}
+
+// A comparison is what pairs of one class say of two contenders.
+type comparison struct {
+	host.Spread               // of the figure of A to that of B in the same pair
+	speed       host.Interval // of the median of how many times as fast A is as B
+	known       bool          // the interval is
+}
+
+func compare(rounds []host.Round, m host.Metric) (c comparison, err error) {
+	ratios, err := host.Ratios(rounds, 0, 1, m)
+	if err != nil {
+		return c, err
+	}
+	c.Spread = host.SpreadOf(ratios)
+	if !m.Higher {
+		for i, r := range ratios {
+			ratios[i] = 1 / r
+		}
+	}
+	c.speed, c.known = host.MedianInterval(ratios)
+	return c, nil
+}
+
+func (c comparison) String() string {
+	text := fmt.Sprintf("A/B %.3f (%.3f to %.3f), median of %d; ", c.Median, c.Min, c.Max, c.N)
+	if !c.known {
+		return text + "no 95 % interval of fewer than 6"
+	}
+	return text + fmt.Sprintf("A is %.3f to %.3f times as fast (95 %% interval of the median)", c.speed.Low, c.speed.High)
+}
+
+// shows returns why it is not shown that A is at least so many times as fast as B.
+func (c comparison) shows(atLeast float64) error {
+	switch {
+	case c.N < pairsNeeded:
+		return fmt.Errorf("there are %d pairs of one class, %d are needed", c.N, pairsNeeded)
+	case c.speed.Low < atLeast-claimMargin:
+		return fmt.Errorf("the lower end of the interval, %.3f, is below %.3f", c.speed.Low, atLeast-claimMargin)
 	}
 	return nil
 }
 
 func printRound(w io.Writer, r host.Round, role role) {
-	class := r.Class
-	if class == "" {
-		class = "thrown"
+	class, why := string(r.Class), ""
+	if r.Noise != "" {
+		class, why = "thrown", ": "+r.Noise
 	}
 	fmt.Fprintf(w, "%-6s %4.0f ns", class, r.Probes)
 	var both [2]float64
@@ -130,5 +223,5 @@ func printRound(w io.Writer, r host.Round, role role) {
 			}
 		}
 	}
-	fmt.Fprintf(w, "  A/B %.3f\n", both[0]/both[1])
+	fmt.Fprintf(w, "  A/B %.3f%s\n", both[0]/both[1], why)
 }

@@ -104,7 +104,8 @@ func WakeTime(percent float64) Metric {
 }
 
 // WakeTimes returns the times that the samples of tick and wake, which are moments, are apart. A worker that says how often it slept
-// must have done so before three quarters of the messages: what disturbs the machine for a moment makes a few come at once.
+// must have done so before three quarters of the messages, or the turn is noise: what disturbs the machine for a moment makes some come at
+// once, and they find it awake.
 func WakeTimes(t Turn) ([]uint32, error) {
 	from, err := t.of("tick")
 	if err != nil {
@@ -117,8 +118,12 @@ func WakeTimes(t Turn) ([]uint32, error) {
 	if len(from.Samples) != len(to.Samples) {
 		return nil, fmt.Errorf("%d moments of tick, %d of wake", len(from.Samples), len(to.Samples))
 	}
-	if slept, err := strconv.Atoi(to.Other.String("slept", strconv.Itoa(to.N))); err != nil || slept < to.N*3/4 {
-		return nil, fmt.Errorf("it slept before %s of %d messages only", to.Other["slept"], to.N)
+	slept, err := strconv.Atoi(to.Other.String("slept", strconv.Itoa(to.N)))
+	if err != nil {
+		return nil, err
+	}
+	if slept < to.N*3/4 {
+		return nil, &NoiseError{fmt.Sprintf("it slept before %d of %d messages only", slept, to.N)}
 	}
 	took := make([]uint32, len(from.Samples))
 	for i := range took {

@@ -2,8 +2,10 @@ package host
 
 import (
 	"errors"
-	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -76,6 +78,11 @@ func TestRatioIsOfTheSameRound(t *testing.T) {
 	}
 }
 
+func isNoise(err error) bool {
+	var noise *NoiseError
+	return errors.As(err, &noise)
+}
+
 // script returns a probe that answers with the times given, one after the other, the last for ever.
 func script(times ...float64) func() (float64, error) {
 	return func() (float64, error) {
@@ -109,16 +116,21 @@ func TestMixedRoundsAreThrownOut(t *testing.T) {
 				return func() (Turn, error) { order += name; return value(n), nil }
 			}
 			shown := 0
-			kept, thrown, err := contest([]func() (Turn, error){turn("A", 6), turn("B", 2)}, script(c.probes...), 3, func(Round) { shown++ })
+			kept, thrown, err := contest([]func() (Turn, error){turn("A", 6), turn("B", 2)}, script(c.probes...), Rules{Rounds: 3, Each: func(Round) { shown++ }})
 			var classes []Class
 			for _, r := range kept {
 				classes = append(classes, r.Class)
 			}
-			if (err != nil) != c.fails || thrown != c.thrown || !slices.Equal(classes, c.classes) {
+			if isNoise(err) != c.fails || thrown != c.thrown || !slices.Equal(classes, c.classes) {
 				t.Errorf("kept %v, thrown out %d, %v", classes, thrown, err)
 			}
-			if want := fmt.Sprint(shown); order != string(slices.Concat(slices.Repeat([]byte("AB"), shown))) {
-				t.Errorf("order %s in %s rounds", order, want)
+			if want := strings.Repeat("ABBA", shown)[:2*shown]; order != want {
+				t.Errorf("order %s, want %s", order, want)
+			}
+			for _, r := range kept {
+				if r.Turns[0].N != 6 || r.Turns[1].N != 2 {
+					t.Errorf("turns %v: A is first, whoever began", r.Turns)
+				}
 			}
 		})
 	}
@@ -128,10 +140,96 @@ func TestContestEndsWithTheFirstError(t *testing.T) {
 	broken := errors.New("broken")
 	good := func() (Turn, error) { return value(1), nil }
 	bad := func() (Turn, error) { return Turn{}, broken }
-	if _, _, err := contest([]func() (Turn, error){good, bad}, script(80), 3, nil); err != broken {
+	if _, _, err := contest([]func() (Turn, error){good, bad}, script(80), Rules{Rounds: 3}); err != broken {
 		t.Error(err)
 	}
-	if _, _, err := contest([]func() (Turn, error){good}, func() (float64, error) { return 0, broken }, 3, nil); err != broken {
+	if _, _, err := contest([]func() (Turn, error){good}, func() (float64, error) { return 0, broken }, Rules{Rounds: 3}); err != broken {
 		t.Error(err)
+	}
+}
+
+// A round in which the metric finds noise is thrown out, as one is of another class than is wanted; whatever else is wrong is not.
+func TestRulesSayWhatIsKept(t *testing.T) {
+	loud := Metric{Of: func(t Turn) (float64, error) {
+		switch t.N {
+		case 13:
+			return 0, &NoiseError{"bad luck"}
+		case 14:
+			return 0, errors.New("broken")
+		}
+		return float64(t.N), nil
+	}}
+	for _, c := range []struct {
+		name         string
+		rules        Rules
+		probes       []float64
+		turns        []int
+		kept, thrown int
+		noise        string
+	}{
+		{"noise", Rules{Rounds: 2, Metric: loud}, []float64{80}, []int{1, 13, 13, 2}, 2, 2, ""},
+		{"noise for ever", Rules{Rounds: 2, Metric: loud}, []float64{80}, []int{1, 13}, 1, 5, "bad luck"},
+		{"an error of another kind", Rules{Rounds: 2, Metric: loud}, []float64{80}, []int{14}, 2, 0, ""},
+		{"one class is wanted", Rules{Rounds: 2, Class: Close}, []float64{400, 400, 80}, []int{1}, 2, 2, ""},
+		{"which never comes", Rules{Rounds: 2, Class: Near}, []float64{80}, []int{1}, 0, 21, "close"},
+		{"rounds of all classes", Rules{Rounds: 3}, []float64{80, 80, 400, 400}, []int{1}, 3, 1, ""},
+		{"rounds of one class", Rules{Rounds: 3, OneClass: true}, []float64{80, 80, 400, 400}, []int{1}, 4, 1, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			turn := func() (Turn, error) {
+				n := c.turns[0]
+				if len(c.turns) > 1 {
+					c.turns = c.turns[1:]
+				}
+				return value(n), nil
+			}
+			kept, thrown, err := contest([]func() (Turn, error){turn}, script(c.probes...), c.rules)
+			if len(kept) != c.kept || thrown != c.thrown {
+				t.Errorf("kept %v, thrown out %d", kept, thrown)
+			}
+			if c.noise == "" && err != nil || c.noise != "" && (!isNoise(err) || !strings.Contains(err.Error(), c.noise)) {
+				t.Errorf("%v, want %q", err, c.noise)
+			}
+		})
+	}
+}
+
+// The ranks are those of the tables in books on order statistics.
+func TestMedianInterval(t *testing.T) {
+	for n, want := range map[int]int{
+		0: 0, 1: 0, 5: 0, 6: 1, 8: 1, 9: 2, 10: 2, 11: 2, 12: 3, 15: 4, 17: 5, 20: 6, 25: 8, 30: 10, 40: 14, 50: 18, 70: 27, 100: 40, 5000: 2431,
+	} {
+		if got := medianRank(n); got != want {
+			t.Errorf("%d figures: %d, want %d", n, got, want)
+		}
+	}
+	var figures []float64
+	for i := range 20 {
+		figures = append(figures, float64(20-i))
+	}
+	if i, ok := MedianInterval(figures); !ok || i != (Interval{6, 15}) {
+		t.Errorf("%+v, %v, want 6 to 15", i, ok)
+	}
+	if _, ok := MedianInterval(figures[:5]); ok {
+		t.Error("five figures have an interval")
+	}
+}
+
+// In 95 of 100 cases or more the interval has the median in it, of figures that are distributed as skewed as those of runs.
+func TestMedianIntervalHoldsTheMedian(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	const cases, n = 20000, 20
+	held := 0
+	for range cases {
+		figures := make([]float64, n)
+		for i := range figures {
+			figures[i] = random.ExpFloat64()
+		}
+		if i, _ := MedianInterval(figures); i.Low <= math.Ln2 && math.Ln2 <= i.High {
+			held++
+		}
+	}
+	if share := float64(held) / cases; share < 0.95 || share > 0.968 { // 95.86 % for twenty figures
+		t.Errorf("the interval holds the median in %.2f %% of all cases", 100*share)
 	}
 }

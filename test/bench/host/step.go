@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// traceTimeout is how long a worker may take to stop when it is traced, on a machine that is busy.
+const traceTimeout = 10 * time.Second
+
 // Steps is what a thread executed.
 type Steps struct {
 	Instructions int
@@ -62,14 +65,14 @@ func (s *Session) Steps(ctx context.Context, n int) (Steps, []Result, error) {
 		return Steps{}, nil, err
 	}
 	attached, counted := trace(tid, n+1, s.workers[len(s.workers)-1].cpus)
-	if err, ok := within(time.Second, attached); err != nil || !ok {
+	if err, ok := within(traceTimeout, attached); err != nil || !ok {
 		s.failed = !ok
 		return Steps{}, first, cmp.Or(err, errors.New("the worker does not stop to be traced"))
 	}
 	if _, err := s.Run(ctx, n); err != nil {
 		return Steps{}, nil, err
 	}
-	c, ok := within(time.Second, counted)
+	c, ok := within(traceTimeout, counted)
 	if !ok {
 		s.failed = true
 		return Steps{}, nil, errors.New("the worker has no marks")

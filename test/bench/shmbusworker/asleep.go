@@ -35,15 +35,19 @@ func openAsleep(p worker.Params) (worker.Runner, error) {
 			return nil, a.fail(err)
 		}
 	}
-	for start := time.Now(); ; time.Sleep(time.Millisecond) {
-		if err = a.fast(); err == nil || time.Since(start) > 10*time.Second {
-			break
-		}
-	}
-	if err != nil {
+	if err := a.settle(); err != nil {
 		return nil, a.fail(err)
 	}
 	return a, nil
+}
+
+// settle returns when all are asleep: a topic that another worker makes wakes them for a look.
+func (a *asleep) settle() error {
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		if err := a.fast(); err == nil || time.Since(start) > 10*time.Second {
+			return err
+		}
+	}
 }
 
 // sleep has a goroutine sleep until there is a message on topic, which there is not.
@@ -74,6 +78,7 @@ func (a *asleep) makeTopic(topic string) error {
 func (a *asleep) fast() error {
 	select {
 	case err := <-a.woke:
+		a.woke <- err // it stays so
 		return err
 	default:
 	}
@@ -93,4 +98,4 @@ func (a *asleep) fast() error {
 	return nil
 }
 
-func (a *asleep) Run(int) (worker.Report, error) { return worker.Report{}, a.fast() }
+func (a *asleep) Run(int) (worker.Report, error) { return worker.Report{}, a.settle() }

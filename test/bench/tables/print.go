@@ -40,6 +40,12 @@ func Print(w io.Writer, t Table, rows []Row) {
 				notes = append(notes, f.Skipped)
 			}
 		}
+		if r.Noisy != "" {
+			line[0] += "  NOISY"
+			if note := fmt.Sprintf("%s: NOISY: %s", r.Case, r.Noisy); !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
 		if r.Failed != "" {
 			line[0] += "  FAILED"
 			notes = append(notes, fmt.Sprintf("%s: FAILED: %s", r.Case, r.Failed))

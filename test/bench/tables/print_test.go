@@ -19,6 +19,8 @@ func TestPrint(t *testing.T) {
 			ratio("÷ ring", 0.5, 0.5, 0.5), {Column: "shmbus", Unit: "msgs/s", Median: 9500, Min: 9500, Max: 9500},
 		}},
 		{Case: "1 MiB", Failed: "3 bad messages"},
+		{Case: "3 MiB", Noisy: "it dozed"},
+		{Case: "4 MiB", Noisy: "it dozed", Class: host.Far, Rounds: 2, Thrown: 3, Figures: []Figure{{Column: "shmbus", Unit: "msgs/s", Median: 2, Min: 1, Max: 3}}},
 		{Case: "2 MiB", Class: host.Far, Rounds: 7, Figures: []Figure{
 			{Column: "÷ ring", Skipped: "there is no gcc"}, ratio("÷ memcpy", 12.34, 1, 100), {Column: "shmbus", Unit: "msgs/s", Median: 1, Min: 1, Max: 1},
 		}},
@@ -32,8 +34,12 @@ Title
   48 B         0.250 (0.200–0.300)                      25.0 M/s   close ×6   ±4 %, 1 thrown out
   48 B         0.500 (0.500–0.500)                      9.50 k/s   far ×1                 ±0 %
   1 MiB  FAILED
+  3 MiB  NOISY
+  4 MiB  NOISY   2.00 /s far ×2 ±50 %, 3 thrown out
   2 MiB                          –   12.3 (1.00–100)    1.00 /s   far ×7                 ±0 %
   - 1 MiB: FAILED: 3 bad messages
+  - 3 MiB: NOISY: it dozed
+  - 4 MiB: NOISY: it dozed
   - there is no gcc
 `
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -48,7 +48,8 @@ func (e *FailedError) Unwrap() error { return e.Err }
 
 // Ask answers a question with a row for each class that the processors were in. A side that this host cannot have has its
 // columns skipped. A side that fails, or does not deliver what was sent, fails the whole question: there is a row that says so, and
-// the error is a [*FailedError].
+// the error is a [*FailedError]. Where the machine leaves too few rounds that are to be believed, the row says that it is noisy, and there
+// is no error.
 func (b *Bench) Ask(ctx context.Context, q Question, each func(Row)) error {
 	rows, err := b.ask(ctx, q)
 	if err != nil {
@@ -95,12 +96,20 @@ func (b *Bench) ask(ctx context.Context, q Question) (rows []Row, err error) {
 		}
 		return []Row{row}, nil
 	}
-	rounds, thrown, err := b.Host.Contest(ctx, entrants, b.Rounds, nil)
+	rounds, thrown, err := b.Host.Contest(ctx, entrants, host.Rules{Rounds: b.Rounds, Metric: q.Metric})
+	var noise *host.NoiseError
+	noisy := ""
+	if errors.As(err, &noise) {
+		noisy, err = noise.Why, nil
+	}
 	if err != nil {
 		return nil, err
 	}
+	if len(rounds) == 0 {
+		return []Row{{Case: q.Case, Params: q.Params, Thrown: thrown, Noisy: noisy}}, nil
+	}
 	for class, rounds := range host.ByClass(rounds) {
-		row := Row{Case: q.Case, Params: q.Params, Class: class, Rounds: len(rounds), Thrown: thrown}
+		row := Row{Case: q.Case, Params: q.Params, Class: class, Rounds: len(rounds), Thrown: thrown, Noisy: noisy}
 		if err := q.fill(&row, rounds, sides, entrant, skipped); err != nil {
 			return nil, err
 		}

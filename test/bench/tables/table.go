@@ -49,6 +49,7 @@ type Row struct {
 	Rounds  int            `json:"rounds,omitempty"`
 	Thrown  int            `json:"thrown,omitempty"`
 	Figures []Figure       `json:"figures,omitempty"`
+	Noisy   string         `json:"noisy,omitempty"`  // why the figures, if there are any, are not to be believed; the command goes on
 	Failed  string         `json:"failed,omitempty"` // why there are no figures; the command fails, too
 
 	Distributions []Distribution `json:"distributions,omitempty"`
