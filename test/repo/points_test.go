@@ -28,7 +28,7 @@ var pointless = map[string]string{
 	"bus.fallAsleep":     "one store; sleep.word and room.asleep stand behind it",
 	"bus.lookedAt":       "one compare-and-swap; sleep.position stands behind it",
 	"bus.awaken":         "one compare-and-swap; wipe.sleeper and room.resumed stand behind it",
-	"bus.take":           "one compare-and-swap; its callers have points behind it",
+	"bus.takeFrom":       "one compare-and-swap; its callers have points behind it",
 	"bus.raiseHigh":      "one compare-and-swap; publisher.taken and subscribe.taken stand before it",
 	"bus.semError":       "one store that says what is so already",
 	"bus.rouse":          "one system call, to this process itself",
