@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"context"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -41,7 +40,7 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 	s := &Subscription{
 		bus: b, seg: seg, in: in, passive: true, wait: c.wait, like: likeNothing(),
 		cur:    b.ring.Reader(from),
-		frag:   newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
+		frag:   newCollector(seg.head.Geometry.MaxFrame + layout.TimeSize),
 		stride: uint64(seg.m.Geometry.Slots/8 - 1),
 		half:   uint64(seg.m.Geometry.Slots/2 - 1),
 		buf:    make([]byte, seg.m.Geometry.SlotPayload()),
@@ -76,8 +75,8 @@ const (
 	timerRest = time.Millisecond
 )
 
-// doze passes the time until the next look, and reports whether ctx has ended.
-func (s *Subscription) doze(ctx context.Context) error {
+// doze passes the time until the next look.
+func (s *Subscription) doze() {
 	s.rest = min(max(2*s.rest, firstRest), longRest)
 	s.stats.Sleeps++
 	if s.rest < timerRest {
@@ -86,5 +85,4 @@ func (s *Subscription) doze(ctx context.Context) error {
 	} else {
 		time.Sleep(s.rest)
 	}
-	return ctx.Err()
 }

@@ -212,7 +212,7 @@ func TestObserverChangesNothing(t *testing.T) {
 		err := s.Read(short, func(View) error { return nil })
 		cancel()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Greater(t, s.Stats().Sleeps, uint64(5))
+		require.NotZero(t, s.Stats().Sleeps)
 		require.Less(t, s.Stats().Sleeps, uint64(40), "it asks the context after each rest")
 		require.NoError(t, s.Close())
 	}

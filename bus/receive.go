@@ -177,34 +177,36 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 		case s.cutOff():
 			return s.lookLast(m, inPlace)
 		}
-		if tries%ctxEvery == 1 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
 		if tries == 1 {
 			s.crossed()
 			s.rest = 0
 			s.bus.beginWait()
 			s.trail.caughtUp(s.stats.Received, s.wait)
 		}
-		if !s.pause(tries) {
+		// The context is looked at before the ring: who was stopped for longer than its time finds what came meanwhile.
+		var ended error
+		if tries%ctxEvery == 1 {
+			ended = ctx.Err()
+		}
+		if ended == nil && !s.pause(tries) {
 			if s.passive {
-				if err := s.doze(ctx); err != nil {
-					return err
-				}
+				s.doze()
 			} else {
 				if err := s.sleep(ctx); err != nil {
 					return err
 				}
 				tries = 0
 			}
+			ended = ctx.Err()
 		}
 		if !inPlace && s.takeAlike(m) {
 			return nil
 		}
 		if st, err := s.look(m, inPlace); st != idle {
 			return err
+		}
+		if ended != nil {
+			return ended
 		}
 	}
 }
