@@ -39,23 +39,37 @@ type Cursor struct {
 // A reliable reader loses nothing from the head on that Join found. What is older than
 // that, asked for by FromOldest or From, is held from now on, but a publisher that has not yet seen the gate
 // may still overwrite some of it; the cursor then says Lapped as it does for others.
+//
+// A gate protects only what is still held. If From names a position that is overwritten already, the reader has a loss to learn first,
+// whatever others do: until its [Cursor.Jump], the gate protects what is published from the head on that Join found,
+// and publishers have a lap of room. A gate at the oldest position, or before it, would be a full ring: it would stop
+// all publishers until the reader has begun to read.
 func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
 	c := &Cursor{memory: r.memory, r: r, shared: r.subWord(s, layout.SubCursor)}
 	head := r.Head()
-	at := c.startAt(start, head)
-	atomic.StoreUint64(c.shared, at)
-	fault.At(fault.SubscribeCursor)
-	if reliable {
-		r.CloseGate(s)
-		// Only now is the start taken: see Publisher.Rescan.
-		head = r.headFrom(head)
-		if start.kind == 0 {
-			at = head
-		}
+	if !reliable {
+		c.SetNext(c.startAt(start, head))
+		fault.At(fault.SubscribeCursor)
+		fault.At(fault.SubscribeJoined)
+		return c
 	}
-	c.SetNext(at)
+	atomic.StoreUint64(c.shared, r.keeps(c.startAt(start, head), head))
+	fault.At(fault.SubscribeCursor)
+	r.CloseGate(s)
+	// Only now is the start taken: see Publisher.Rescan.
+	head = r.headFrom(head)
+	c.next = c.startAt(start, head)
+	fence.StoreRelease(c.shared, r.keeps(c.next, head))
 	fault.At(fault.SubscribeJoined)
 	return c
+}
+
+// keeps returns the position that the gate of a reader protects that is to start at the given one.
+func (r *Ring) keeps(start, head uint64) uint64 {
+	if start < r.Oldest(head) {
+		return head
+	}
+	return start
 }
 
 func (c *Cursor) startAt(start Start, head uint64) uint64 {

@@ -27,8 +27,8 @@ func TestStart(t *testing.T) {
 		{9, FromOldest(), "oldest", 1, Done, 1},
 		{100, FromOldest(), "oldest", 92, Done, 92},
 		{100, From(95), "held", 95, Done, 95},
-		{100, From(91), "just lost", 91, Lapped, 91},
-		{100, From(0), "long lost", 0, Lapped, 0},
+		{100, From(91), "just lost", 91, Lapped, 100},
+		{100, From(0), "long lost", 0, Lapped, 100},
 		{100, From(100), "head", 100, Empty, 100},
 		{100, From(1000), "future", 1000, Empty, 1000},
 	} {
@@ -42,12 +42,15 @@ func TestStart(t *testing.T) {
 				}
 				expectStatus(t, c, tt.want)
 			}
-			for s, want := range map[int]uint32{0: layout.GateOpen, 1: layout.GateClosed} {
-				if g := r.Gate(s); g.State() != want {
+			for s, want := range []struct {
+				state  uint32
+				cursor uint64
+			}{{layout.GateOpen, tt.next}, {layout.GateClosed, tt.wantReliable}} {
+				if g := r.Gate(s); g.State() != want.state {
 					t.Errorf("gate %d has state %d", s, g.State())
 				}
-				if got := atomic.LoadUint64(r.subWord(s, layout.SubCursor)); got != tt.next {
-					t.Errorf("the record's cursor is %d", got)
+				if got := atomic.LoadUint64(r.subWord(s, layout.SubCursor)); got != want.cursor {
+					t.Errorf("the cursor of record %d is %d, want %d", s, got, want.cursor)
 				}
 			}
 		})

@@ -26,6 +26,30 @@ func (r *Ring) slowest(near uint64) (who int, position uint64) {
 	return who, position
 }
 
+// A Hold is a closed gate that is in the way of a publisher.
+type Hold struct {
+	Subscriber int
+	Gate       layout.Gate
+	Position   uint64 // that it protects
+}
+
+// Holds calls f for each closed gate that keeps positions below end from being published, near being one that is.
+func (r *Ring) Holds(near, end uint64, f func(Hold)) {
+	for i := range r.layout.Geometry.SubscriberWords() {
+		for set := atomic.LoadUint64(r.word(layout.HeaderGates + 8*i)); set != 0; set &= set - 1 {
+			s := 64*i + bits.TrailingZeros64(set)
+			// The gate before the position: if that is a later owner's, the gate has changed when f wants to open it.
+			h := Hold{Subscriber: s, Gate: r.Gate(s)}
+			if h.Gate.State() != layout.GateClosed {
+				continue
+			}
+			if h.Position = r.Protected(s, near); int64(end-h.Position) > int64(r.Slots()) {
+				f(h)
+			}
+		}
+	}
+}
+
 // Protected returns the position from which on subscriber s may still want to read: its
 // cursor, or, while it sleeps, the position below which it is certified that there is nothing for it.
 func (r *Ring) Protected(s int, near uint64) uint64 {

@@ -37,6 +37,7 @@ func TestRescanLimits(t *testing.T) {
 			publishAll(t, p, seq(0, tt.published)...)
 			for s, c := range tt.cursors {
 				r.Join(s, From(c), true)
+				atomic.StoreUint64(r.subWord(s, layout.SubCursor), c)
 			}
 			who, at := p.Rescan()
 			if who != tt.who || at != tt.at || p.limit != tt.limit {
