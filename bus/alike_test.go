@@ -237,7 +237,7 @@ func TestEvictedReceivesNoMore(t *testing.T) {
 		} {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				b := newBus(t, WithSlots(64))
-				s, p := subscribe(t, b, ">", EvictAfter(0)), publisher(t, b, "a")
+				s, p := subscribe(t, b, ">", EvictAfter(1)), publisher(t, b, "a")
 				for i := range uint64(3) {
 					require.NoError(t, p.PublishRaw(soon(t), frame(i)))
 					_, err := s.Next(soon(t))

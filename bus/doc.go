@@ -23,12 +23,14 @@
 //  3. Nobody waits for the dead or the stopped. A publisher that is killed or stopped, at any instruction,
 //     delays no other process and nobody else's messages. (Stopped between making its own message, or a few of a batch, visible and waking
 //     who sleeps, it leaves them asleep until it continues or dies or the next message wakes them.) A dead subscriber delays nobody for longer than the kernel takes
-//     to report its death, plus a few milliseconds.
+//     to report its death, plus a few milliseconds; that goes for publishers with [NoWait] as well.
 //  4. Loss is a number. A subscriber that may lose messages learns how many positions it
 //     lost, and which: see [LossError].
 //  5. No loss where none is allowed. A reliable subscriber ([Reliable]) sees every message published
 //     while it lived. Publishers wait for it, each as long as its context says or not at all ([NoWait]), and
-//     the subscriber's policy says for how long at most ([EvictAfter], [DemoteAfter]).
+//     the subscriber's policy says for how long at most ([EvictAfter], [DemoteAfter]): as long as it does not move, as seen by
+//     one publisher that has no room because of it. No subscriber is cut off that has moved since, or joined since. A publisher
+//     that gives up learns for whom it waited: see [FullError].
 //  6. Idle costs nothing, and sleeping costs no message. Nobody uses the processor while idle. A publish makes no
 //     system call unless somebody who wants that message is asleep, or anybody is just falling asleep. No wake-up is lost, also when the waker dies.
 //  7. Late joiners choose: from now ([FromNow]), from the oldest message held ([FromOldest]), or
@@ -37,6 +39,21 @@
 //  9. A bad segment is an error, not a crash. Every value read from shared memory is loaded once, then bounded. One that is
 //     removed, in whatever manner, ends every call that waits on it, with [ErrRemoved], within 100 ms (where nothing has begun to wait
 //     for long and only the segment was removed, within about a second).
+//
+// # Reliable subscriptions and the ring
+//
+// A reliable subscription is kept what it has not read, and with it all that was published after that, on whatever topic: once it is a lap
+// behind, publishers of all topics wait. A subscription that waits in a call is moved on past messages that it does not
+// want. One that is outside a call is not: if it reads nothing for long, because its topics are quiet and its program does something
+// else, it holds the publishers of busy topics after one lap. Let a goroutine wait in Next or All, or give the
+// subscription an end to its patience.
+//
+// A goroutine that publishes to a reliable subscription of its own, and reads it afterwards, waits for itself as soon as the ring is
+// full: until its context ends, and with one that does not end, for ever. Nothing tells it from a program in which another
+// goroutine reads. The [FullError] says that the subscription is one of the very handle that publishes.
+//
+// A message takes half of the ring's slots at most ([WithMaxFrame]). Then it is there as a whole for a subscriber that was asleep when
+// it began, for which nobody waits.
 //
 // # Concurrency
 //

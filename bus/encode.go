@@ -66,7 +66,7 @@ func (e *encoder) WriteByte(c byte) error {
 func (e *encoder) grow(n int) error {
 	size := len(e.buf) + n
 	if limit := e.p.MaxFrame(); size > limit {
-		return &TooLargeError{size, limit}
+		return e.p.tooLarge(size)
 	}
 	if sameStart(e.buf[:0], e.slot[:0]) {
 		e.own = append(e.own[:0], e.buf...)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"shmbus/layout"
@@ -13,10 +12,10 @@ import (
 // Errors for errors.Is. Many come inside a type that says more.
 var (
 	ErrNotFound  = fs.ErrNotExist // no such bus; see NotFoundError
-	ErrExists    = fs.ErrExist    // the bus exists already
-	ErrClosed    = os.ErrClosed   // the bus, publisher or subscription was closed by this process
+	ErrExists    = error(&sentinel{"the bus exists already", fs.ErrExist})
+	ErrClosed    = error(&sentinel{"the bus, publisher or subscription is closed", fs.ErrClosed})
 	ErrRemoved   = errors.New("the bus was removed")
-	ErrFull      = errors.New("the ring is full: a reliable subscriber has not read its oldest message yet")
+	ErrFull      = errors.New("the ring is full: a reliable subscriber has not read its oldest message yet") // see FullError
 	ErrEmpty     = errors.New("no message")
 	ErrLost      = errors.New("messages were lost")
 	ErrEvicted   = errors.New("the subscription was cut off, because publishers waited for it longer than its policy allows")
@@ -31,6 +30,15 @@ var (
 	ErrVersion    = layout.ErrVersion
 	ErrCorrupt    = layout.ErrCorrupt
 )
+
+// A sentinel is an error with a text of its own that errors.Is finds to be one of package fs as well.
+type sentinel struct {
+	text string
+	is   error
+}
+
+func (s *sentinel) Error() string        { return s.text }
+func (s *sentinel) Is(target error) bool { return target == s.is }
 
 // An OpError says which operation on which bus failed.
 type OpError struct {
@@ -93,9 +101,16 @@ func (e *EvictedError) Is(target error) bool {
 // A TooLargeError says how large a message may be.
 type TooLargeError struct {
 	Size, Max int // bytes; Size is 0 where it is not known
+	// Slots and SlotSize are set where it is not the largest frame of the bus's creation that is the limit, but its ring: frames take
+	// half of its positions at most.
+	Slots, SlotSize int
 }
 
 func (e *TooLargeError) Error() string {
+	if e.Slots > 0 {
+		return fmt.Sprintf("%v: %d bytes, and half of this bus's ring of %d slots of %d bytes carries %d (fixed at its creation: --slots, --slot-size or WithSlots, WithSlotSize)",
+			ErrTooLarge, e.Size, e.Slots, e.SlotSize, e.Max)
+	}
 	return fmt.Sprintf("%v: %d bytes, this bus takes %d (fixed at its creation: --max-frame or WithMaxFrame)", ErrTooLarge, e.Size, e.Max)
 }
 

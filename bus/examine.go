@@ -319,7 +319,7 @@ func (e *examination) frame(where string, p uint64, w layout.Entry, word *uint64
 		e.report(where, "it has tag %#x, which is not that of topic %d", w.Tag(), topic)
 	case info.Flags()&^(layout.FlagWhole|layout.FlagTime) != 0:
 		e.report(where, "its message has flags %#x", info.Flags())
-	case info.Flags()&layout.FlagWhole != layout.FlagWhole && (info.Size() < layout.FragmentPrefix || uint32(prefix) > uint32(g.MaxFrame+layout.TimeSize)):
+	case info.Flags()&layout.FlagWhole != layout.FlagWhole && (info.Size() < layout.FragmentPrefix || uint32(prefix) > uint32(e.head.Geometry.MaxFrame+layout.TimeSize)):
 		e.report(where, "it is a fragment of %d bytes of a frame of %d", info.Size(), uint32(prefix))
 	}
 }

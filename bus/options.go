@@ -1,7 +1,9 @@
 package bus
 
 import (
+	"fmt"
 	"io/fs"
+	"math"
 	"time"
 
 	"shmbus/layout"
@@ -21,8 +23,12 @@ type config struct {
 	daemon   bool
 }
 
+// unset is a size that no option has set.
+const unset = math.MinInt
+
 func newConfig(opts []Option) config {
 	c := config{geometry: layout.Default(), mode: 0o600, uid: -1, gid: -1, client: programName()}
+	c.geometry.MaxFrame = unset
 	for _, o := range opts {
 		o(&c)
 	}
@@ -31,7 +37,15 @@ func newConfig(opts []Option) config {
 	}
 	c.dirs = absolute(c.dirs)
 	g := &c.geometry
-	g.Subscribers = max((g.Subscribers+63)/64*64, 64)
+	switch {
+	case g.MaxFrame == unset:
+		g.MaxFrame = g.DefaultMaxFrame()
+	case g.MaxFrame <= layout.MaxFrameSize:
+		g.MaxFrame = min(g.MaxFrame, max(g.Carries(), 1))
+	}
+	if g.Subscribers > 0 {
+		g.Subscribers = (g.Subscribers + 63) / 64 * 64
+	}
 	g.Clients = c.clients
 	if g.Clients == 0 {
 		g.Clients = min(g.Publishers+g.Subscribers+32, layout.MaxClients)
@@ -64,6 +78,10 @@ func WithClients(n int) Option { return func(c *config) { c.clients = n } }
 func WithOwnedSlots(n int) Option { return func(c *config) { c.geometry.Owned = n } }
 
 // WithMaxFrame sets the size in bytes of the largest message, up to 1 GiB. Default 16 MiB.
+//
+// A message takes half of the ring's slots at most, so that subscribers for whom nobody waits get it, too. Where that is
+// less, it is the limit: 1.8 MiB in a ring of default sizes. More or larger slots ([WithSlots], [WithSlotSize]) carry
+// larger messages. [Publisher.MaxFrame] says what the bus takes, and so does the [TooLargeError] of what it does not take.
 func WithMaxFrame(bytes int) Option { return func(c *config) { c.geometry.MaxFrame = bytes } }
 
 // WithMode sets the permission bits of segment and semaphores. Default 0600. Publishing and
@@ -104,7 +122,10 @@ const (
 )
 
 func (w WaitStrategy) String() string {
-	return [...]string{"adaptive", "block", "yield", "spin"}[w&3]
+	if w > Spin {
+		return fmt.Sprintf("WaitStrategy(%d)", uint8(w))
+	}
+	return [...]string{"adaptive", "block", "yield", "spin"}[w]
 }
 
 // A PublisherOption changes a publisher.
@@ -116,7 +137,10 @@ type publisherConfig struct {
 	wait   WaitStrategy
 }
 
-// NoWait makes publishing fail with [ErrFull] where it would have to wait for a reliable subscriber.
+// NoWait makes publishing fail with a [FullError], which is [ErrFull], where it would have to wait for a reliable subscriber. One that
+// has died is not waited for: its death is noticed by the calls that fail, within some milliseconds. The patience of
+// a subscription ([EvictAfter], [DemoteAfter]) counts as for publishers that wait, from the first call that fails because
+// of it; between two calls no more of it passes than an eighth, or 10 ms if that is more.
 func NoWait() PublisherOption { return func(c *publisherConfig) { c.noWait = true } }
 
 // WithTime stamps every message with the time at which it was ready to be published, before any wait for room. It costs
@@ -151,16 +175,36 @@ func Reliable() SubscribeOption {
 	}
 }
 
-// EvictAfter is [Reliable] until a publisher has waited for this subscription for d: then
-// the subscription ends with [EvictedError].
+// EvictAfter is [Reliable] as long as the subscription moves on: when a publisher has waited for it for d during which it has released
+// no message, publishers wait no longer, and the subscription ends with [EvictedError]. What counts is what one
+// publisher sees: a subscription that has just joined or moved has all of its patience before it, whoever has waited for
+// whom until then, and the time during which a publisher was stopped does not count. d is more than 0.
 func EvictAfter(d time.Duration) SubscribeOption {
 	return func(c *subscribeConfig) { c.policy, c.patience = layout.PolicyEvict, d }
 }
 
-// DemoteAfter is [Reliable] until a publisher has waited for this subscription for d: then it goes on as
-// a lossy one, and learns from a [LossError] what it lost.
+// DemoteAfter is [Reliable] as long as the subscription moves on, as with [EvictAfter]: when its patience d is over, it goes on as a
+// lossy one, and learns from a [LossError] what it lost.
 func DemoteAfter(d time.Duration) SubscribeOption {
 	return func(c *subscribeConfig) { c.policy, c.patience = layout.PolicyDemote, d }
+}
+
+// check reports an option that makes no sense.
+func (c *subscribeConfig) check() error {
+	if c.policy > layout.PolicyBlock && c.patience <= 0 {
+		return fmt.Errorf("a patience of %v: EvictAfter and DemoteAfter take the time for which publishers are to wait for a "+
+			"subscription that does not move, more than 0 (for a subscription that nobody waits for leave the option out; for one that all wait for use Reliable)", c.patience)
+	}
+	return c.wait.check()
+}
+
+func (c *publisherConfig) check() error { return c.wait.check() }
+
+func (w WaitStrategy) check() error {
+	if w > Spin {
+		return fmt.Errorf("wait strategy %d: use Adaptive, Block, Yield or Spin", uint8(w))
+	}
+	return nil
 }
 
 type start struct {
@@ -174,8 +218,9 @@ func FromNow() SubscribeOption { return func(c *subscribeConfig) { c.start = sta
 // FromOldest starts with the oldest message that the ring still holds.
 func FromOldest() SubscribeOption { return func(c *subscribeConfig) { c.start = start{kind: 1} } }
 
-// FromPosition starts at a position. If it is overwritten already, the first call returns a [LossError].
-// A position beyond the next to be published is an error.
+// FromPosition starts at a position. If it is overwritten already, the first call returns a [LossError], and the next goes on with the
+// oldest message that is held then; until the first call, publishers leave a [Reliable] subscription what is published after it
+// was made, and no more. A position beyond the next to be published is an error.
 func FromPosition(p uint64) SubscribeOption {
 	return func(c *subscribeConfig) { c.start = start{kind: 2, position: p} }
 }

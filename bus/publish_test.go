@@ -117,7 +117,7 @@ func cancelled() context.Context {
 
 // Every size around the boundaries of slots and fragments, with and without a time, in every way of publishing.
 func TestFrameSizes(t *testing.T) {
-	b := newBus(t, WithSlotSize(128), WithMaxFrame(5000), WithSlots(64))
+	b := newBus(t, WithSlotSize(128), WithMaxFrame(5000), WithSlots(128))
 	ctx := soon(t)
 	payload := 112
 	ways := map[string]func(p *Publisher, f []byte) error{

@@ -47,6 +47,7 @@ type Publisher struct {
 
 	enc     encoder
 	reserve Reservation
+	stalls  stalls
 }
 
 // Publisher returns a new publisher on the topic, which it creates if need be.
@@ -71,6 +72,9 @@ func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, er
 	var c publisherConfig
 	for _, o := range opts {
 		o(&c)
+	}
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	seg := b.seg
 	if seg.removed() {
@@ -178,6 +182,15 @@ func (p *Publisher) Index() int { return p.ring.Index() }
 
 // MaxFrame returns the size in bytes of the largest frame that the bus takes.
 func (p *Publisher) MaxFrame() int { return p.seg.m.Geometry.MaxFrame }
+
+// tooLarge returns the error for a frame of n bytes, or of more than that.
+func (p *Publisher) tooLarge(n int) error {
+	e := &TooLargeError{Size: n, Max: p.MaxFrame()}
+	if g := p.seg.m.Geometry; e.Max == g.Carries() {
+		e.Slots, e.SlotSize = g.Slots, g.SlotSize
+	}
+	return e
+}
 
 // Close gives the publisher's record back. It may be called more than once, and by any goroutine.
 func (p *Publisher) Close() error {
@@ -312,7 +325,7 @@ func (p *Publisher) publishSlow(ctx context.Context, frame []byte) error {
 	case n == 0:
 		return errors.New("publish: a frame has at least one byte")
 	case n > limit:
-		return &TooLargeError{n, limit}
+		return p.tooLarge(n)
 	case n > p.room:
 		return p.publishFragments(ctx, frame)
 	}
@@ -381,8 +394,8 @@ func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
 			break
 		}
 		fault.At(fault.PublishFragment)
-		// Each fragment wakes, too: a frame may be larger than the ring, and nobody must be
-		// certified past the beginning of it.
+		// Each fragment wakes, too: nobody must be certified past the beginning of the frame, and
+		// who reads it may as well begin.
 		p.wakeInterested(p.ring.Next() - 1)
 		flags &^= layout.FlagFirst
 	}

@@ -32,7 +32,7 @@ func (p *Publisher) Reserve(n int) (*Reservation, error) {
 	case n <= 0:
 		return nil, fmt.Errorf("reserve: a frame has at least one byte, not %d", n)
 	case n > limit:
-		return nil, &TooLargeError{n, limit}
+		return nil, p.tooLarge(n)
 	}
 	r.p, r.inPlace = p, n <= p.room
 	if r.inPlace {

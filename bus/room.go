@@ -27,7 +27,7 @@ const (
 // exchangeSlow publishes the filled slot after Exchange could not: it looks at the gates, and waits
 // for room as this publisher is told to.
 func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) error {
-	var since time.Time // when the wait began
+	waits := false
 	tries, looks := 0, 0
 	for {
 		if p.closed.Load() {
@@ -36,10 +36,12 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		if p.seg.removed() {
 			return ErrRemoved
 		}
-		if looks++; looks%ctxEvery == 0 && ctx.Err() != nil {
-			return ctx.Err() // also where something that should help, and does not, is tried again and again
+		// The context is looked at before the gates: who was stopped for longer than its time finds the room that came meanwhile.
+		ended := ctx.Err()
+		if looks++; looks%ctxEvery == 0 && ended != nil {
+			return ended // also where something that should help, and does not, is tried again and again
 		}
-		slowest, position := p.lookForRoom(since.IsZero())
+		slowest, position := p.lookForRoom(!waits)
 		fault.At(fault.RoomLooked)
 		if slowest < 0 {
 			if p.ring.Room() < uint64(p.seg.m.Geometry.Slots/16) {
@@ -56,19 +58,19 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 			}
 			continue
 		}
+		if p.releaseGates(slowest, p.ring.Next()+1, !waits) {
+			continue
+		}
 		if p.noWait {
-			return ErrFull
+			return p.isFull(slowest, position, nil)
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		if ended != nil {
+			return p.isFull(slowest, position, ended)
 		}
-		if since.IsZero() {
-			since = time.Now()
+		if !waits {
+			waits = true
 			p.bus.beginWait()
 			atomic.AddUint64(p.seg.pub(p.ring.Index(), layout.PubFull), 1)
-		}
-		if p.releaseGate(slowest, since) {
-			continue
 		}
 		tries++
 		if p.pause(tries) {
@@ -95,53 +97,21 @@ func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {
 	return slowest, position
 }
 
-// roomFor reports ErrFull if the ring has no room for n more slots.
+// roomFor reports a [FullError] if the ring has no room for n more slots.
 func (p *Publisher) roomFor(n int) error {
-	slowest, position := p.lookForRoom(true)
-	if slowest < 0 {
-		slowest, position = p.ring.Slowest()
+	for {
+		slowest, position := p.lookForRoom(true)
+		if slowest < 0 {
+			slowest, position = p.ring.Slowest()
+		}
+		end := p.ring.Next() + uint64(n)
+		if slowest < 0 || end <= position+uint64(p.seg.m.Geometry.Slots) {
+			return nil
+		}
+		if !p.releaseGates(slowest, end, true) {
+			return p.isFull(slowest, position, nil)
+		}
 	}
-	if slowest >= 0 && p.ring.Next()+uint64(n) > position+uint64(p.seg.m.Geometry.Slots) {
-		return ErrFull
-	}
-	return nil
-}
-
-// releaseGate opens the gate that this publisher waits at, if its subscriber is dead or its patience is over. It
-// reports whether it is worth looking again at once.
-func (p *Publisher) releaseGate(s int, since time.Time) bool {
-	seg, r := p.seg, p.bus.ring
-	// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read.
-	gate := r.Gate(s)
-	if gate.State() != layout.GateClosed {
-		return true
-	}
-	if !seg.alive(layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))) {
-		r.OpenGate(s, gate, layout.GateOpen)
-		fault.At(fault.GateOfDead)
-		return true
-	}
-	reason := uint32(layout.GateOpen)
-	switch atomic.LoadUint64(seg.sub(s, layout.SubPolicy)) {
-	case layout.PolicyEvict:
-		reason = layout.GateEvicted
-	case layout.PolicyDemote:
-		reason = layout.GateDemoted
-	default:
-		return false
-	}
-	if time.Since(since) < time.Duration(min(atomic.LoadUint64(seg.sub(s, layout.SubPatience)), 1<<62)) {
-		return false
-	}
-	if r.OpenGate(s, gate, reason) {
-		fault.At(fault.GateReleased)
-		atomic.AddUint64(seg.header(layout.HeaderEvictions), 1)
-		k := waker{seg: seg}
-		k.addSub(s) // it may be asleep and should learn it
-		k.post()
-		fault.At(fault.GateNotified)
-	}
-	return true
 }
 
 // pause lets time pass without sleeping, and reports false when it is time to sleep.

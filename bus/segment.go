@@ -121,6 +121,7 @@ func attachSegment(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*segment, er
 	if err != nil {
 		return fail(fmt.Errorf("segment %d: %w", shm.ID(), err))
 	}
+	m.Geometry.MaxFrame = m.Geometry.FrameLimit()
 	w, err := newWords(mem, m)
 	if err != nil {
 		return fail(err)

@@ -269,7 +269,7 @@ func TestPolicies(t *testing.T) {
 
 func TestEvictedWhileItReadsOn(t *testing.T) {
 	b := newBus(t, WithSlots(64))
-	s := subscribe(t, b, ">", EvictAfter(0))
+	s := subscribe(t, b, ">", EvictAfter(1))
 	p := publisher(t, b, "a")
 	for i := range uint64(65) {
 		require.NoError(t, p.PublishRaw(soon(t), frame(i)))
@@ -294,7 +294,7 @@ func TestEvictedBeforeItLooksAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBus(t, WithSlots(64))
-			s := subscribe(t, b, ">", EvictAfter(0))
+			s := subscribe(t, b, ">", EvictAfter(1))
 			p := publisher(t, b, "a")
 			require.True(t, b.ring.OpenGate(s.index, b.ring.Gate(s.index), layout.GateEvicted))
 			for i := range tt.published {
@@ -373,7 +373,8 @@ func TestOneOrder(t *testing.T) {
 }
 
 // A frame larger than the whole ring reaches a reliable subscriber that was asleep when it began.
-func TestFrameLargerThanTheRing(t *testing.T) {
+// A frame as large as the ring carries reaches a subscriber that was asleep when it began, and holds nobody who wants something else.
+func TestLargestFrame(t *testing.T) {
 	b := newBus(t, WithSlots(16), WithSlotSize(64))
 	ctx := soon(t)
 	s, quiet := subscribe(t, b, "a", Reliable(), WaitWith(Block)), subscribe(t, b, "b", Reliable(), WaitWith(Block))
@@ -391,9 +392,10 @@ func TestFrameLargerThanTheRing(t *testing.T) {
 			got <- m.Size()
 		}()
 		eventually(t, "both asleep", asleep(t, b, 2))
-		require.NoError(t, p.PublishRaw(ctx, make([]byte, 5000)))
-		require.Equal(t, 5000, <-got)
+		require.NoError(t, p.PublishRaw(ctx, make([]byte, p.MaxFrame())))
+		require.Equal(t, p.MaxFrame(), <-got)
 	}
+	require.Equal(t, 8*40-8, p.MaxFrame(), "half of the slots, less what fragments and a time take")
 	require.NoError(t, publisher(t, b, "b").PublishRaw(ctx, []byte{1}))
 	require.NoError(t, <-other)
 }

@@ -64,6 +64,9 @@ func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func(*inte
 	for _, o := range opts {
 		o(&c)
 	}
+	if err := c.check(); err != nil {
+		return fail(err)
+	}
 	in, err := newInterest(c.patterns)
 	if err != nil {
 		return fail(err)
@@ -102,7 +105,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	s := &Subscription{
 		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait, like: likeNothing(),
 		cur:     b.ring.Join(i, from, reliable),
-		frag:    newCollector(seg.m.Geometry.MaxFrame + layout.TimeSize),
+		frag:    newCollector(seg.head.Geometry.MaxFrame + layout.TimeSize),
 		sleeper: newSleeper(seg.sub(i, layout.SubWake)),
 		stride:  uint64(seg.m.Geometry.Slots/8 - 1),
 		half:    uint64(seg.m.Geometry.Slots/2 - 1),

@@ -50,12 +50,30 @@ type Geometry struct {
 // Default returns the geometry that suits most: under 5 MiB. A ring of
 // fewer slots is slower with small messages, since those that are written next are still in the cache of who read them a lap ago.
 func Default() Geometry {
-	return Geometry{
+	g := Geometry{
 		Slots: 16384, SlotSize: 256, Owned: 8,
 		Publishers: 64, Subscribers: 256, Clients: 352, Topics: 1024,
-		MaxFrame: 16 << 20,
 	}
+	g.MaxFrame = g.DefaultMaxFrame()
+	return g
 }
+
+// DefaultMaxFrame returns the largest frame of a bus that is created without a word about it: 16 MiB, or what
+// its ring carries, if that is less.
+func (g Geometry) DefaultMaxFrame() int { return max(min(16<<20, g.Carries()), 1) }
+
+// Carries returns the bytes of the largest frame that the ring carries, time included or not: one that takes half of its
+// positions. While such a frame is published, and for another half lap after it, all of it is there to be read: so it
+// reaches a reader that nobody waits for and that was asleep when it began, and a publisher that waits for a reliable
+// subscriber has room for it as soon as that one has read what was there before. What takes more than the ring has
+// positions could only be read while it is being published, and only if its publisher waits.
+func (g Geometry) Carries() int {
+	return max(g.Slots/2*(g.SlotPayload()-FragmentPrefix)-TimeSize, 0)
+}
+
+// FrameLimit returns the bytes of the largest frame that is published on a bus of this geometry: MaxFrame, or what the ring
+// carries, if that is less. A bus that was made by an earlier version may have been promised more.
+func (g Geometry) FrameLimit() int { return min(g.MaxFrame, g.Carries()) }
 
 // SlotPayload returns the bytes of a slot that carry a frame or a fragment.
 func (g Geometry) SlotPayload() int { return g.SlotSize - FrameHeaderSize }

@@ -104,6 +104,10 @@ func (k *keeper) open() error {
 		"publishers", g.Publishers, "subscribers", g.Subscribers, "topics", g.Topics,
 		"key", fmt.Sprintf("%#08x", uint32(b.Key())), "shmid", b.ShmID(), "semid", b.SemID())
 	if created {
+		if want := k.spec.MaxFrame; int(want) > g.MaxFrame {
+			k.log.Warn("half of the ring does not carry messages of max-frame: larger ones than its max_frame are refused; more or larger slots carry more",
+				"max-frame", want, "max_frame", g.MaxFrame)
+		}
 		return nil
 	}
 	if diff := k.spec.differences(g); len(diff) > 0 {

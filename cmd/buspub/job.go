@@ -133,13 +133,18 @@ func (j *job) send(ctx context.Context, frame []byte) error {
 		j.published++
 		j.bytes += uint64(len(frame))
 		return nil
-	case errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrFull):
-		return j.skip(err)
 	case context.Cause(ctx) == errStuck:
-		return j.at(fmt.Errorf("%w: %w for %v: a reliable subscriber does not read (see: busd status %s)",
-			cli.ErrTimeout, errStuck, j.o.timeout, j.o.bus))
+		var full *bus.FullError
+		if errors.As(err, &full) {
+			who := *full
+			who.Err = nil // the context ended because of errStuck
+			return j.at(fmt.Errorf("%w: %w for %v: %w (see: busd status %s)", cli.ErrTimeout, errStuck, j.o.timeout, &who, j.o.bus))
+		}
+		return j.at(fmt.Errorf("%w: %w for %v (see: busd status %s)", cli.ErrTimeout, errStuck, j.o.timeout, j.o.bus))
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrFull):
+		return j.skip(err)
 	}
 	return j.at(err)
 }
