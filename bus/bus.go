@@ -103,20 +103,21 @@ func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus,
 		seg.detach()
 		return fail(err)
 	}
-	me, err := seg.join(c)
-	if err != nil {
-		seg.detach()
-		if op == "create" {
-			err = errors.Join(err, removeSegment(name, c))
+	me := seg.joined
+	if me == nil {
+		joined, err := seg.join(c)
+		if err != nil {
+			seg.detach()
+			return fail(err)
 		}
-		return fail(err)
+		me = &joined
 	}
 	if strings.HasPrefix(name, keyName0) {
 		name = seg.head.Name
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Bus{
-		seg: seg, ring: r, topics: newTopicTable(seg), client: me, name: name,
+		seg: seg, ring: r, topics: newTopicTable(seg), client: *me, name: name,
 		dorm: &dormitory{seg: seg, sem: layout.SemSleep(me.index)},
 		ctx:  ctx, cancel: cancel, users: make(map[closer]struct{}), refs: 1,
 	}, nil

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,8 @@ import (
 //
 // It runs under the key file's lock. What a creator leaves behind that dies on the way is found
 // by the next one through the key file, which says beforehand what is about to be made; the magic
-// number, without which nobody attaches, is written last.
+// number, without which nobody attaches, is written last. The creator joins before that: nothing that can
+// fail comes after, so that it never has to take away a bus that others use, and nobody can fill the client table before it.
 func createSegment(name string, c config) (*segment, error) {
 	m, err := layout.NewMap(c.geometry)
 	if err != nil {
@@ -54,7 +56,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 		} else if used {
 			continue
 		}
-		k := keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key, IPC: ipcNamespace()}
+		k := keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key, IPC: ipcNamespace(), PID: os.Getpid(), Sems: m.Semaphores()}
 		if err := lock.write(k); err != nil {
 			return nil, err
 		}
@@ -82,19 +84,21 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 		fault.At(fault.CreateSet)
 		seg, err := (*segment)(nil), give(lock, c, shm, set)
 		if err == nil {
-			seg, err = initialise(shm, set, name, id, key, m)
+			seg, err = initialise(shm, set, name, id, key, m, c)
 		}
 		if err != nil {
-			shm.Remove()
 			set.Remove()
+			shm.Remove()
 			return nil, err
 		}
 		seg.path = lock.path
 		k.State, k.ShmID, k.SemID = keyReady, shm.ID(), set.ID()
 		if err := lock.write(k); err != nil {
+			seg.leave(*seg.joined)
+			atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateRemoved) // its key may have been guessed
 			seg.detach()
-			shm.Remove()
 			set.Remove()
+			shm.Remove()
 			return nil, err
 		}
 		fault.At(fault.CreateReady)
@@ -103,7 +107,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use another name", lock.path)
 }
 
-func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map) (*segment, error) {
+func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, c config) (*segment, error) {
 	mapping, err := shm.Attach(sysvshm.ReadWrite)
 	if err != nil {
 		return nil, err
@@ -129,72 +133,81 @@ func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 	}
 	r.FormatAt(fault.FirstPosition())
 	fault.At(fault.CreateFormatted)
+	seg := &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}
+	me, err := seg.join(c)
+	if err != nil {
+		return fail(err)
+	}
+	seg.joined = &me
 	atomic.StoreUint64(w.header(layout.HeaderState), layout.StateLive)
 	atomic.StoreUint64(w.header(layout.HeaderMagic), layout.Magic)
 	fault.At(fault.CreateMagic)
-	return &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}, nil
+	return seg, nil
 }
 
 // clearLeftovers removes what an earlier bus under the locked key file left. A bus that was completed is left
-// alone, with ErrExists or the reason why it cannot be used, unless force says otherwise.
+// alone, with ErrExists or the reason why it cannot be used, unless force says otherwise. The segment, which tells whose
+// the set is, goes last.
 func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	if k.here(lock.path) != nil {
 		return nil // whatever has the key in this IPC namespace is not of the bus
 	}
-	foreign, named := false, false
+	var found inspection
 	shm, err := sysvshm.Get(k.Key, 0, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return err
-	default:
-		found, err := inspectSegment(shm, k)
-		if err != nil {
-			return err
-		}
-		foreign, named = !found.ours, found.named
-		if found.ours && k.State == keyReady && !force {
-			switch {
-			case errors.Is(found.defect, ErrRemoved):
-				// Whoever removed it did not get to the end.
-			case found.defect != nil:
-				return fmt.Errorf("%w; remove it first: busd rm", found.defect)
-			default:
-				return ErrExists
-			}
-		}
-		if found.ours {
-			if err := lock.mayRemove(shm, nil); err != nil {
-				return err
-			}
-			markRemoved(shm)
-			if err := shm.Remove(); err != nil {
-				return err
-			}
-			fault.At(fault.LeftoverSegment)
-		}
+	if err == nil {
+		found, err = inspectSegment(shm, k)
 	}
-	set, err := sysvsem.Get(k.Key, 0, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if vanished(err) {
+		shm, found = nil, inspection{}
 	} else if err != nil {
 		return err
 	}
-	sst, err := set.Stat()
-	if err != nil {
+	if found.ours && k.State == keyReady && !force {
+		switch {
+		case errors.Is(found.defect, ErrRemoved):
+			// Whoever removed it did not get to the end.
+		case found.defect != nil:
+			return fmt.Errorf("%w; remove it first: busd rm", found.defect)
+		default:
+			return ErrExists
+		}
+	}
+	set, err := sysvsem.Get(k.Key, 0, 0)
+	if err == nil && (found.ours || shm == nil) {
+		set, err = found.ownSet(set, k)
+	} else {
+		set = nil
+	}
+	if err != nil && !vanished(err) {
 		return err
 	}
-	// The header is written behind the set's creation; and while a bus is being made nobody has operated on its set.
-	if !foreign && (k.State == keyReady && set.ID() == k.SemID || k.State == keyCreating && (named || sst.OpTime.IsZero())) {
+	if found.ours {
+		if err := lock.mayRemove(shm, set); err != nil {
+			return err
+		}
+		markRemoved(shm)
+	}
+	if set != nil {
 		if err := lock.mayRemove(nil, set); err != nil {
 			return err
 		}
-		if err := set.Remove(); err != nil {
+		if err := set.Remove(); err != nil && !vanished(err) {
 			return err
 		}
 		fault.At(fault.LeftoverSet)
 	}
+	if found.ours {
+		if err := shm.Remove(); err != nil && !vanished(err) {
+			return err
+		}
+		fault.At(fault.LeftoverSegment)
+	}
 	return nil
+}
+
+// vanished reports whether an object was not there, or was removed meanwhile: by a client that found its bus taken away, say.
+func vanished(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, sysvshm.ErrRemoved) || errors.Is(err, sysvsem.ErrRemoved)
 }
 
 // markRemoved tells those who opened a bus before it was damaged that it goes.
@@ -213,11 +226,16 @@ func markRemoved(shm *sysvshm.Segment) {
 type inspection struct {
 	ours   bool  // it is the key file's
 	named  bool  // it says so itself
+	semID  int   // the set that it names, if it is named
 	defect error // what keeps it from being used
 }
 
-// inspectSegment looks at the segment with the key file's key. One that holds nothing yet is the key file's: the key was free
-// when the key file was written.
+// inspectSegment looks at the segment with the key file's key.
+//
+// A creator that was killed before it wrote into its segment leaves one that holds nothing, and a key file that names no segment, only a key. The
+// key was free when the key file was written, but anybody may have taken it since: between that and the creator's
+// own try, or after its death. So such a segment is the key file's only if the kernel says that the very process which wrote the
+// key file made it. From another pid namespace the kernel says something else, and the segment stays where it is.
 func inspectSegment(shm *sysvshm.Segment, k keyFile) (found inspection, err error) {
 	st, err := shm.Stat()
 	if err != nil {
@@ -240,14 +258,37 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile) (found inspection, err erro
 	var id layout.UUID
 	copy(id[:], mem[layout.HeaderUUID:])
 	found.named = id.String() == k.UUID
+	found.semID = int(int32(binary.LittleEndian.Uint32(mem[layout.HeaderSemID:])))
 	if k.State == keyReady {
 		// After a reboot identifiers begin again: a sound segment of another bus is never ours.
 		found.ours = found.named || defect != nil && shm.ID() == k.ShmID
 	} else {
 		untouched := id == layout.UUID{} && st.Attached == 0 // before this process attached it
-		found.ours = found.named || untouched
+		found.ours = found.named || untouched && k.PID != 0 && st.CreatorPID == k.PID
 	}
 	return found, nil
+}
+
+// ownSet returns the set with the key file's key if it is the bus's, otherwise nil.
+//
+// Of a bus that was not completed, the header names it, or the segment is there and nobody has operated on the set, as nobody has before
+// the header is complete. The kernel does not tell who made a set; one of a stranger with this key, this number of
+// semaphores and an owner for whom the key file can vouch, made since the key was free and never used, would be taken for it.
+func (found inspection) ownSet(set *sysvsem.Set, k keyFile) (*sysvsem.Set, error) {
+	if k.State == keyReady {
+		if set.ID() == k.SemID {
+			return set, nil
+		}
+		return nil, nil
+	}
+	if found.named && set.ID() == found.semID {
+		return set, nil
+	}
+	st, err := set.Stat()
+	if err != nil || !found.ours || !st.OpTime.IsZero() || st.NSems != k.Sems {
+		return nil, err
+	}
+	return set, nil
 }
 
 // halfRemoved returns ErrRemoved for a bus that is marked removed, or whose semaphore set is gone.

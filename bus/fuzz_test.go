@@ -60,8 +60,9 @@ func newSpecimen(tb testing.TB) *specimen {
 	require.NoError(tb, err)
 	x.shm, err = sysvshm.Get(sysvshm.Private, m.Size, sysvshm.Create|0o600)
 	require.NoError(tb, err)
-	seg, err := initialise(x.shm, x.set, "specimen", layout.UUID{1}, 0, m)
+	seg, err := initialise(x.shm, x.set, "specimen", layout.UUID{1}, 0, m, newConfig(nil))
 	require.NoError(tb, err)
+	seg.leave(*seg.joined)
 	x.mapping = seg.mapping
 	require.NoError(tb, x.shm.Remove()) // it stays until it is detached
 	tb.Cleanup(func() { x.mapping.Detach() })

@@ -22,7 +22,7 @@ func TestLeftoversAfterClockSteps(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, nil, 0o600))
 			key, err := sysvshm.Ftok(path, 1)
 			require.NoError(t, err)
-			text, err := json.Marshal(keyFile{Version: 1, State: keyCreating, UUID: "00000000-0000-0000-0000-000000000001", Key: key, IPC: ipcNamespace()})
+			text, err := json.Marshal(keyFile{Version: 1, State: keyCreating, UUID: "00000000-0000-0000-0000-000000000001", Key: key, IPC: ipcNamespace(), PID: os.Getpid(), Sems: 3})
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, text, 0o600))
 			shm, err := sysvshm.Get(key, 64<<10, sysvshm.Create|sysvshm.Exclusive|0o600)

@@ -92,7 +92,7 @@ func TestCreateAfterCreatorDied(t *testing.T) {
 		key, err := sysvshm.Ftok(lock.path, 1)
 		require.NoError(t, err)
 		id := layout.UUID{1}
-		require.NoError(t, lock.write(keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key}))
+		require.NoError(t, lock.write(keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key, PID: os.Getpid(), Sems: 5}))
 		return key
 	}
 	segment := func(t *testing.T, key int32) *sysvshm.Segment {

@@ -81,6 +81,8 @@ type keyFile struct {
 	ShmID   int    `json:"shmid"`
 	SemID   int    `json:"semid"`
 	IPC     uint64 `json:"ipc"` // number of the IPC namespace, 0 if it is not known
+	PID     int    `json:"pid"` // of the creator, in its own pid namespace
+	Sems    int    `json:"sems"`
 }
 
 const (

@@ -8,7 +8,6 @@ import (
 
 	"shmbus/layout"
 	"shmbus/ring/fault"
-	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
 
@@ -55,13 +54,16 @@ func removeObjects(lock *lockedKey, k keyFile) error {
 		// The mark first: who is not asleep sees it, and the others are woken by the set's removal.
 		atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateRemoved)
 		fault.At(fault.RemoveMarked)
-		if err := seg.set.Remove(); err != nil && !errors.Is(err, sysvsem.ErrRemoved) {
+		if err := seg.set.Remove(); err != nil && !vanished(err) {
 			atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateLive)
 			return err
 		}
 		fault.At(fault.RemoveSet)
 		err := seg.shm.Remove()
 		fault.At(fault.RemoveSegment)
+		if vanished(err) {
+			err = nil
+		}
 		return err
 	}
 	if err == nil {

@@ -22,6 +22,7 @@ type segment struct {
 	head    layout.Header
 	path    string      // of the key file, "" if it was opened by key
 	lost    atomic.Bool // this process has found that the bus is gone
+	joined  *client     // this process's, if it made the bus; nil where it is opened
 }
 
 func (s *segment) detach() { s.mapping.Detach() }

@@ -27,6 +27,7 @@ type scenario struct {
 	alone      bool                 // nobody else on the stage clears what the dead leave
 	others     func(*stage, string) // what others can do after an action with the bus that it is about
 	anyDeaths  bool                 // others die, too
+	elsewhere  bool                 // the victim's deaths are another bus's
 	only       []string             // actions; nil: all
 	also       []fault.Point        // at which its victims are struck though those of another scenario are
 	before     func(*stage)
@@ -51,8 +52,8 @@ var scenarios = []*scenario{
 	{name: "wait at the gates of the dead", role: "contend", alone: true, anyDeaths: true, around: killOthers},
 	{name: "clear what the dead leave", role: "watch", job: job{Count: 4}, alone: true, anyDeaths: true, around: killOthers},
 	{name: "hear the bell at its limit", role: "watch", job: job{Count: 1}, alone: true, anyDeaths: true, before: raiseBell, around: killOthers},
-	{name: "create and remove", role: "create", others: createOther},
-	{name: "create after the dead", role: "create", before: killCreator, others: createOther},
+	{name: "create and remove", role: "create", others: createOther, elsewhere: true},
+	{name: "create after the dead", role: "create", before: killCreator, others: createOther, elsewhere: true},
 	{name: "lose the bus", role: "lose", alone: true, anyDeaths: true, before: makeOther, around: takeOther, others: loseOther},
 }
 
