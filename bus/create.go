@@ -133,6 +133,10 @@ func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 	}
 	r.FormatAt(fault.FirstPosition())
 	fault.At(fault.CreateFormatted)
+	// Nobody else knows the set yet. Where it cannot be tried the kernel is taken at its word.
+	if err := set.CheckUndo(layout.SemBell); errors.Is(err, sysvsem.ErrNoUndo) {
+		return fail(err)
+	}
 	seg := &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}
 	me, err := seg.join(c)
 	if err != nil {

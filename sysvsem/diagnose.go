@@ -14,6 +14,7 @@ const (
 	detailAccess  = "the set's permission bits do not allow it: see ipcs -s -i ID and Set.SetPerm"
 	detailOwner   = "only the set's owner, its creator, or root may"
 	detailDenied  = "this kernel or sandbox has no System V semaphores: see CONFIG_SYSVIPC and the seccomp profile (containers, SystemCallFilter= of systemd)"
+	detailNoUndo  = "this runtime accepts SEM_UNDO and ignores it (gVisor does), so that nobody learns of a process's death: use a Linux kernel"
 	detailRange   = "a value must stay between 0 and SEMVMX (32767, fixed), and what undo would restore likewise"
 )
 

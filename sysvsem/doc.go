@@ -46,7 +46,7 @@
 // An operation with [Undo] is taken back by the kernel when the process ends, in
 // whatever way it ends. The threads of a Go process share one list of undo
 // values, so that it is the process that counts and not the goroutine or its
-// thread. A child process starts with an empty list.
+// thread. A child process starts with an empty list. [Set.CheckUndo] finds out whether the kernel does it at all.
 //
 // [Set.SetVal] and [Set.SetAll] erase the undo values of every process for the
 // semaphores they set. Do not use them on a semaphore that carries undo, except

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/sysvsem"
+	"shmbus/test/intercept"
 )
 
 // Linux up to 5.18 ends a timed wait up to a clock tick early. On such a kernel this test sees it as it is; on others
@@ -34,46 +36,65 @@ func TestEarlyTimeout(t *testing.T) {
 }
 
 func helpEarlyTimeouts(s *sysvsem.Set) error {
-	i, err := intercept()
+	var mu sync.Mutex
+	var answers []intercept.Answer
+	calls := 0
+	err := intercept.Calls(unix.SYS_SEMTIMEDOP, func(intercept.Call) intercept.Answer {
+		mu.Lock()
+		defer mu.Unlock()
+		calls++
+		if len(answers) == 0 {
+			return intercept.Answer{Kernel: true}
+		}
+		a := answers[0]
+		answers = answers[1:]
+		return a
+	})
 	if err != nil {
 		return err
 	}
 	const short, long = 30 * time.Millisecond, time.Minute
-	early, late := answer{errno: unix.EAGAIN}, answer{after: short, errno: unix.EAGAIN}
-	interrupted := answer{errno: unix.EINTR}
+	type list = []intercept.Answer
+	early, late := intercept.Answer{Errno: unix.EAGAIN}, intercept.Answer{After: short, Errno: unix.EAGAIN}
+	interrupted, lateSignal := intercept.Answer{Errno: unix.EINTR}, intercept.Answer{After: short, Errno: unix.EINTR}
 	timed := func(d time.Duration, ops ...sysvsem.Op) func() error {
 		return func() error { return s.OpTimeout(d, ops...) }
 	}
 	for _, tt := range []struct {
 		name    string
-		answers []answer
+		answers list
 		wait    func() error
 		want    error
 		atLeast time.Duration
 	}{
-		{"early", []answer{early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
-		{"early again and again", []answer{early, early, early, early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
-		{"early, for zero", []answer{early, early}, timed(short, zero(1)), sysvsem.ErrTimeout, short},
-		{"early and interrupted", []answer{interrupted, early, interrupted, early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
-		{"at the deadline", []answer{late}, timed(short, p(0)), sysvsem.ErrTimeout, short},
-		{"interrupted at the deadline", []answer{{after: short, errno: unix.EINTR}}, timed(short, p(0)), sysvsem.ErrTimeout, short},
-		{"early, then done", []answer{early, early}, timed(long, p(1)), nil, 0},
+		{"early", list{early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"early again and again", list{early, early, early, early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"early, for zero", list{early, early}, timed(short, zero(1)), sysvsem.ErrTimeout, short},
+		{"early and interrupted", list{interrupted, early, interrupted, early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"at the deadline", list{late}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"interrupted at the deadline", list{lateSignal}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"early, then done", list{early, early}, timed(long, p(1)), nil, 0},
 		{"NoWait would block", nil, timed(long, p(0).With(noWait)), sysvsem.ErrWouldBlock, 0},
 		{"NoWait of one of two would block", nil, timed(long, p(1), p(0).With(noWait)), sysvsem.ErrWouldBlock, 0},
-		{"NoWait, early", []answer{early}, timed(long, p(1).With(noWait), p(0)), sysvsem.ErrWouldBlock, 0},
-		{"no deadline", []answer{interrupted, interrupted}, timed(-1, p(1)), nil, 0},
-		{"context", []answer{interrupted, interrupted}, func() error {
+		{"NoWait, early", list{early}, timed(long, p(1).With(noWait), p(0)), sysvsem.ErrWouldBlock, 0},
+		{"no deadline", list{interrupted, interrupted}, timed(-1, p(1)), nil, 0},
+		{"context", list{interrupted, interrupted}, func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), short)
 			defer cancel()
 			return s.Op(ctx, p(0))
 		}, context.DeadlineExceeded, short},
 	} {
-		i.next(tt.answers...)
+		mu.Lock()
+		answers, calls = tt.answers, 0
+		mu.Unlock()
 		start := time.Now()
 		err := tt.wait()
 		took := time.Since(start)
-		if !errors.Is(err, tt.want) || took < tt.atLeast || i.seen() == 0 {
-			return fmt.Errorf("%s: %v after %v and %d calls, want %v after %v", tt.name, err, took, i.seen(), tt.want, tt.atLeast)
+		mu.Lock()
+		n := calls
+		mu.Unlock()
+		if !errors.Is(err, tt.want) || took < tt.atLeast || n == 0 {
+			return fmt.Errorf("%s: %v after %v and %d calls, want %v after %v", tt.name, err, took, n, tt.want, tt.atLeast)
 		}
 		if err == nil { // give back what it took
 			if err := s.TryOp([]sysvsem.Op{v(1)}); err != nil {

@@ -83,6 +83,9 @@ var (
 	// ErrNoSemaphore: the set has no semaphore with this number (EFBIG; the commands
 	// of semctl say EINVAL).
 	ErrNoSemaphore = errors.New("sysvsem: no such semaphore in the set")
+	// ErrNoUndo: the kernel, or what stands in for it, accepts Undo and does not take the operations back. See
+	// Set.CheckUndo.
+	ErrNoUndo = errors.New("sysvsem: operations with Undo are not taken back")
 	// ErrUninterruptible: the program ignores SIGURG, so a context could not end
 	// the wait. Use Set.OpTimeout, or take the Ignore back with signal.Notify, which
 	// signal.Reset does not.

@@ -23,13 +23,16 @@ const envHelper = "SYSVSEM_TEST_HELPER"
 // helpers run in a process of their own, on the set with the identifier in os.Args[1].
 // What they return is printed.
 var helpers = map[string]func(*sysvsem.Set) error{
-	"hold with undo":   helpHold,
-	"early timeouts":   helpEarlyTimeouts,
-	"be refused":       helpBeRefused,
-	"ignore SIGURG":    helpIgnoreSignal,
-	"reach the limits": helpReachLimits,
-	"example reader":   exampleReader,
-	"example worker":   exampleWorker,
+	"hold with undo":       helpHold,
+	"early timeouts":       helpEarlyTimeouts,
+	"undo ignored":         helpUndoIgnored,
+	"unshare does nothing": helpUnshareDoesNothing,
+	"unshare forbidden":    helpUnshareForbidden,
+	"be refused":           helpBeRefused,
+	"ignore SIGURG":        helpIgnoreSignal,
+	"reach the limits":     helpReachLimits,
+	"example reader":       exampleReader,
+	"example worker":       exampleWorker,
 }
 
 func TestMain(m *testing.M) {

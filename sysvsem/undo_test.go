@@ -11,7 +11,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"golang.org/x/sys/unix"
+
 	"shmbus/sysvsem"
+	"shmbus/test/intercept"
 )
 
 // helpHold takes semaphore 0 with undo and lasts until it is killed.
@@ -101,4 +104,59 @@ func TestSetErasesUndo(t *testing.T) {
 			requireValues(t, s, 5)
 		})
 	}
+}
+
+func TestCheckUndo(t *testing.T) {
+	s := newSet(t, 7, 0)
+	require.NoError(t, s.TryOp([]sysvsem.Op{v(1).With(sysvsem.Undo)}))
+	for range 3 {
+		require.NoError(t, s.CheckUndo(0))
+		requireValues(t, s, 7, 1)
+	}
+	for _, name := range []string{"undo ignored", "unshare does nothing", "unshare forbidden"} {
+		out, err := helper(name, s).Output()
+		require.NoError(t, err, "%s: %s", name, out)
+		requireValues(t, s, 7, 1)
+	}
+}
+
+func helpUndoIgnored(s *sysvsem.Set) error {
+	runtime.GOMAXPROCS(4) // TryOp keeps its processor while the call waits for its answer
+	err := intercept.Calls(unix.SYS_SEMOP, func(c intercept.Call) intercept.Answer {
+		const size, flags = 6, 4 // of struct sembuf, and where its flags are
+		ops := c.Bytes(1, size*int(c.Args[2]))
+		for i := 0; i < len(ops); i += size {
+			ops[i+flags+1] &^= byte(sysvsem.Undo >> 8)
+		}
+		return intercept.Answer{Kernel: true}
+	})
+	if err != nil {
+		return err
+	}
+	return wantNoUndo(s)
+}
+
+func helpUnshareDoesNothing(s *sysvsem.Set) error {
+	if err := intercept.Calls(unix.SYS_UNSHARE, func(intercept.Call) intercept.Answer { return intercept.Answer{} }); err != nil {
+		return err
+	}
+	return wantNoUndo(s)
+}
+
+func wantNoUndo(s *sysvsem.Set) error {
+	if err := s.CheckUndo(0); !errors.Is(err, sysvsem.ErrNoUndo) || !errors.Is(err, syscall.EOPNOTSUPP) {
+		return fmt.Errorf("not noticed: %w", err)
+	}
+	return nil
+}
+
+func helpUnshareForbidden(s *sysvsem.Set) error {
+	err := intercept.Calls(unix.SYS_UNSHARE, func(intercept.Call) intercept.Answer { return intercept.Answer{Errno: unix.EPERM} })
+	if err != nil {
+		return err
+	}
+	if err := s.CheckUndo(0); !errors.Is(err, os.ErrPermission) || errors.Is(err, sysvsem.ErrNoUndo) {
+		return fmt.Errorf("want that it cannot be tried: %w", err)
+	}
+	return nil
 }

@@ -50,6 +50,7 @@ type doctor struct {
 	semUsage  func() (sysvsem.SystemUsage, error)
 	shmLimits func() (sysvshm.SystemLimits, error)
 	shmUsage  func() (sysvshm.SystemUsage, error)
+	tryUndo   func() error
 
 	findings []finding
 }
@@ -77,6 +78,7 @@ func newDoctor() *cobra.Command {
   orphaned-segment     a bus's segment that no key file names and nobody has attached
   orphaned-semaphores  a bus's semaphores without a segment
   kernel-limits        limits that leave no room for a bus of the usual sizes
+  undo                 a runtime that tells nobody of a process's death
   remove-ipc           systemd removing the buses of users who log out
   busd                 which busd serves a bus; none is no problem
 and says what to do about each. --fix does it, where it is about buses; limits and systemd are for the administrator.
@@ -146,7 +148,7 @@ func (d *doctor) examine() error {
 		}
 		d.checkBus(i)
 	}
-	return errors.Join(d.checkOrphans(known), d.checkLimits(), d.checkRemoveIPC(known))
+	return errors.Join(d.checkOrphans(known), d.checkLimits(), d.checkUndo(), d.checkRemoveIPC(known))
 }
 
 func (d *doctor) add(f finding) {

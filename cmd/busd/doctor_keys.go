@@ -27,7 +27,7 @@ type knownBuses struct {
 func newDoctorFor(ctx context.Context, dirs []string) *doctor {
 	return &doctor{
 		ctx: ctx, dirs: dirs, uid: os.Geteuid(),
-		semLimits: sysvsem.Limits, semUsage: sysvsem.Usage, shmLimits: sysvshm.Limits, shmUsage: sysvshm.Usage,
+		semLimits: sysvsem.Limits, semUsage: sysvsem.Usage, shmLimits: sysvshm.Limits, shmUsage: sysvshm.Usage, tryUndo: tryUndo,
 	}
 }
 
