@@ -11,7 +11,9 @@ func TestMain(m *testing.M) { pipetest.Main(m) }
 type text = pipetest.Text
 
 var (
-	home   = pipetest.Home
-	create = pipetest.Create
-	shell  = pipetest.Shell
+	home       = pipetest.Home
+	create     = pipetest.Create
+	shell      = pipetest.Shell
+	command    = pipetest.Command
+	eventually = pipetest.Eventually
 )

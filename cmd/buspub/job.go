@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ type job struct {
 
 	published, bytes, skipped uint64
 
-	begin time.Time
+	begin, first time.Time // of the job; when its first message was published
 }
 
 func newJob(p *bus.Publisher, o options, stderr io.Writer) *job {
@@ -37,6 +38,8 @@ func newJob(p *bus.Publisher, o options, stderr io.Writer) *job {
 	switch {
 	case o.messages != nil:
 		j.what = "message"
+	case o.whole:
+		j.what = "standard input"
 	case o.format == codec.Msgpack:
 		j.what = "object"
 	}
@@ -54,12 +57,14 @@ func (j *job) run(parent context.Context, stdin io.Reader) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	if j.o.timeout > 0 {
-		j.dog = new(watchdog)
-		go j.dog.watch(ctx, j.o.timeout, func() { cancel(errStuck) })
+		j.dog = newWatchdog(ctx, j.o.timeout)
 	}
-	if j.o.messages != nil {
+	switch {
+	case j.o.messages != nil:
 		j.src = &arguments{messages: j.o.messages}
-	} else {
+	case j.o.whole:
+		j.src = &whole{src: newFeed(ctx, stdin), max: j.longest()}
+	default:
 		j.src = codec.NewReader(newFeed(ctx, stdin), j.o.format, j.longest())
 	}
 	// Looking at a flag is cheaper than asking the context before every message.
@@ -69,7 +74,7 @@ func (j *job) run(parent context.Context, stdin io.Reader) error {
 	err := j.publish(ctx, &ended)
 	j.notices.Flush()
 	if j.skipped > 0 {
-		j.notices.Say("skipped %d of %d %ss", j.skipped, j.src.Number(), j.what)
+		j.notices.Say("skipped %d of %s", j.skipped, cli.Plural(j.src.Number(), j.what))
 		if err == nil {
 			err = cli.ErrFailed
 		}
@@ -99,11 +104,14 @@ func (j *job) publish(ctx context.Context, ended *atomic.Bool) error {
 			}
 			continue
 		}
-		if j.o.format.Blank(line) && j.o.messages == nil {
+		if j.o.format == codec.JSON {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+		}
+		if j.o.format.Blank(line) && j.o.messages == nil && !j.o.whole {
 			continue
 		}
 		if frame, err = j.o.format.AppendFrame(frame[:0], line); err != nil {
-			if err = j.skip(j.hint(err)); err != nil {
+			if err = j.skip(j.hint(err, line)); err != nil {
 				return err
 			}
 			continue
@@ -121,19 +129,23 @@ func (j *job) publish(ctx context.Context, ended *atomic.Bool) error {
 
 // send publishes one frame.
 func (j *job) send(ctx context.Context, frame []byte) error {
-	if j.dog != nil {
-		j.dog.begin()
-	}
-	err := j.p.PublishRaw(ctx, frame)
-	if j.dog != nil {
-		j.dog.end()
+	var err error
+	if j.dog == nil {
+		err = j.p.PublishRaw(ctx, frame)
+	} else {
+		err = j.dog.do(ctx, func(ctx context.Context) error { return j.p.PublishRaw(ctx, frame) })
 	}
 	switch {
 	case err == nil:
 		j.published++
 		j.bytes += uint64(len(frame))
+		if j.published == 1 {
+			j.first = time.Now()
+		}
 		return nil
-	case context.Cause(ctx) == errStuck:
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, errStuck):
 		var full *bus.FullError
 		if errors.As(err, &full) {
 			who := *full
@@ -141,8 +153,6 @@ func (j *job) send(ctx context.Context, frame []byte) error {
 			return j.at(fmt.Errorf("%w: %w for %v: %w (see: busd status %s)", cli.ErrTimeout, errStuck, j.o.timeout, &who, j.o.bus))
 		}
 		return j.at(fmt.Errorf("%w: %w for %v (see: busd status %s)", cli.ErrTimeout, errStuck, j.o.timeout, j.o.bus))
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
 	case errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrFull):
 		return j.skip(err)
 	}
@@ -166,31 +176,45 @@ func (j *job) unreadable(err error) error {
 	switch {
 	case errors.Is(err, codec.ErrTooLong):
 		err = fmt.Errorf("more than %d bytes; this bus takes messages of %d (fixed at its creation: --max-frame)", j.longest(), j.p.MaxFrame())
-		if j.o.format != codec.Msgpack {
+		if j.o.format != codec.Msgpack && !j.o.whole {
 			return j.skip(err)
 		}
 		return j.at(err)
 	case errors.As(err, &syntax):
-		return j.at(fmt.Errorf("%w; nothing says where the next object begins, so this is the end", j.hint(err)))
+		return j.at(fmt.Errorf("%w; nothing says where the next object begins, so this is the end", j.hint(err, nil)))
 	}
 	return fmt.Errorf("read standard input: %w", err)
 }
 
 // hint adds what to do about a line that is not what the format asks for.
-func (j *job) hint(err error) error {
+func (j *job) hint(err error, line []byte) error {
 	var syntax *codec.SyntaxError
 	if j.o.format != codec.JSON || !errors.As(err, &syntax) || errors.Is(err, codec.ErrTooDeep) {
 		return err
 	}
-	return fmt.Errorf("%w (for a string: --format text)", err)
+	switch {
+	case bytes.HasPrefix(line, []byte("\xff\xfe")), bytes.HasPrefix(line, []byte("\xfe\xff")):
+		return fmt.Errorf("%w (this is UTF-16: send it through iconv -f UTF-16 -t UTF-8)", err)
+	case j.o.whole:
+		return fmt.Errorf("%w (for a string: --format text)", err)
+	}
+	return fmt.Errorf("%w (for a string: --format text; for one value over several lines: --whole)", err)
 }
+
+// byteOrderMark is what some programs begin a file of UTF-8 with. It is no part of the JSON text.
+var byteOrderMark = []byte("\uFEFF")
 
 // at adds the number of the current message.
 func (j *job) at(err error) error {
+	if j.o.whole {
+		return fmt.Errorf("%s: %w", j.what, err)
+	}
 	return fmt.Errorf("%s %d: %w", j.what, j.src.Number(), err)
 }
 
+// report says what --stats asks for.
 func (j *job) report() {
-	d := time.Since(j.begin).Seconds()
-	j.notices.Say("%d messages, %d bytes, %.3f s, %.0f msgs/s", j.published, j.bytes, d, float64(j.published)/d)
+	end := time.Now()
+	rate := cli.PerSecond(j.published, j.first, end)
+	j.notices.Say("%s, %s, %.3f s%s", cli.Plural(j.published, "message"), cli.Plural(j.bytes, "byte"), end.Sub(j.begin).Seconds(), rate)
 }

@@ -4,9 +4,10 @@
 //
 // # Input
 //
-// Each line of standard input is one message; with --format msgpack each object of the stream is. The format says what
-// becomes of a line: json (the default) is parsed, text is a string, raw is bytes. In json a line of white space
-// is no message. A last line without a newline counts.
+// Each line of standard input is one message; with --format msgpack each object of the stream is; with --whole the whole
+// input is. The format says what becomes of a line: json (the default) is parsed, text is a string, raw is bytes. In json a
+// line of white space is no message, and a byte order mark at the start of a line is left out. A last line without a
+// newline counts.
 //
 // What cannot be published, because it is not what the format asks for, too large, or (with --no-wait) because the
 // ring is full, is named with the number of its line. It ends the command, or with --on-error skip

@@ -19,6 +19,7 @@ type options struct {
 	topic       string
 	messages    []string // nil: standard input
 	format      codec.Format
+	whole       bool
 	onError     onError
 	create      bool
 	wait        time.Duration
@@ -49,14 +50,16 @@ func (e *onError) Set(s string) error {
 	return nil
 }
 
-const long = `Publishes each MESSAGE, or without one each line of standard input, on TOPIC.
+const long = `Publishes each MESSAGE, or without one each line of standard input, on TOPIC. With --whole all of
+standard input is one message: a file, or JSON over several lines.
 
 Exit codes: 0 all was published, 1 failed or something was skipped, 2 wrong usage, 3 timed out,
 130 and 143 ended by SIGINT and SIGTERM before the end of the input.`
 
 const example = `  buspub -b prices eu.SAP '{"bid":101.5,"ask":101.6}'
   tail -F access.log | buspub -b logs web.access --format text
-  buspub -b prices eu.SAP --wait 10s --subscribers 1 < quotes.jsonl`
+  buspub -b prices eu.SAP --wait 10s --subscribers 1 < quotes.jsonl
+  buspub -b files logo --format raw --whole < logo.png`
 
 func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	o := options{onError: stop}
@@ -79,6 +82,7 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	f.SortFlags = false
 	f.StringVarP(&o.bus, "bus", "b", "", "`NAME` of the bus (default: $"+cli.EnvBus+")")
 	f.VarP(&o.format, "format", "f", "what a line is: "+strings.Join(codec.Names(), ", "))
+	f.BoolVar(&o.whole, "whole", false, "all of standard input is one message, not a message a line")
 	f.Var(&o.onError, "on-error", "what to do about a message that cannot be published")
 	f.BoolVar(&o.create, "create", false, "create the bus, with default sizes, if it does not exist")
 	f.DurationVar(&o.wait, "wait", 0, "wait so long for the bus to exist")
@@ -94,6 +98,7 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 		}
 		return cli.Usagef("%w; see buspub --help", err)
 	})
+	_ = cmd.RegisterFlagCompletionFunc("bus", cli.CompleteBuses)
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(codec.Names(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("on-error", cobra.FixedCompletions([]string{string(stop), string(skip)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -117,10 +122,12 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 		o.messages = args[1:]
 	}
 	switch {
+	case o.whole && len(o.messages) > 0:
+		return cli.Usagef("--whole is about standard input: leave out the MESSAGEs, or --whole")
 	case o.create && o.wait > 0:
 		return cli.Usagef("--create and --wait exclude each other: either this command creates the bus or another one does")
 	case o.wait < 0 || o.timeout < 0:
-		return cli.Usagef("a negative duration: use one as 1.5s or 200ms")
+		return cli.Usagef("--wait and --timeout take durations from 0 on, such as 1.5s or 200ms")
 	case cmd.Flags().Changed("rate") && !(o.rate > 0):
 		return cli.Usagef("--rate %v: use a number of messages a second above 0", o.rate)
 	case o.subscribers < 0:

@@ -23,11 +23,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd := newCommand(func(cmd *cobra.Command, o options) error {
 		return start(cmd.Context(), o, stdin, stderr)
 	})
-	cmd.SetArgs(append([]string{}, args...))
-	cmd.SetIn(stdin)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	return cmd.ExecuteContext(ctx)
+	return cli.Execute(ctx, cmd, args, stdin, stdout, stderr)
 }
 
 // start does what the options say, up to the end of the input.
@@ -70,9 +66,10 @@ func open(ctx context.Context, o options) (*bus.Bus, error) {
 	}
 	deadline := time.Now().Add(o.wait)
 	for {
+		// The clock is read first: after a stop that lasted beyond the deadline the bus may be there.
+		left := time.Until(deadline)
 		b, err := bus.Open(o.bus)
 		missing := errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrIncomplete)
-		left := time.Until(deadline)
 		switch {
 		case !missing || o.wait == 0:
 			return b, err
@@ -93,6 +90,7 @@ func awaitSubscribers(ctx context.Context, b *bus.Bus, o options) error {
 	}
 	deadline := time.Now().Add(o.timeout)
 	for seen := false; ; {
+		late := time.Now().After(deadline) // before the look, which counts
 		s, err := b.Snapshot()
 		if err != nil {
 			return err
@@ -103,8 +101,9 @@ func awaitSubscribers(ctx context.Context, b *bus.Bus, o options) error {
 			return nil
 		}
 		seen = enough
-		if o.timeout > 0 && time.Now().After(deadline) {
-			return fmt.Errorf("%w after %v: %d of %d subscriptions want %s", cli.ErrTimeout, o.timeout, n, o.subscribers, o.topic)
+		if o.timeout > 0 && late && !enough {
+			return fmt.Errorf("%w after %v: %d of %s want %s (see: busd status %s)",
+				cli.ErrTimeout, o.timeout, n, cli.Plural(o.subscribers, "subscription"), o.topic, o.bus)
 		}
 		if err := cli.Sleep(ctx, subscribersPoll); err != nil {
 			return err
@@ -134,6 +133,6 @@ func interrupted(ctx context.Context, err error, published uint64) error {
 	number, _ := end.Signal.(syscall.Signal)
 	return &cli.ExitError{
 		Code: 128 + int(number),
-		Err:  fmt.Errorf("%v; %d messages were published", end, published),
+		Err:  fmt.Errorf("%v after %s", end, cli.Plural(published, "message")),
 	}
 }

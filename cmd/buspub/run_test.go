@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,6 +61,13 @@ func TestPublishes(t *testing.T) {
 		{"minus after --", []string{"x", "--", "-1"}, "", []string{"\xff"}},
 		{"dash is a message", []string{"x", "-f", "text", "-"}, "unread", []string{"\xa1-"}},
 		{"empty message", []string{"x", "-f", "text", ""}, "unread", []string{"\xa0"}},
+		{"byte order mark", []string{"x"}, "\uFEFF1\n2\n\uFEFF3\n\uFEFF\n", []string{"\x01", "\x02", "\x03"}},
+		{"a mark is text", []string{"x", "-f", "text"}, "\uFEFF\n", []string{"\xa3\uFEFF"}},
+		{"whole raw", []string{"x", "-f", "raw", "--whole"}, "1\n\xff\n", []string{"\xc4\x041\n\xff\n"}},
+		{"whole text", []string{"x", "-f", "text", "--whole"}, "a\nb", []string{"\xa3a\nb"}},
+		{"whole JSON", []string{"x", "--whole"}, "\uFEFF[\n  1,\n  2\n]\n", []string{"\x92\x01\x02"}},
+		{"whole msgpack", []string{"x", "-f", "msgpack", "--whole"}, "\x92\x01\x02", []string{"\x92\x01\x02"}},
+		{"an empty file", []string{"x", "-f", "raw", "--whole"}, "", []string{"\xc4\x00"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,13 +101,22 @@ func TestErrors(t *testing.T) {
 		{"on-error", []string{"-b", "b", "x", "--on-error", "panic"}, "", 2, []string{"neither stop nor skip"}},
 		{"rate", []string{"-b", "b", "x", "--rate", "0"}, "", 2, []string{"--rate 0"}},
 		{"rate that is none", []string{"-b", "b", "x", "--rate", "NaN"}, "", 2, []string{"--rate NaN"}},
-		{"negative timeout", []string{"-b", "b", "x", "--timeout", "-1s"}, "", 2, []string{"negative"}},
+		{"negative timeout", []string{"-b", "b", "x", "--timeout", "-1s"}, "", 2, []string{"durations from 0 on"}},
 		{"negative subscribers", []string{"-b", "b", "x", "--subscribers", "-1"}, "", 2, []string{"--subscribers -1"}},
+		{"whole and messages", []string{"-b", "b", "x", "--whole", "1"}, "", 2, []string{"--whole is about standard input"}},
+		{"whole of nothing", []string{"-b", "b", "x", "--whole"}, "", 1, []string{"standard input: json: byte 0"}},
+		{"whole of two", []string{"-b", "b", "x", "--whole"}, "1\n2\n", 1, []string{"standard input: json: byte 2"}},
+		{"whole of two objects", []string{"-b", "b", "x", "-f", "msgpack", "--whole"}, "\x01\x02", 1, []string{"standard input: msgpack: byte 1"}},
+		{"whole too large", []string{"-b", "b", "x", "-f", "raw", "--whole"}, strings.Repeat("x\n", 1000), 1, []string{"standard input: message too large", "1000"}},
+		{"whole far too large", []string{"-b", "b", "x", "-f", "raw", "--whole"}, strings.Repeat("x\n", 9<<20), 1, []string{"standard input: more than 16777216 bytes", "--max-frame"}},
+		{"UTF-16", []string{"-b", "b", "x"}, "\xff\xfe1\x00\n\x00", 1, []string{"line 1", "iconv -f UTF-16"}},
+		{"pretty-printed JSON", []string{"-b", "b", "x"}, "{\n}\n", 1, []string{"line 1", "--whole"}},
+		{"shell", []string{"--completion", "csh"}, "", 2, []string{"bash, zsh, fish"}},
 		{"create and wait", []string{"-b", "b", "x", "--create", "--wait", "1s"}, "", 2, []string{"exclude"}},
 		{"no-wait and timeout", []string{"-b", "b", "x", "--no-wait", "--timeout", "1s"}, "", 2, []string{"nothing to limit"}},
 		{"unknown bus", []string{"-b", "nope", "x", "1"}, "", 1, []string{"nope", "there is: b, c"}},
 		{"wait in vain", []string{"-b", "nope", "x", "--wait", "30ms"}, "", 3, []string{"nope", "30ms"}},
-		{"subscribers in vain", []string{"-b", "b", "x", "--subscribers", "2", "--timeout", "30ms"}, "", 3, []string{"0 of 2"}},
+		{"subscribers in vain", []string{"-b", "b", "x", "--subscribers", "2", "--timeout", "30ms"}, "", 3, []string{"0 of 2 subscriptions"}},
 		{"not JSON", []string{"-b", "b", "x"}, "1\n\nhello\n2\n", 1, []string{"line 3: json: byte 0", "--format text"}},
 		{"two values", []string{"-b", "b", "x"}, "1 2\n", 1, []string{"line 1: json: byte 2"}},
 		{"message is not JSON", []string{"-b", "b", "x", "1", "hello"}, "", 1, []string{"message 2: json: byte 0"}},
@@ -271,12 +288,12 @@ func TestSignal(t *testing.T) {
 		code   int
 		says   string
 	}{
-		{"waiting for input", nil, false, syscall.SIGTERM, 143, "terminated; 1 messages"},
-		{"interrupt", nil, false, syscall.SIGINT, 130, "interrupt; 1 messages"},
-		{"waiting for room", nil, true, syscall.SIGTERM, 143, "0 messages"},
-		{"waiting for the next message's time", []string{"--rate", "0.01"}, false, syscall.SIGTERM, 143, "1 messages"},
-		{"waiting for subscribers", []string{"--subscribers", "9"}, false, syscall.SIGTERM, 143, "0 messages"},
-		{"waiting for the bus", []string{"-b", "nope", "--wait", "1h"}, false, syscall.SIGTERM, 143, "0 messages"},
+		{"waiting for input", nil, false, syscall.SIGTERM, 143, "terminated after 1 message"},
+		{"interrupt", nil, false, syscall.SIGINT, 130, "interrupt after 1 message"},
+		{"waiting for room", nil, true, syscall.SIGTERM, 143, "after 0 messages"},
+		{"waiting for the next message's time", []string{"--rate", "0.01"}, false, syscall.SIGTERM, 143, "after 1 message"},
+		{"waiting for subscribers", []string{"--subscribers", "9"}, false, syscall.SIGTERM, 143, "after 0 messages"},
+		{"waiting for the bus", []string{"-b", "nope", "--wait", "1h"}, false, syscall.SIGTERM, 143, "after 0 messages"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -393,7 +410,111 @@ func TestStats(t *testing.T) {
 	create(t, "b")
 	_, stderr, code := publish(t, "1\n2\n\n300\n", "-b", "b", "x", "--stats")
 	require.Equal(t, 0, code)
-	require.Regexp(t, `^buspub: 3 messages, 5 bytes, \d+\.\d+ s, \d+ msgs/s\n$`, stderr)
+	require.Regexp(t, `^buspub: 3 messages, 5 bytes, \d+\.\d+ s(, \d+ messages/s)?\n$`, stderr)
+	_, stderr, code = publish(t, "", "-b", "b", "x", "1", "--stats")
+	require.Equal(t, 0, code)
+	require.Regexp(t, `^buspub: 1 message, 1 byte, \d+\.\d+ s\n$`, stderr, "a rate takes two messages")
+	_, stderr, code = publish(t, "", "-b", "b", "x", "1", "2", "3", "--rate", "50", "--stats")
+	require.Equal(t, 0, code)
+	require.Regexp(t, `^buspub: 3 messages, 3 bytes, 0\.\d+ s, \d\d messages/s\n$`, stderr)
+}
+
+// Every word can be a topic, those of the library that reads the command line as well.
+func TestAnyTopic(t *testing.T) {
+	for _, topic := range []string{"completion", "__complete", "__completeNoDesc", "help"} {
+		home(t)
+		b := create(t, "b")
+		_, stderr, code := publish(t, "", "-b", "b", topic, "1")
+		require.Equal(t, 0, code, stderr)
+		t.Setenv("SHMBUS_BUS", "b")
+		_, stderr, code = publish(t, "", topic, "2")
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, []string{"\x01", "\x02"}, frames(t, b))
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	home(t)
+	create(t, "prices")
+	create(t, "audit")
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		stdout, stderr, code := publish(t, "", "--completion", shell)
+		require.Equal(t, 0, code, stderr)
+		require.Contains(t, stdout, " --complete-request ", shell)
+		require.NotRegexp(t, ` __complete(NoDesc)? `, stdout, shell)
+	}
+	stdout, _, code := publish(t, "", "--complete-request", "-b", "pr")
+	require.Equal(t, 0, code)
+	require.Contains(t, stdout, "prices\n")
+	require.NotContains(t, stdout, "audit")
+	stdout, _, _ = publish(t, "", "--complete-request", "--format", "")
+	require.Contains(t, stdout, "msgpack\n")
+}
+
+func TestVersion(t *testing.T) {
+	stdout, stderr, code := publish(t, "", "--version")
+	require.Equal(t, 0, code, stderr)
+	require.Regexp(t, `^buspub v\d+\.\d+\.\d+\S* \(.*segment layout \d+, go`, stdout)
+}
+
+// A process that is stopped for longer than --timeout looks once more: what it waited for may have come meanwhile.
+func TestStoppedBeyondTheTimeout(t *testing.T) {
+	home(t)
+	b := create(t, "b", bus.WithSlots(8))
+	s, err := b.Subscribe(">", bus.Reliable())
+	require.NoError(t, err)
+	defer s.Close()
+	for range 3 {
+		_, stderr, code := publish(t, "1\n2\n3\n4\n5\n6\n7\n8\n", "-b", "b", "x")
+		require.Equal(t, 0, code, stderr)
+		cmd := command(t, "buspub", "-b", "b", "x", "--timeout", "300ms", "9", "10")
+		var errs text
+		cmd.Stderr = &errs
+		require.NoError(t, cmd.Start())
+		eventually(t, "it waits", func() bool { return waiting(t, b) })
+		require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+		for range 8 {
+			_, err := s.TryNext()
+			require.NoError(t, err)
+		}
+		time.Sleep(500 * time.Millisecond)
+		require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+		require.NoError(t, cmd.Wait(), errs.String())
+		for range 2 {
+			_, err := s.TryNext()
+			require.NoError(t, err)
+		}
+	}
+}
+
+// waiting reports whether a publisher waits for room.
+func waiting(t *testing.T, b *bus.Bus) bool {
+	t.Helper()
+	snapshot, err := b.Snapshot()
+	require.NoError(t, err)
+	return slices.ContainsFunc(snapshot.Publishers, func(p bus.PublisherStatus) bool { return p.Waiting })
+}
+
+// A context that was ended for one call, which has just returned, is not held against the next.
+func TestWatchdog(t *testing.T) {
+	w := newWatchdog(t.Context(), 20*time.Millisecond)
+	require.ErrorIs(t, w.do(t.Context(), func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }), errStuck)
+	calls := 0
+	require.NoError(t, w.do(t.Context(), func(ctx context.Context) error {
+		if calls++; calls == 1 {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return ctx.Err()
+	}), "the last look finds what it waited for")
+	require.Equal(t, 2, calls)
+
+	w.mu.Lock()
+	w.cancel(errStuck) // for the call before
+	w.mu.Unlock()
+	calls = 0
+	require.NoError(t, w.do(t.Context(), func(ctx context.Context) error { calls++; return ctx.Err() }))
+	require.Equal(t, 2, calls)
 }
 
 // Publishing a line makes no garbage.

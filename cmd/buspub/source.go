@@ -20,7 +20,7 @@ type source interface {
 	Number() int64
 }
 
-var _, _ source = (*codec.Reader)(nil), (*arguments)(nil)
+var _, _, _ source = (*codec.Reader)(nil), (*arguments)(nil), (*whole)(nil)
 
 // arguments are the messages of the command line.
 type arguments struct {
@@ -37,6 +37,31 @@ func (a *arguments) Next() ([]byte, error) {
 }
 
 func (a *arguments) Number() int64 { return int64(a.number) }
+
+// whole is all of an input as one message.
+type whole struct {
+	src io.Reader
+	max int // bytes
+
+	number int64
+}
+
+func (w *whole) Next() ([]byte, error) {
+	if w.number > 0 {
+		return nil, io.EOF
+	}
+	w.number++
+	all, err := io.ReadAll(io.LimitReader(w.src, int64(w.max)+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(all) > w.max:
+		return nil, codec.ErrTooLong
+	}
+	return all, nil
+}
+
+func (w *whole) Number() int64 { return w.number }
 
 // feed reads a source ahead in a goroutine of its own, so that waiting for input ends with a context. The goroutine
 // itself ends when the context has ended and its last read has returned.

@@ -3,15 +3,16 @@ package main
 import (
 	"io"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
+
+	"shmbus/cmd/internal/cli"
 )
 
 // onHangup calls gone, from a goroutine of its own, when w is a pipe or a socket whose reader goes away. Without it a
 // command that has nothing to print would not notice. stop ends the watch.
 func onHangup(w io.Writer, gone func(error)) (stop func()) {
-	f, ok := w.(*os.File)
+	f, ok := cli.AsFile(w)
 	if !ok {
 		return func() {}
 	}

@@ -14,5 +14,6 @@ var (
 	home       = pipetest.Home
 	create     = pipetest.Create
 	shell      = pipetest.Shell
+	command    = pipetest.Command
 	eventually = pipetest.Eventually
 )

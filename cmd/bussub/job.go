@@ -27,13 +27,14 @@ type job struct {
 
 	printed, bytes, lost, losses, bad uint64
 
-	first, last time.Time // of the messages
+	first, last time.Time // of the messages, for --stats: when the first came, and the one numbered timed
+	timed       uint64
 }
 
 func newJob(o options, out *output, stderr io.Writer) *job {
-	j := &job{o: o, out: out, render: renderer{o.format, o.meta}}
+	j := &job{o: o, out: out, render: renderer{o.format, o.meta, o.whole}}
 	j.notices = &cli.Notices{W: stderr, Sum: func(n, count, first, last uint64) string {
-		return fmt.Sprintf("lost %d more positions (losses: %d), among %d…%d", count, n, first, last)
+		return fmt.Sprintf("lost %s more, in %s, among %d…%d", cli.Plural(count, "position"), cli.Plural(n, "loss"), first, last)
 	}}
 	return j
 }
@@ -80,12 +81,14 @@ func (j *job) attach() (source, error) {
 func (j *job) open(ctx context.Context, again bool) (source, error) {
 	begin := time.Now()
 	for {
+		// The clock is read first: after a stop that lasted beyond the deadline the bus may be there.
+		waited := time.Since(begin)
 		b, err := j.attach()
 		missing := errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrIncomplete) || errors.Is(err, bus.ErrRemoved)
 		switch {
 		case !missing || !j.o.follow && !again:
 			return b, err
-		case j.o.timeout > 0 && time.Since(begin) >= j.o.timeout:
+		case j.o.timeout > 0 && waited >= j.o.timeout:
 			return nil, fmt.Errorf("%w: no message for %v: %w", cli.ErrTimeout, j.o.timeout, err)
 		}
 		select {
@@ -109,6 +112,7 @@ func (j *job) subscribe(ctx context.Context, b source, again bool) error {
 	for !ended.Load() {
 		m, err := s.TryNext()
 		if err == bus.ErrEmpty {
+			j.atRest()
 			if m, err = j.await(ctx, s); err != nil && ctx.Err() != nil {
 				break
 			}
@@ -120,6 +124,7 @@ func (j *job) subscribe(ctx context.Context, b source, again bool) error {
 			continue
 		}
 		if j.add(&m) {
+			j.atRest()
 			return nil
 		}
 		if err := j.out.added(ctx); err != nil {
@@ -129,11 +134,15 @@ func (j *job) subscribe(ctx context.Context, b source, again bool) error {
 	return context.Cause(ctx)
 }
 
+// atRest notes when the last of the messages that came without a pause was there.
+func (j *job) atRest() {
+	if j.o.stats && j.printed > j.timed {
+		j.timed, j.last = j.printed, time.Now()
+	}
+}
+
 // await writes what there is and waits for the next message.
 func (j *job) await(ctx context.Context, s *bus.Subscription) (bus.Message, error) {
-	if j.printed > 0 && j.o.stats {
-		j.last = time.Now()
-	}
 	if err := j.out.flush(ctx); err != nil {
 		return bus.Message{}, err
 	}
@@ -157,21 +166,22 @@ func (j *job) add(m *bus.Message) bool {
 		if j.bad <= 10 {
 			j.notices.Say("position %d, topic %s, publisher %d: %v; left out", m.Position, cli.Printable(m.Topic), m.Publisher, err)
 		}
-		return false
+		return j.printed+j.bad == j.o.count
 	}
 	j.out.buf = buf
-	if j.printed%askEvery == 0 && j.o.stats {
-		j.last = time.Now()
-		if j.printed == 0 {
+	j.printed++
+	j.bytes += uint64(len(m.Raw))
+	if j.o.stats && (j.printed == 1 || j.printed%askEvery == 0) {
+		j.timed, j.last = j.printed, time.Now()
+		if j.printed == 1 {
 			j.first = j.last
 		}
 	}
-	j.printed++
-	j.bytes += uint64(len(m.Raw))
-	return j.printed == j.o.count
+	return j.printed+j.bad == j.o.count
 }
 
-// dealWith reports a loss, after which the subscription goes on. Other errors end it.
+// dealWith reports a loss, after which the subscription goes on, unless the messages that were asked for may be
+// among those that are lost. Other errors end it.
 func (j *job) dealWith(err error) error {
 	var loss *bus.LossError
 	if !errors.As(err, &loss) {
@@ -183,8 +193,11 @@ func (j *job) dealWith(err error) error {
 	}
 	j.lose(*loss)
 	j.notices.Add(loss.Count, loss.From, loss.To-1, func() string {
-		return fmt.Sprintf("lost %d positions, %d…%d", loss.Count, loss.From, loss.To-1)
+		return fmt.Sprintf("lost %s, %d…%d", cli.Plural(loss.Count, "position"), loss.From, loss.To-1)
 	})
+	if j.o.failOnLoss && j.o.count > 0 {
+		return fmt.Errorf("after %d of %s some were lost, so that the rest may never come", j.printed+j.bad, cli.Plural(j.o.count, "message"))
+	}
 	return nil
 }
 
@@ -196,17 +209,13 @@ func (j *job) lose(loss bus.LossError) {
 // sumUp says what has been said bit by bit, and what --stats asks for.
 func (j *job) sumUp() {
 	if j.losses > 1 {
-		j.notices.Say("lost %d positions in all (losses: %d)", j.lost, j.losses)
+		j.notices.Say("lost %s in all, in %s", cli.Plural(j.lost, "position"), cli.Plural(j.losses, "loss"))
 	}
 	if j.bad > 10 {
-		j.notices.Say("left out %d frames in all that are not msgpack", j.bad)
+		j.notices.Say("left out %s in all that are not msgpack", cli.Plural(j.bad, "frame"))
 	}
 	if j.o.stats {
-		d := j.last.Sub(j.first).Seconds()
-		rate := 0.0
-		if d > 0 {
-			rate = float64(j.printed) / d
-		}
-		j.notices.Say("%d messages, %d bytes, %.3f s, %.0f msgs/s, %d positions lost", j.printed, j.bytes, d, rate, j.lost)
+		j.notices.Say("%s, %s, %.3f s%s, %s lost", cli.Plural(j.printed, "message"), cli.Plural(j.bytes, "byte"), j.last.Sub(j.first).Seconds(),
+			cli.PerSecond(j.timed, j.first, j.last), cli.Plural(j.lost, "position"))
 	}
 }

@@ -12,20 +12,24 @@
 //	text, raw  topic, position, publisher, time (or -), each followed by a tab, then the payload
 //	msgpack    a map as in json; the time is a timestamp
 //
+// With --whole no newline follows a message of text or raw: a file that buspub --whole has published comes out as it was.
+//
 // A terminal gets each line as it comes. Anything else gets blocks, and whatever there is as soon
 // as no further message is there, so that nothing is held back.
 //
 // # Loss
 //
 // A subscription without --reliable loses messages when it is slower than the publishers by more than the ring
-// holds. Losses are reported on stderr; they are no failure, since nobody has asked otherwise: the exit
-// code is 0, unless --fail-on-loss is given. With --reliable every loss (after --demote-after or --evict-after) makes it 1.
+// holds. Losses are reported on stderr, in positions: a message takes as many as it takes slots. They are no failure, since nobody
+// has asked otherwise: the exit code is 0, unless --fail-on-loss is given. With --reliable every loss (after --demote-after or
+// --evict-after) makes it 1. If the code is to be 1 and --count is given, the first loss ends the command: the messages that it
+// waits for may be among those that were lost.
 //
 // With --observe the memory of the bus is attached read-only: the kernel lets this process change nothing, read permission
 // is enough, and neither publishers nor busd status see it. It polls instead of being woken, which costs up to 5 ms of
 // delay after a pause and about a hundredth of a processor, and it may lose messages.
 //
-// A frame that is not msgpack is reported and left out, and makes the exit code 1.
+// A frame that is not msgpack is reported and left out, and makes the exit code 1; --count counts it.
 //
 // # The end
 //

@@ -19,6 +19,7 @@ type options struct {
 	patterns    []string
 	format      codec.Format
 	meta        bool
+	whole       bool
 	count       uint64 // 0: no limit
 	from        from
 	reliable    bool
@@ -112,7 +113,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 130 and 143 ended by S
 
 const example = `  bussub -b prices 'eu.>' --meta
   bussub -b logs --format text --reliable 'web.*' | gzip > web.gz
-  bussub -b prices eu.SAP --count 1 --timeout 5s`
+  bussub -b prices eu.SAP --count 1 --timeout 5s
+  bussub -b files logo --format raw --whole --count 1 > logo.png`
 
 func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	o := options{from: from{word: "now"}}
@@ -136,14 +138,15 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	f.StringVarP(&o.bus, "bus", "b", "", "`NAME` of the bus (default: $"+cli.EnvBus+")")
 	f.VarP(&o.format, "format", "f", "how messages are printed: "+strings.Join(codec.Names(), ", "))
 	f.BoolVarP(&o.meta, "meta", "m", false, "print topic, position, publisher and time of each message, too")
+	f.BoolVar(&o.whole, "whole", false, "with text or raw: print no newline after a message, as buspub --whole took it")
 	f.Uint64VarP(&o.count, "count", "n", 0, "end after so many messages")
 	f.Var(&o.from, "from", "the first message to print")
 	f.BoolVar(&o.reliable, "reliable", false, "lose nothing: publishers wait for this command")
 	f.DurationVar(&o.evictAfter, "evict-after", 0, "be reliable, but fail when publishers have waited so long")
 	f.DurationVar(&o.demoteAfter, "demote-after", 0, "be reliable, but lose messages when publishers have waited so long")
-	f.BoolVar(&o.failOnLoss, "fail-on-loss", false, "exit with 1 if anything was lost (--reliable implies it)")
+	f.BoolVar(&o.failOnLoss, "fail-on-loss", false, "exit with 1 if anything was lost, with --count at once (--reliable implies it)")
 	f.BoolVar(&o.follow, "follow", false, "wait for the bus to exist, and again whenever it was removed")
-	f.BoolVar(&o.observe, "observe", false, "read through memory that this process can not write to: read permission is enough, nobody sees it")
+	f.BoolVar(&o.observe, "observe", false, "read through memory that this process cannot write to: read permission is enough, nobody sees it")
 	f.DurationVar(&o.timeout, "timeout", 0, "end, with code 3, when no message has come for so long")
 	f.Var(&o.wait, "wait", "how to wait for messages: the faster, the more processor time")
 	f.BoolVar(&o.stats, "stats", false, "at the end report messages, bytes, time, rate and losses on stderr")
@@ -153,6 +156,7 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	complete := func(flag string, words ...string) {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
+	_ = cmd.RegisterFlagCompletionFunc("bus", cli.CompleteBuses)
 	complete("format", codec.Names()...)
 	complete("from", "now", "oldest")
 	complete("wait", strings.Split(o.wait.Type(), "|")...)
@@ -185,6 +189,8 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 	switch {
 	case o.evictAfter > 0 && o.demoteAfter > 0:
 		return cli.Usagef("--evict-after and --demote-after exclude each other")
+	case o.whole && (o.meta || o.format != codec.Text && o.format != codec.Raw):
+		return cli.Usagef("--whole goes with --format text or raw, and without --meta")
 	case cmd.Flags().Changed("count") && o.count == 0:
 		return cli.Usagef("--count 0: use 1 or more")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
 )
@@ -36,6 +38,8 @@ func TestProcess(t *testing.T) {
 		{"SIGINT before the count", `set -m; bussub -b b -n 3 > out & buspub -b b --subscribers 1 x 1 2; until grep -q 2 out; do sleep 0.01; done; kill -INT $!; wait $!; c=$?; cat out; exit $c`, 130, "1\n2\n", "interrupt after 2 of 3"},
 		{"SIGTERM with a reader that stands still", `yes 1 | head -4000 | buspub -b b x; { bussub -b b --from oldest --meta & echo $! > pid; wait $!; } | { sleep 0.3; kill -TERM $(cat pid); sleep 1.5; if kill -0 $(cat pid) 2>/dev/null; then echo alive; fi; }`, 0, "", ""},
 		{"timeout(1)", `yes 1 | head -4000 | buspub -b b x; timeout 0.3 bussub -b b --from oldest > out; test $? = 124 && wc -l < out`, 0, "4000\n", ""},
+		{"whole", `printf 'a\n\nb' > in; buspub -b b -f raw --whole x < in; bussub -b b --from oldest -f raw --whole -n 1 | cmp - in`, 0, "", ""},
+		{"SIGINT that was ignored at the start", `sh -c 'bussub -b b > out & echo $! > pid'; until grep -q . pid; do sleep 0.01; done; buspub -b b --subscribers 1 x 1; kill -INT $(cat pid); sleep 0.2; buspub -b b x 2; until grep -q 2 out; do sleep 0.01; done; kill -TERM $(cat pid); while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done; cat out`, 0, "1\n2\n", ""},
 		{"follow", `bussub -b new --follow -n 1 --from oldest > out & sleep 0.2; buspub --create -b new x 1; wait $!; c=$?; cat out; exit $c`, 0, "1\n", ""},
 	}
 	for _, tt := range tests {
@@ -54,6 +58,38 @@ func TestProcess(t *testing.T) {
 			require.Equal(t, 0, subscribers(t, b), "the subscription is closed")
 		})
 	}
+}
+
+// Another process may make the description of a pipe non-blocking that both have open, at any moment.
+func TestNonBlockingOutput(t *testing.T) {
+	home(t)
+	b := create(t, "b")
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	cmd := command(t, "bussub", "-b", "b", "-n", "200000", "--reliable")
+	cmd.Stdout = w
+	var stderr text
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	defer cmd.Process.Kill()
+	eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
+	require.NoError(t, unix.SetNonblock(int(w.Fd()), true)) // its stdout is the same description
+	require.NoError(t, w.Close())
+	go func() {
+		p, err := b.Publisher("x")
+		if err == nil {
+			for range 200_000 {
+				_ = p.PublishRaw(t.Context(), []byte{1})
+			}
+			p.Close()
+		}
+	}()
+	time.Sleep(200 * time.Millisecond) // the pipe fills
+	got, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait(), stderr.String())
+	require.Len(t, got, 400_000)
 }
 
 // What goes in at one end of the bus comes out at the others, byte for byte.

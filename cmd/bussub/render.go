@@ -15,15 +15,30 @@ import (
 type renderer struct {
 	format codec.Format
 	meta   bool
+	whole  bool // no newline after a message of text or raw
 }
 
 // append appends a message as a line, or as an object of msgpack. On error dst is returned as it was.
 func (r renderer) append(dst []byte, m *bus.Message) ([]byte, error) {
-	if !r.meta {
-		return r.format.AppendLine(dst, m.Raw)
-	}
 	var out []byte
 	var err error
+	switch {
+	case r.whole:
+		if out, err = r.format.AppendLine(dst, m.Raw); err == nil {
+			out = out[:len(out)-1]
+		}
+	case !r.meta:
+		return r.format.AppendLine(dst, m.Raw)
+	default:
+		out, err = r.withMeta(dst, m)
+	}
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+func (r renderer) withMeta(dst []byte, m *bus.Message) (out []byte, err error) {
 	switch r.format {
 	case codec.JSON:
 		out, err = r.format.AppendLine(appendJSONMeta(dst, m), m.Raw)
@@ -36,10 +51,7 @@ func (r renderer) append(dst []byte, m *bus.Message) ([]byte, error) {
 	default:
 		out, err = r.format.AppendLine(appendTextMeta(dst, m), m.Raw)
 	}
-	if err != nil {
-		return dst, err
-	}
-	return out, nil
+	return out, err
 }
 
 // appendJSONMeta appends the object up to the message.

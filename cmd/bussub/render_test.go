@@ -33,15 +33,15 @@ func TestMetaWithTime(t *testing.T) {
 	require.WithinDuration(t, time.Now(), m.Time(), time.Minute)
 	stamp := m.Time().UTC().Format(time.RFC3339Nano)
 
-	line, err := renderer{codec.JSON, true}.append([]byte("before"), &m)
+	line, err := renderer{codec.JSON, true, false}.append([]byte("before"), &m)
 	require.NoError(t, err)
 	require.Equal(t, `before{"topic":"a.\"b\\","position":0,"publisher":0,"time":"`+stamp+`","message":[1,2,3]}`+"\n", string(line))
 
-	line, err = renderer{codec.Text, true}.append(nil, &m)
+	line, err = renderer{codec.Text, true, false}.append(nil, &m)
 	require.NoError(t, err)
 	require.Equal(t, "a.\"b\\\t0\t0\t"+stamp+"\t[1,2,3]\n", string(line))
 
-	object, err := renderer{codec.Msgpack, true}.append(nil, &m)
+	object, err := renderer{codec.Msgpack, true, false}.append(nil, &m)
 	require.NoError(t, err)
 	require.NoError(t, codec.Valid(object))
 	var got struct {
@@ -60,7 +60,7 @@ func TestMetaWithTime(t *testing.T) {
 func TestMetaNumbers(t *testing.T) {
 	for _, n := range []uint64{0, 127, 128, 255, 256, 65535, 65536, 1<<32 - 1, 1 << 32, 1<<64 - 1} {
 		m := bus.Message{Topic: "a-topic-that-is-longer-than-31-bytes", Position: n, Publisher: int(n % 4096), Raw: []byte{0xc0}}
-		object, err := renderer{codec.Msgpack, true}.append(nil, &m)
+		object, err := renderer{codec.Msgpack, true, false}.append(nil, &m)
 		require.NoError(t, err)
 		var got map[string]any
 		require.NoError(t, msgpack.Unmarshal(object, &got))
@@ -76,7 +76,7 @@ func TestRenderErrorLeavesTheBuffer(t *testing.T) {
 	m := bus.Message{Topic: "x", Raw: []byte{0xc1}}
 	for _, f := range []codec.Format{codec.JSON, codec.Text, codec.Raw, codec.Msgpack} {
 		for _, meta := range []bool{false, true} {
-			out, err := renderer{f, meta}.append([]byte("before"), &m)
+			out, err := renderer{f, meta, false}.append([]byte("before"), &m)
 			require.Error(t, err)
 			require.Equal(t, "before", string(out))
 		}

@@ -16,11 +16,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd := newCommand(func(cmd *cobra.Command, o options) error {
 		return start(cmd.Context(), o, stdout, stderr)
 	})
-	cmd.SetArgs(append([]string{}, args...))
-	cmd.SetIn(stdin)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	return cmd.ExecuteContext(ctx)
+	return cli.Execute(ctx, cmd, args, stdin, stdout, stderr)
 }
 
 // start does what the options say, up to the end.
@@ -48,7 +44,7 @@ func (j *job) verdict(ctx context.Context, err error) error {
 			number, _ := end.Signal.(syscall.Signal)
 			return &cli.ExitError{
 				Code: 128 + int(number),
-				Err:  fmt.Errorf("%v after %d of %d messages", end, j.printed, j.o.count),
+				Err:  fmt.Errorf("%v after %d of %s", end, j.printed+j.bad, cli.Plural(j.o.count, "message")),
 			}
 		}
 		err = nil

@@ -175,25 +175,64 @@ func TestTimeoutIsIdleTime(t *testing.T) {
 
 func TestLoss(t *testing.T) {
 	tests := []struct {
-		name string
-		args []string
-		code int
+		name   string
+		args   []string
+		code   int
+		stdout string
+		says   string
 	}{
-		{"lossy", nil, 0},
-		{"fail on loss", []string{"--fail-on-loss"}, 1},
+		{"lossy", []string{"-n", "2"}, 0, "1\n1\n", `2 messages, 2 bytes, .* \d+ positions lost\n$`},
+		{"fail on loss", []string{"--fail-on-loss", "--timeout", "50ms"}, 3, strings.Repeat("1\n", 8), `8 messages, 8 bytes, .* \d+ positions lost\n`},
+		// The messages that it waits for may never come.
+		{"fail on loss with a count", []string{"--fail-on-loss", "-n", "17"}, 1, "", `bussub: after 0 of 17 messages some were lost`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			home(t)
 			b := create(t, "b", bus.WithSlots(8))
 			publish(t, b, "x", strings.Split(strings.Repeat("\x01", 20), "")...)
-			stdout, stderr, code := print(t, append([]string{"-b", "b", "--from", "3", "-n", "2", "--stats"}, tt.args...)...)
+			stdout, stderr, code := print(t, append([]string{"-b", "b", "--from", "3", "--stats"}, tt.args...)...)
 			require.Equal(t, tt.code, code, stderr)
-			require.Equal(t, "1\n1\n", stdout)
+			require.Equal(t, tt.stdout, stdout)
 			require.Contains(t, stderr, "bussub: lost ")
 			require.Regexp(t, `lost (\d+) positions, 3…\d+\n`, stderr)
-			require.Regexp(t, `2 messages, 2 bytes, .* \d+ positions lost\n$`, stderr)
+			require.Regexp(t, tt.says, stderr)
 		})
+	}
+}
+
+// A rate takes two messages, and some time.
+func TestStats(t *testing.T) {
+	home(t)
+	b := create(t, "b")
+	publish(t, b, "x", "\x01")
+	_, stderr, code := print(t, "-b", "b", "--from", "oldest", "-n", "1", "--stats")
+	require.Equal(t, 0, code)
+	require.Equal(t, "bussub: 1 message, 1 byte, 0.000 s, 0 positions lost\n", stderr)
+
+	var stdout, errs text
+	end := background(t, &stdout, &errs, "-b", "b", "-n", "3", "--stats")
+	eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
+	for range 3 {
+		publish(t, b, "x", "\x01")
+		time.Sleep(20 * time.Millisecond)
+	}
+	require.Equal(t, 0, end(0))
+	require.Regexp(t, `^bussub: 3 messages, 3 bytes, 0\.\d+ s, \d+ messages/s, 0 positions lost\n$`, errs.String())
+}
+
+// Every word can be a pattern, those of the library that reads the command line as well.
+func TestAnyPattern(t *testing.T) {
+	for _, pattern := range []string{"completion", "__complete", "__completeNoDesc", "help"} {
+		home(t)
+		publish(t, create(t, "b"), pattern, "\x01")
+		stdout, stderr, code := print(t, "-b", "b", "--from", "oldest", "-n", "1", pattern)
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, "1\n", stdout)
+		t.Setenv("SHMBUS_BUS", "b")
+		stdout, stderr, code = print(t, pattern, "--from", "oldest", "-n", "1")
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, "1\n", stdout)
 	}
 }
 
@@ -241,7 +280,8 @@ func TestBadFrames(t *testing.T) {
 	b := create(t, "b")
 	frames := strings.Split(strings.Repeat("\xc1", 15), "")
 	publish(t, b, "x", append(append([]string{"\x01"}, frames...), "\x02")...)
-	stdout, stderr, code := print(t, "-b", "b", "--from", "oldest", "-n", "2")
+	// They count: a command that waited for others in their place might wait for ever.
+	stdout, stderr, code := print(t, "-b", "b", "--from", "oldest", "-n", "17")
 	require.Equal(t, 1, code)
 	require.Equal(t, "1\n2\n", stdout)
 	require.Contains(t, stderr, "position 1, topic x, publisher 0: msgpack: byte 0: ")

@@ -19,11 +19,12 @@ import (
 type Run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
 
 // Main runs a command and exits. SIGINT and SIGTERM end its context with a [SignalError] as the cause;
-// a second one kills the process. A write to a pipe that nobody reads fails with EPIPE,
-// on which the command should return.
+// a second one kills the process. One that was ignored when the process started stays ignored. A write to a pipe that
+// nobody reads fails with EPIPE, on which the command should return. Standard streams that another process makes
+// non-blocking are read and written as if they were blocking.
 func Main(run Run) {
 	ctx, stop := Signals(context.Background())
-	code := Exec(ctx, run, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := Exec(ctx, run, os.Args[1:], stdio{os.Stdin}, stdio{os.Stdout}, stdio{os.Stderr})
 	stop()
 	os.Exit(code)
 }
@@ -72,7 +73,12 @@ func Signals(parent context.Context) (ctx context.Context, stop func()) {
 	// Where SIGPIPE is not caught, the runtime kills a process that writes to a broken stdout.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	ends := make(chan os.Signal, 1)
-	signal.Notify(ends, unix.SIGINT, unix.SIGTERM)
+	// A shell without job control starts background commands with SIGINT ignored, so that it ends the foreground only.
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM} {
+		if !signal.Ignored(s) {
+			signal.Notify(ends, s)
+		}
+	}
 	go func() {
 		select {
 		case s := <-ends:

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var units = []struct {
@@ -87,6 +88,31 @@ func Count(n uint64) string {
 	}
 	v, letter := scale(float64(n), 1000, "kMGTPE")
 	return digits3(v) + letter
+}
+
+// Plural formats a number of things: "1 message", "2 messages".
+func Plural[N int | int64 | uint64](n N, what string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(what, "s"), strings.HasSuffix(what, "x"), strings.HasSuffix(what, "ch"):
+		what += "es"
+	default:
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// shortest is the shortest time that gives a rate worth printing.
+const shortest = 10 * time.Millisecond
+
+// PerSecond formats the rate of n messages, of which the first came at one time and the last at another, as the end of a list:
+// ", 1234 messages/s". It is empty where there is no rate: for fewer than two messages, or within too short a time.
+func PerSecond(n uint64, first, last time.Time) string {
+	d := last.Sub(first)
+	if n < 2 || d < shortest {
+		return ""
+	}
+	return fmt.Sprintf(", %.0f messages/s", float64(n-1)/d.Seconds())
 }
 
 // Rate formats a number per second: "0/s", "0.5/s", "1.25M/s".

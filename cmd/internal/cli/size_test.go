@@ -46,6 +46,7 @@ func TestFormats(t *testing.T) {
 		{Bytes(0), "0 B"}, {Bytes(1023), "1023 B"}, {Bytes(1024), "1 KiB"}, {Bytes(1536), "1.5 KiB"}, {Bytes(1<<20 - 1), "1 MiB"},
 		{Bytes(2883584), "2.75 MiB"}, {Bytes(math.MaxUint64), "16 EiB"},
 		{Count(0), "0"}, {Count(99_999), "99999"}, {Count(100_000), "100k"}, {Count(1_250_000), "1.25M"}, {Count(999_999), "1M"},
+		{Plural(0, "message"), "0 messages"}, {Plural(1, "message"), "1 message"}, {Plural(uint64(2), "bus"), "2 buses"},
 		{Rate(0), "0/s"}, {Rate(-3), "0/s"}, {Rate(math.NaN()), "0/s"}, {Rate(0.5), "0.5/s"}, {Rate(4), "4/s"}, {Rate(999), "999/s"}, {Rate(1_250_000), "1.25M/s"},
 		{Age(0), "0s"}, {Age(-5e9), "0s"}, {Age(59.9e9), "59s"}, {Age(310e9), "5m10s"}, {Age(7500e9), "2h05m"}, {Age(356400e9), "4d03h"},
 	} {

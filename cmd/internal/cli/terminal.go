@@ -2,7 +2,6 @@ package cli
 
 import (
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,12 +12,25 @@ import (
 
 // IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := AsFile(w)
 	if !ok {
 		return false
 	}
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// TerminalSize returns how many rows and columns a terminal has; ok is false where that is not known.
+func TerminalSize(w io.Writer) (rows, columns int, ok bool) {
+	f, ok := AsFile(w)
+	if !ok {
+		return 0, 0, false
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Row == 0 || size.Col == 0 {
+		return 0, 0, false
+	}
+	return int(size.Row), int(size.Col), true
 }
 
 // Printable returns s with everything escaped that could move a terminal's cursor or change its state: names come

@@ -100,6 +100,12 @@ func Shell(t *testing.T, script string) Outcome {
 	return Outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(begin)}
 }
 
+// Command returns one of the commands, not started yet.
+func Command(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	return exec.CommandContext(t.Context(), filepath.Join(binaries, name), args...)
+}
+
 // Text is a buffer that may be written to and read at the same time.
 type Text struct {
 	mu sync.Mutex

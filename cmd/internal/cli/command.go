@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shmbus/bus"
+)
+
+// completeRequest is the first argument with which a completion script asks what can stand next on a command line. Cobra's
+// own word for it, like its word "completion", could be the topic of a message.
+const completeRequest = "--complete-request"
+
+// Execute runs a command that has no subcommands. Other than cobra's Execute it leaves all arguments to the
+// command: none is a request for completion. It adds --version and --completion.
+func Execute(ctx context.Context, cmd *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	cmd.SetContext(ctx)
+	AddVersion(cmd)
+	shell := cmd.Flags().String("completion", "", "print the completion script for `SHELL`: "+strings.Join(shells, ", "))
+	if len(args) > 0 && args[0] == completeRequest {
+		cmd.SetArgs(append([]string{cobra.ShellCompRequestCmd}, args[1:]...))
+		return cmd.Execute()
+	}
+	cmd.InitDefaultHelpFlag()
+	cmd.InitDefaultVersionFlag()
+	if err := cmd.ParseFlags(args); err != nil {
+		return cmd.FlagErrorFunc()(cmd, err)
+	}
+	flag := func(name string) bool {
+		set, _ := cmd.Flags().GetBool(name)
+		return set
+	}
+	switch {
+	case flag("help"):
+		return cmd.Help()
+	case flag("version"):
+		_, err := io.WriteString(stdout, cmd.Name()+" "+cmd.Version+"\n")
+		return err
+	case cmd.Flags().Changed("completion"):
+		return writeCompletion(cmd, *shell, stdout)
+	}
+	return cmd.RunE(cmd, cmd.Flags().Args())
+}
+
+// AddVersion makes a command print [VersionText] when it is asked with --version.
+func AddVersion(cmd *cobra.Command) {
+	cmd.Version = VersionText()
+	cmd.SetVersionTemplate(cmd.Name() + " {{.Version}}\n")
+}
+
+var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+// writeCompletion prints cobra's completion script, which asks the command in another way.
+func writeCompletion(cmd *cobra.Command, shell string, w io.Writer) error {
+	var script strings.Builder
+	var err error
+	switch shell {
+	case "bash":
+		err = cmd.GenBashCompletionV2(&script, false)
+	case "zsh":
+		err = cmd.GenZshCompletionNoDesc(&script)
+	case "fish":
+		err = cmd.GenFishCompletion(&script, false)
+	case "powershell":
+		err = cmd.GenPowerShellCompletion(&script)
+	default:
+		return Usagef("--completion %q: use one of %s", shell, strings.Join(shells, ", "))
+	}
+	if err != nil {
+		return err
+	}
+	asks := strings.NewReplacer(" "+cobra.ShellCompNoDescRequestCmd+" ", " "+completeRequest+" ", " "+cobra.ShellCompRequestCmd+" ", " "+completeRequest+" ")
+	_, err = asks.WriteString(w, script.String())
+	return err
+}
+
+// CompleteBuses completes an argument, or the value of a flag, with the names of the buses that exist.
+func CompleteBuses(_ *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	infos, _ := bus.List()
+	given := make(map[string]bool, len(args))
+	for _, a := range args {
+		given[a] = true
+	}
+	var names []cobra.Completion
+	for _, i := range infos {
+		if strings.HasPrefix(i.Name, toComplete) && !given[i.Name] {
+			names = append(names, i.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

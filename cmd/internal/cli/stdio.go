@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// stdio is a standard stream. Another process that shares its open file description may make it non-blocking at any
+// moment; a stdio then waits instead of failing with EAGAIN.
+type stdio struct{ *os.File }
+
+func (s stdio) Read(p []byte) (int, error) {
+	for {
+		n, err := s.File.Read(p)
+		if n > 0 || !errors.Is(err, unix.EAGAIN) {
+			return n, err
+		}
+		if err := s.await(unix.POLLIN); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (s stdio) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		n, err := s.File.Write(p[written:])
+		written += n
+		if !errors.Is(err, unix.EAGAIN) {
+			return written, err
+		}
+		if err := s.await(unix.POLLOUT); err != nil {
+			return written, err
+		}
+	}
+}
+
+// WriteString keeps io.WriteString from calling the file's own method.
+func (s stdio) WriteString(text string) (int, error) { return s.Write([]byte(text)) }
+
+// ReadFrom and WriteTo keep io.Copy from calling the file's own methods.
+func (s stdio) ReadFrom(r io.Reader) (int64, error) { return io.Copy(writerOnly{s}, r) }
+func (s stdio) WriteTo(w io.Writer) (int64, error)  { return io.Copy(w, readerOnly{s}) }
+
+type writerOnly struct{ io.Writer }
+type readerOnly struct{ io.Reader }
+
+// await returns when the stream is ready, or has an error that the next call returns.
+func (s stdio) await(events int16) error {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(s.Fd()), Events: events}}, -1)
+		if err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+}
+
+// AsFile returns the open file that w is, a standard stream for instance.
+func AsFile(w any) (f *os.File, ok bool) {
+	switch w := w.(type) {
+	case *os.File:
+		return w, true
+	case stdio:
+		return w.File, true
+	}
+	return nil, false
+}

@@ -1,0 +1,26 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"shmbus/layout"
+)
+
+// Version is the version of the commands and of the module.
+const Version = "v0.2.0-dev"
+
+// VersionText is what --version prints after the name of the command: the version, where it is known the commit,
+// and the layout of the segments that the command can attach.
+func VersionText() string {
+	commit := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = s.Value[:min(len(s.Value), 12)] + ", "
+			}
+		}
+	}
+	return fmt.Sprintf("%s (%ssegment layout %d, %s %s/%s)", Version, commit, layout.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
