@@ -94,30 +94,38 @@ func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus,
 	if err := ValidName(name); err != nil && !strings.HasPrefix(name, keyName0) {
 		return fail(err)
 	}
-	seg, err := attach()
-	if err != nil {
-		return fail(err)
+	var seg *segment
+	var me client
+	for {
+		var err error
+		if seg, err = attach(); err != nil {
+			return fail(err)
+		}
+		if seg.joined != nil {
+			me = *seg.joined
+			break
+		}
+		if me, err = seg.join(c); err == nil {
+			break
+		}
+		seg.detach()
+		// If the bus was removed just now, there may be another of that name.
+		if !errors.Is(err, ErrRemoved) {
+			return fail(err)
+		}
 	}
 	r, err := ring.New(seg.mem, seg.m)
 	if err != nil {
+		seg.leave(me)
 		seg.detach()
 		return fail(err)
-	}
-	me := seg.joined
-	if me == nil {
-		joined, err := seg.join(c)
-		if err != nil {
-			seg.detach()
-			return fail(err)
-		}
-		me = &joined
 	}
 	if strings.HasPrefix(name, keyName0) {
 		name = seg.head.Name
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Bus{
-		seg: seg, ring: r, topics: newTopicTable(seg), client: *me, name: name,
+		seg: seg, ring: r, topics: newTopicTable(seg), client: me, name: name,
 		dorm: &dormitory{seg: seg, sem: layout.SemSleep(me.index)},
 		ctx:  ctx, cancel: cancel, users: make(map[closer]struct{}), refs: 1,
 	}, nil

@@ -27,6 +27,7 @@ func init() {
 		"step":      stepRole,
 		"quiet":     quietRole,
 		"recreate":  recreateRole,
+		"churn":     churnRole,
 		"make":      makeRole,
 		"remove":    removeRole,
 		"reopen":    reopenRole,
