@@ -94,8 +94,12 @@ func (s *segment) missed(sub int, n uint64, active []activity) bool {
 	return false
 }
 
+// maxSleep bounds how far a sleeper is moved before it is woken: the low bits of a position that a wake word has tell the whole from a
+// cursor less than 2^45 before it, however long ago that was. At 40 million messages a second this is a wake-up every five days.
+const maxSleep = 1 << 44
+
 // certifySub moves a sleeper to n. It is false for one that must be woken instead: it has not taken its last look
-// yet, or somebody claimed it and may have been stopped before it posted.
+// yet, it has been moved far, or somebody claimed it and may have been stopped before it posted.
 func (s *segment) certifySub(i int, n uint64) bool {
 	word := s.sub(i, layout.SubWake)
 	for {
@@ -106,8 +110,12 @@ func (s *segment) certifySub(i int, n uint64) bool {
 		if w.IsNotYet() {
 			return false
 		}
-		if int64(n-w.Position(n)) <= 0 {
+		at := w.Position(n)
+		if at >= n {
 			return true
+		}
+		if at/maxSleep != n/maxSleep {
+			return false
 		}
 		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(layout.MakeWake(n, w.Generation(), layout.Asleep))) {
 			fault.At(fault.CertifyMoved)

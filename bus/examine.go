@@ -249,7 +249,7 @@ func (e *examination) subscribers() {
 		}
 		joined := load(e.sub(s, layout.SubMatched)) != 0
 		if w.State() != layout.Awake && !w.IsNotYet() {
-			if p := w.Position(head); ahead(p, head) > 0 {
+			if p := w.Position(cursor); ahead(p, head) > 0 { // never far from its cursor, see certifySub
 				e.report(where, "it sleeps at position %d, the head is %d", p, head)
 			}
 			if !asleep {

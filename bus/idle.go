@@ -61,7 +61,7 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	fault.At(fault.SleepBit)
 	s.crossed() // behind a barrier: a publisher that blocks now sees the cursor, or is seen here
 	var err error
-	if _, st := s.cur.Peek(); st == ring.Empty && !s.in.stale(seg) && !s.closed.Load() && !seg.removed() {
+	if _, st := s.cur.Peek(); st == ring.Empty && !s.cur.Outdated() && !s.in.stale(seg) && !s.closed.Load() && !seg.removed() {
 		fault.At(fault.SleepLooked)
 		s.sleeper.lookedAt(s.cur.Next())
 		fault.At(fault.SleepPosition)
@@ -82,7 +82,7 @@ func (s *Subscription) sleep(ctx context.Context) error {
 func (s *Subscription) wakeUp() {
 	for {
 		w := layout.Wake(atomic.LoadUint64(s.sleeper.word))
-		next := s.cur.Next()
+		next := s.cur.Next() // near: see certifySub
 		if p := w.Position(next); w.State() != layout.Awake && !w.IsNotYet() && int64(p-next) > 0 {
 			s.cur.SetNext(p)
 			fault.At(fault.SleepCursor)

@@ -28,7 +28,9 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 		if st == ring.Done {
 			fault.At(fault.ReceivePeeked)
 			if !s.in.all && !s.in.tags.Has(e.Tag()) {
-				s.skipUnwanted()
+				if st, err := s.skipUnwanted(); st == gone {
+					return st, err
+				}
 				if !inPlace && s.takeAlike(m) {
 					return got, nil
 				}
@@ -42,7 +44,10 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 			}
 		}
 		if st == ring.Empty {
-			if s.cur.Astray() {
+			switch {
+			case s.cur.Outdated():
+				return gone, s.lapped()
+			case s.cur.Astray():
 				return gone, s.strayed()
 			}
 			s.cur.SetNext(s.cur.Next())
@@ -54,15 +59,20 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 }
 
 // skipUnwanted passes over messages with tags that are not wanted, at most up to where skip releases what it has passed over.
-func (s *Subscription) skipUnwanted() {
+func (s *Subscription) skipUnwanted() (step, error) {
 	next := s.cur.Next()
 	n := s.cur.Unwanted(&s.in.tags, s.stride+1-next&s.stride)
-	// The entries were loaded first: if a topic is new among them, the table's version says so.
-	if s.in.stale(s.seg) {
+	// The entries were loaded first: if a topic is new among them, the table's version says so, and if they are of another
+	// time, so does the certified position.
+	switch {
+	case s.in.stale(s.seg):
 		s.in.match(s.bus.topics, s.index)
-	} else if n > 0 {
+	case n > 0 && !s.cur.Outdated():
 		s.skip(n)
+	case n > 0:
+		return gone, s.lapped()
 	}
+	return again, nil
 }
 
 // skip passes over n positions.
@@ -243,8 +253,11 @@ func (s *Subscription) unreadable(e layout.Entry, st ring.Status) (step, error) 
 		case now != ring.Done:
 			return gone, s.lapped()
 		}
-		// The slot is of a time 2^32 laps away, and so is this subscription, or somebody damaged the slot's position.
-		if ahead := s.bus.ring.Head() - s.cur.Next(); ahead > uint64(s.seg.m.Geometry.Slots) {
+		// The slot is of a time 2^32 laps later, or earlier, which no correct program makes, or somebody damaged its position.
+		switch {
+		case s.cur.Outdated():
+			return gone, s.lapped()
+		case s.bus.ring.Head() < s.cur.Next():
 			return gone, s.strayed()
 		}
 	}

@@ -85,6 +85,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 // lookForRoom certifies sleepers, if that is due, and looks at the gates.
 func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {
 	seg, n := p.seg, p.seg.m.Geometry.Slots
+	p.ring.CatchUp() // one that was idle certifies up to where the others are, too
 	if next := p.ring.Next(); next-atomic.LoadUint64(seg.header(layout.HeaderCertified)) >= uint64(n/4) && first {
 		seg.certify(next, p.ring.Index())
 	}

@@ -168,7 +168,7 @@ func (l *snapshotter) subscribers() []SubscriberStatus {
 		wake := layout.Wake(word(layout.SubWake))
 		position := word(layout.SubCursor)
 		if wake.State() != layout.Awake && !wake.IsNotYet() {
-			position = max(position, wake.Position(l.head))
+			position = max(position, wake.Position(position)) // near the cursor, which may be far from the head
 		}
 		st := SubscriberStatus{
 			Index: i, Alive: l.alive(o),

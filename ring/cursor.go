@@ -132,7 +132,8 @@ func (c *Cursor) Await(n int) bool {
 	return false
 }
 
-// Peek says whether there is a message at Next: Done with its entry, Empty, or Lapped.
+// Peek says whether there is a message at Next: Done with its entry, Empty, or Lapped. It compares laps, which are the same again
+// after 2^32 of them: where nothing was read for so long that [Cursor.Outdated], what it says means nothing.
 func (c *Cursor) Peek() (layout.Entry, Status) {
 	e := layout.Entry(atomic.LoadUint64(c.memory.entry(c.next & c.memory.mask)))
 	switch ahead := layout.LapsAhead(e.Lap(), layout.LapOf(c.next, c.memory.shift)); {
@@ -145,8 +146,13 @@ func (c *Cursor) Peek() (layout.Entry, Status) {
 	}
 }
 
+// Outdated reports whether the message at Next was overwritten for certain, since more than a lap after it is certified. If it is
+// false, entries that were loaded before have the laps that they seem to have.
+func (c *Cursor) Outdated() bool { return c.r.near(c.next)-c.next > c.r.Slots() }
+
 // Astray reports whether Next is further ahead than the ring allows: its entry is more than one lap behind it. No
-// correct program brings a cursor there; words that were damaged do, and it would wait there for ever.
+// correct program brings a cursor there; words that were damaged do, and it would wait there for ever. The cursor is not
+// Outdated.
 func (c *Cursor) Astray() bool {
 	return layout.LapsAhead(c.r.load(c.next).Lap(), layout.LapOf(c.next, c.memory.shift)) < -1
 }

@@ -29,5 +29,9 @@
 // that the slot may be read, and that what was read is valid if the entry, loaded again, has not changed. A later lap means
 // that c is lost: [Cursor.Jump] moves on and says how many positions were passed over.
 //
+// Laps are compared modulo 2^32. Whoever uses a ring moves its certified position (layout.HeaderCertified) on, at least every
+// 2^30 laps, to a position below which everything is published: who was idle for longer goes on from there. Package bus does so
+// several times in each lap.
+//
 // docs/design.md proves what follows from this; model/ checks it exhaustively.
 package ring

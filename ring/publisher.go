@@ -35,6 +35,8 @@ type Publisher struct {
 	owned  [maxOwned]owned
 	intent *uint64
 	index  int
+
+	certified *uint64 // everything below is published
 }
 
 // entriesOfLine is how many entries a cache line of 64 bytes holds.
@@ -56,7 +58,8 @@ func (r *Ring) Publisher(i int) (*Publisher, error) {
 	if i < 0 || i >= r.layout.Geometry.Publishers {
 		return nil, corrupt("publisher record %d of %d", i, r.layout.Geometry.Publishers)
 	}
-	p := &Publisher{memory: r.memory, r: r, index: i, intent: r.pubWord(i, layout.PubIntent)}
+	p := &Publisher{memory: r.memory, r: r, index: i, intent: r.pubWord(i, layout.PubIntent),
+		certified: r.word(layout.HeaderCertified)}
 	if err := r.settle(i); err != nil {
 		return nil, err
 	}
@@ -90,6 +93,14 @@ func (p *Publisher) Next() uint64 { return p.next }
 
 // CatchUp moves Next to the head.
 func (p *Publisher) CatchUp() { p.next = p.r.headFrom(p.next) }
+
+// Resume is for a publisher that may have been idle for long, before it takes [Publisher.Aim] by itself: after a multiple of 2^32
+// laps the entry at Next looks as it did. It costs a load. [Publisher.Exchange] does it, too.
+func (p *Publisher) Resume() {
+	if atomic.LoadUint64(p.certified) > p.next {
+		p.CatchUp()
+	}
+}
 
 // Payload returns the payload of the slot that the next [Publisher.Exchange] publishes, to be filled in place.
 // In race-detector builds it is a copy that [Publisher.CommitPayload] writes back.
@@ -140,6 +151,7 @@ const pausesAfterLoss = 8
 func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 	f, label := p.Filling(), layout.MakeEntry(0, tag, 0)
 	f.Describe(info)
+	p.Resume()
 	for {
 		a := p.Aim()
 		if !p.Good(a) {
@@ -251,6 +263,10 @@ func (p *Publisher) Lost() {
 func (p *Publisher) missed() Status {
 	if p.next >= p.limit {
 		return p.own().giveUp(Limit)
+	}
+	if next := p.r.near(p.next); next != p.next {
+		p.CatchUp()
+		return Done
 	}
 	w := p.r.load(p.next)
 	if ahead := layout.LapsAhead(w.Lap(), layout.LapOf(p.next, p.memory.shift)); ahead < -1 || ahead == -1 && w.Slot() >= p.memory.total {
