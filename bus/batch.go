@@ -12,13 +12,21 @@ import (
 // them, unless there is an error. It is faster than as many calls, because several frames are on their way at once.
 // Subscribers see each as soon as it is published; those that sleep are woken every few frames.
 func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, error) {
-	if !p.enter() {
-		return 0, ErrClosed
+	if err := p.enter(ctx); err != nil {
+		return 0, err
 	}
 	defer p.exit()
 	fault.At(fault.PublishEntered)
 	p.ring.CatchUp() // so that sleepers resume close to what is published now
 	for done := 0; ; {
+		if done > 0 && done < len(frames) {
+			if p.ending() {
+				return done, ErrClosed
+			}
+			if err := ctx.Err(); err != nil {
+				return done, err
+			}
+		}
 		if p.held == 0 && p.runs {
 			from := p.ring.Next() // no message of the run is before it
 			n, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
@@ -58,19 +66,20 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 const batchBytes = 1 << 20
 
 // ReceiveBatch receives into messages as many as there are, up to 1 MiB of them, waiting for the first until ctx ends, and returns how
-// many. Their Raw slices are valid until the next call on the subscription. With an error it returns 0: what went wrong behind some
-// messages is reported by the next call. Behind the first, a message that took several slots is the last of its batch.
+// many. It uses the capacity of each message's Raw, as [Subscription.Receive] does; if the subscription is [Exclusive], their Raw slices are
+// valid until the next call on it, and behind the first a message that took several slots is the last of its batch.
+// If an error follows messages already received, ReceiveBatch returns those messages, and the next call returns the error.
 func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (int, error) {
-	if len(messages) == 0 {
-		return 0, nil
+	if err := alive(ctx); err != nil || len(messages) == 0 {
+		return 0, err
 	}
-	if err := ctx.Err(); err != nil {
-		return 0, err // Receive looks at it now and then, as if each call were for one message
+	if s.shared {
+		return s.receiveBatch(ctx, messages)
 	}
 	if err := s.Receive(ctx, &messages[0]); err != nil {
 		return 0, err
 	}
-	if !s.enter() {
+	if err := s.enterAlone(); err != nil {
 		return 1, nil // closed just now: the next call says so
 	}
 	n := 1 + s.more(messages[1:])
@@ -78,8 +87,31 @@ func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (in
 	return n, nil
 }
 
-// assembled reports whether a message was put together from fragments, in a buffer that the next but one may get.
-func (s *Subscription) assembled(m *Message) bool { return !sameStart(m.Raw, s.buf) }
+// receiveBatch is ReceiveBatch for any goroutine.
+func (s *Subscription) receiveBatch(ctx context.Context, messages []Message) (n int, err error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer s.exit()
+	if err := s.next(ctx, &messages[0], false); err != nil {
+		return 0, err
+	}
+	size := len(messages[0].Raw)
+	for n = 1; n < len(messages) && size < batchBytes; n++ {
+		m := &messages[n]
+		if !s.takeAlike(m) {
+			st, err := s.look(m, false)
+			if s.due = err; st != got {
+				break
+			}
+		}
+		size += len(m.Raw)
+	}
+	return n, nil
+}
+
+// apart reports whether a message was put together from fragments, in a buffer that the next but one may get.
+func (s *Subscription) apart(m *Message) bool { return !sameStart(m.Raw, s.buf) }
 
 // more receives what is there behind the first message of a batch, one behind the other into the batch's buffer.
 func (s *Subscription) more(messages []Message) (n int) {
@@ -96,7 +128,7 @@ func (s *Subscription) more(messages []Message) (n int) {
 		m, first := &messages[n], s.buf
 		s.buf = rest[:room:room]
 		st, err := s.look(m, false)
-		last := st == got && s.assembled(m)
+		last := st == got && s.apart(m)
 		s.buf = first
 		if err != nil {
 			s.due, s.like.Kind = err, unlike // like nothing: the next call does not get past it

@@ -211,7 +211,7 @@ func TestBatchOrder(t *testing.T) {
 
 func TestBatchWithReservation(t *testing.T) {
 	b := newBus(t)
-	s, p := subscribe(t, b, ">"), publisher(t, b, "a")
+	s, p := subscribe(t, b, ">"), publisher(t, b, "a", Exclusive())
 	r, err := p.Reserve(5)
 	require.NoError(t, err)
 	copy(r.Bytes(), "first")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"weak"
 
 	"shmbus/layout"
 	"shmbus/ring"
@@ -31,11 +32,31 @@ type Bus struct {
 
 	mu     sync.Mutex
 	closed bool
-	users  map[closer]struct{} // publishers and subscriptions
-	refs   int                 // users whose records are not given back yet, and the handle itself
+	users  map[*lease]func() user // publishers and subscriptions, nil where the program has dropped one
+	refs   int                    // users whose records are not given back yet, and the handle itself
+
+	pool pool
 }
 
-type closer interface{ Close() error }
+// A user is a publisher or a subscription, as the handle closes it: in two steps, so that one barrier does for all.
+type user interface {
+	shut() (barrier bool)
+	settle()
+}
+
+// weakly returns u for as long as the program can reach it.
+func weakly[T any, U interface {
+	*T
+	user
+}](u *T) func() user {
+	w := weak.Make(u)
+	return func() user {
+		if u := w.Value(); u != nil {
+			return U(u)
+		}
+		return nil
+	}
+}
 
 // Create makes a bus and opens it. The error is [ErrExists] if there is one of that name already.
 func Create(name string, opts ...Option) (*Bus, error) {
@@ -124,11 +145,13 @@ func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus,
 		name = seg.head.Name
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Bus{
+	b := &Bus{
 		seg: seg, ring: r, topics: newTopicTable(seg), client: me, name: name,
 		dorm: &dormitory{seg: seg, sem: layout.SemSleep(me.index)},
-		ctx:  ctx, cancel: cancel, users: make(map[closer]struct{}), refs: 1,
-	}, nil
+		ctx:  ctx, cancel: cancel, users: make(map[*lease]func() user), refs: 1,
+	}
+	b.pool.init(b)
+	return b, nil
 }
 
 // Name returns the name of the bus.
@@ -166,15 +189,31 @@ func (b *Bus) Close() error {
 		return nil
 	}
 	b.closed = true
-	users := make([]closer, 0, len(b.users))
-	for u := range b.users {
-		users = append(users, u)
+	var users []user
+	var dropped []*lease
+	for l, reach := range b.users {
+		if u := reach(); u != nil {
+			users = append(users, u)
+		} else {
+			dropped = append(dropped, l)
+		}
 	}
 	b.mu.Unlock()
 
 	b.cancel()
+	b.pool.close()
+	apart := false
 	for _, u := range users {
-		u.Close()
+		apart = u.shut() || apart
+	}
+	if apart {
+		barrier()
+	}
+	for _, u := range users {
+		u.settle()
+	}
+	for _, l := range dropped {
+		l.end()
 	}
 	b.watchers.Wait()
 	b.unref()
@@ -192,21 +231,24 @@ func (b *Bus) adopt() error {
 	return nil
 }
 
-// enrol makes Close close u, too.
-func (b *Bus) enrol(u closer) {
+// enrol makes Close close the lease's user, too.
+func (b *Bus) enrol(l *lease, reach func() user) {
 	b.mu.Lock()
-	b.users[u] = struct{}{}
+	b.users[l] = reach
 	late := b.closed
 	b.mu.Unlock()
-	if late {
-		u.Close()
+	if u := reach(); late && u != nil {
+		if u.shut() {
+			barrier()
+		}
+		u.settle()
 	}
 }
 
-// dismiss undoes enrol and adopt, when u's record is given back.
-func (b *Bus) dismiss(u closer) {
+// dismiss undoes enrol and adopt, when a lease ends.
+func (b *Bus) dismiss(l *lease) {
 	b.mu.Lock()
-	delete(b.users, u)
+	delete(b.users, l)
 	b.mu.Unlock()
 	b.unref()
 }

@@ -266,8 +266,7 @@ func (b *Bus) wipePublisher(p int, dead bool) {
 			seg.wakeTopic(int(t - 1))
 			fault.At(fault.WipeWoken)
 		}
-		atomic.AddUint64(seg.topic(int(t-1), layout.TopicMessages), atomic.SwapUint64(seg.pub(p, layout.PubMessages), 0))
-		atomic.AddUint64(seg.topic(int(t-1), layout.TopicBytes), atomic.SwapUint64(seg.pub(p, layout.PubBytes), 0))
+		b.flushCounts(p, int(t-1))
 		fault.At(fault.WipeCounted)
 		atomic.StoreUint64(seg.pub(p, layout.PubTopic), 0)
 		fault.At(fault.WipeTopic)
@@ -278,6 +277,13 @@ func (b *Bus) wipePublisher(p int, dead bool) {
 	atomic.AndUint64(seg.header(layout.HeaderBlocked+8*(p/64)), ^uint64(1<<(p%64)))
 	seg.awaken(seg.pub(p, layout.PubWake))
 	fault.At(fault.WipePublisher)
+}
+
+// flushCounts moves a publisher record's counts to its topic's record. The caller owns the publisher record.
+func (b *Bus) flushCounts(p, topic int) {
+	seg := b.seg
+	atomic.AddUint64(seg.topic(topic, layout.TopicMessages), atomic.SwapUint64(seg.pub(p, layout.PubMessages), 0))
+	atomic.AddUint64(seg.topic(topic, layout.TopicBytes), atomic.SwapUint64(seg.pub(p, layout.PubBytes), 0))
 }
 
 // wipeSubscriber does the same for a subscriber record.

@@ -52,9 +52,9 @@ func TestDeathIsHeardByEverybody(t *testing.T) {
 		b = newBus(t, WithSlots(64))
 	}
 	kill := child(t, b, func(h *Bus, say func(string)) {
-		h.Publisher("a")
-		h.Subscribe(">", Reliable())
-		h.Subscribe("b")
+		keep(h.Publisher("a"))
+		keep(h.Subscribe(">", Reliable()))
+		keep(h.Subscribe("b"))
 		say("ready")
 	})
 	heard := make(chan Death, 10)
@@ -146,7 +146,7 @@ func TestDeadSubscriberHoldsNobody(t *testing.T) {
 		b = newBus(t, WithSlots(64))
 	}
 	kill := child(t, b, func(h *Bus, say func(string)) {
-		h.Subscribe(">", Reliable())
+		keep(h.Subscribe(">", Reliable()))
 		say("ready")
 	})
 	p := publisher(t, b, "a")
@@ -172,7 +172,7 @@ func TestBellIsTakenDown(t *testing.T) {
 		b = newBus(t, WithSlots(64))
 	}
 	kill := child(t, b, func(h *Bus, say func(string)) {
-		h.Subscribe(">")
+		keep(h.Subscribe(">"))
 		say("ready")
 	})
 	ring := func(n int16) {

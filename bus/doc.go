@@ -57,19 +57,60 @@
 //
 // # Concurrency
 //
-// A [Bus] may be used by any number of goroutines. A [Publisher] and a [Subscription] are for one goroutine
-// at a time; make as many as needed. Close may be called on all of them from any goroutine, more
-// than once, and ends calls that wait, with [ErrClosed].
+// A [Bus], a [Publisher] and a [Subscription] may be used by any number of goroutines. Calls on one
+// Publisher, or on one Subscription, take turns in the order in which they came. A call that waits
+// for its turn leaves when its context ends. Each message that a Subscription receives goes to one
+// of the goroutines that call it. [Subscription.TryNext] does not wait for its turn either: it
+// returns [ErrEmpty] while another goroutine receives.
+//
+// [Bus.Publish] and [Bus.PublishRaw] need no Publisher and take any number of topics. A handle keeps
+// a few publisher records for them, as many as there are calls at a time but no more than 16 nor than
+// a quarter of the bus's table, and gives back those that were not used for a second. Messages that
+// one goroutine publishes keep their order, in whatever way it publishes them.
+//
+// [Exclusive] asks for a Publisher or a Subscription that is for one goroutine at a time: it takes
+// no turns and lends memory instead of copying. Calls on it that overlap are an error in the program.
+// Most of them return [ErrBusy], but not all: two goroutines that share an exclusive Publisher can
+// damage the bus for every process. Without Exclusive no use of this package damages a bus.
+//
+// Code of the caller's never runs while other calls wait for it, but for the callback of
+// [Subscription.Read]: other calls on the subscription wait until it returns, and a call on the
+// same subscription from within it returns [ErrBusy]. (One in another goroutine that the callback waits
+// for ends with its context, or never.) A panic or runtime.Goexit in the caller's code, be it
+// an encoder, a callback or the body of a loop, leaves nothing held.
+//
+// Close may be called by any goroutine, more than once, and from within callbacks. It ends calls that
+// wait, with [ErrClosed], and returns when no call is in progress, callbacks excepted. A Publisher
+// or Subscription that the program drops without Close is closed when the garbage collector finds
+// that out; until then publishers wait for a reliable one.
+//
+// A goroutine that publishes to a topic that it receives itself, reliably, waits for itself once the
+// ring is full: give publishing a context that ends, or use [NoWait].
 //
 // A thousand subscriptions of one Bus sleep with one thread: the first that has to wait makes
 // the system call for all. One more thread listens for the death of other processes, and a timer looks now and then whether
 // the bus is still there.
 //
+// # Contexts
+//
+// Every call that takes a context looks at it before it does anything else, and returns its error if
+// it has ended, also where there is room or a message; calls for many messages look again between
+// them. An exclusive Publisher or Subscription looks when it has to wait, and otherwise at the
+// latest at each 64th message. A nil context is an error, [ErrInvalid].
+//
 // # Ownership of memory
 //
-// A [Message] that [Subscription.Next] returns holds a copy; its Raw slice is valid until the next call on
-// the same subscription. Inside [Subscription.Read] the frame is seen in place, without a copy.
-// [Subscription.ReceiveBatch] copies each of its messages to memory that is theirs until the next call.
+// What a call returns or fills in is the caller's: the Raw slice of a [Message] holds a copy.
+// [Subscription.Next] and [Subscription.TryNext] allocate it. [Subscription.Receive] and
+// [Subscription.ReceiveBatch] use the capacity of the Raw that they find, so a loop with one
+// variable allocates nothing. Frames to be published are copied before the call returns.
+//
+// Memory of the bus itself is seen in two places, with no capacity beyond its length: the [View] in
+// [Subscription.Read], until the callback returns, and [Reservation.Bytes], until Commit or Abort.
+// Who keeps such a slice reads what others publish later, and who writes to it spoils the content of
+// messages, nothing more; once the handle is closed, touching it ends the program.
+//
+// With [Exclusive], Raw is valid until the next call on the same subscription, also that of ReceiveBatch.
 //
 // # Latency and throughput
 //

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"sync"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -19,26 +20,39 @@ type Unmarshaler interface {
 	UnmarshalMsg(b []byte) ([]byte, error)
 }
 
-// An encoder writes a frame into the slot that is published next, and moves to a buffer when the frame
-// turns out to be larger.
+// An encoder writes a frame into a slot, or without one into a buffer of its own, to which it also moves when the frame turns out
+// to be larger than the slot.
 type encoder struct {
-	p    *Publisher
+	seg  *segment // of the bus, which says how large a frame may be
 	enc  *msgpack.Encoder
-	buf  []byte // what is encoded so far: in the slot, or spilled
+	buf  []byte // what is encoded so far: in the slot, or in own
 	slot []byte // the slot's payload
-	own  []byte // the spill buffer, kept
+	own  []byte // the buffer, kept
 }
 
-func (e *encoder) init(p *Publisher) {
-	e.p = p
+func (e *encoder) init(seg *segment) {
+	e.seg = seg
 	e.enc = msgpack.NewEncoder(e)
 	e.enc.UseCompactInts(true)
 	e.enc.SetCustomStructTag("json")
 }
 
-func (e *encoder) begin() {
-	e.slot = e.p.ring.Payload()[:e.p.room:e.p.room]
-	e.buf = e.slot[:0]
+// encode encodes v into the slot, as far as it fits there, and returns the frame, which is valid until the next call.
+func (e *encoder) encode(slot []byte, v any) ([]byte, error) {
+	e.slot, e.buf = slot, slot[:0]
+	if slot == nil {
+		e.buf = e.own[:0]
+	}
+	if m, ok := v.(Marshaler); ok {
+		b, err := m.MarshalMsg(e.buf)
+		if slot == nil && cap(b) > cap(e.own) && err == nil {
+			e.own = make([]byte, 0, min(cap(b), encoderKeeps)) // it may have kept its own
+		}
+		return b, err
+	}
+	e.enc.ResetWriter(e) // strings interned in one frame are unknown in the next
+	err := e.enc.Encode(v)
+	return e.buf, err
 }
 
 // Write implements io.Writer for the msgpack encoder.
@@ -65,10 +79,10 @@ func (e *encoder) WriteByte(c byte) error {
 
 func (e *encoder) grow(n int) error {
 	size := len(e.buf) + n
-	if limit := e.p.MaxFrame(); size > limit {
-		return e.p.tooLarge(size)
+	if size > e.seg.m.Geometry.MaxFrame {
+		return e.seg.tooLarge(size)
 	}
-	if sameStart(e.buf[:0], e.slot[:0]) {
+	if e.slot != nil && sameStart(e.buf[:0], e.slot[:0]) {
 		e.own = append(e.own[:0], e.buf...)
 		e.buf = e.own
 	}
@@ -81,41 +95,69 @@ func (e *encoder) grow(n int) error {
 	return nil
 }
 
-// Publish encodes v as msgpack, straight into the slot, and publishes it. Struct fields are named by
-// their msgpack tags, or by their json tags where they have none; types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler interfaces of
-// github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does.
-func (p *Publisher) Publish(ctx context.Context, v any) error {
-	if !p.enter() {
-		return ErrClosed
+// encoderKeeps is how many bytes of buffer an encoder keeps between two frames while nobody uses it.
+const encoderKeeps = 1 << 20
+
+var encoders = sync.Pool{New: func() any {
+	e := new(encoder)
+	e.init(nil)
+	return e
+}}
+
+// publishEncoded encodes v apart and publishes it with publish: no code of the caller's runs while others wait for it. An encoder
+// that panics takes its buffer with it.
+func publishEncoded(seg *segment, v any, publish func(frame []byte) error) error {
+	e := encoders.Get().(*encoder)
+	e.seg = seg
+	frame, err := e.encode(nil, v)
+	if err == nil {
+		err = publish(frame)
 	}
-	err := p.publishValue(ctx, v)
-	p.exit()
+	e.seg, e.buf = nil, nil
+	if cap(e.own) > encoderKeeps {
+		e.own = nil
+	}
+	encoders.Put(e)
 	return err
 }
 
+// Publish encodes v as msgpack, and publishes it, straight into the slot if the publisher is [Exclusive]. Struct fields are named by
+// their msgpack tags, or by their json tags where they have none; types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler interfaces of
+// github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does.
+func (p *Publisher) Publish(ctx context.Context, v any) error {
+	if p.shared {
+		if err := alive(ctx); err != nil {
+			return err
+		}
+		return publishEncoded(p.seg, v, func(frame []byte) error { return p.PublishRaw(ctx, frame) })
+	}
+	if p.calls++; p.calls%ctxEvery == 0 {
+		if err := alive(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.enterAlone(); err != nil {
+		return err
+	}
+	defer p.exit() // v may panic
+	return p.publishValue(ctx, v)
+}
+
+// publishValue is Publish of an exclusive publisher.
 func (p *Publisher) publishValue(ctx context.Context, v any) error {
 	if p.held != 0 {
 		return ErrBusy
 	}
-	e := &p.enc
-	e.begin()
-	if m, ok := v.(Marshaler); ok {
-		b, err := m.MarshalMsg(e.buf)
-		if err != nil {
-			return err
-		}
-		e.buf = b
-	} else {
-		e.enc.ResetWriter(e) // strings interned in one frame are unknown in the next
-		if err := e.enc.Encode(v); err != nil {
-			return err
-		}
+	slot := p.ring.Payload()[:p.room:p.room]
+	frame, err := p.enc.encode(slot, v)
+	if err != nil {
+		return err
 	}
-	if len(e.buf) == 0 || len(e.buf) > p.room || !sameStart(e.buf, e.slot) {
-		return p.publishSlow(ctx, e.buf)
+	if len(frame) == 0 || len(frame) > p.room || !sameStart(frame, slot) {
+		return p.publishSlow(ctx, frame)
 	}
 	if fence.RaceEnabled {
-		p.ring.CommitPayload(e.buf)
+		p.ring.CommitPayload(frame)
 	}
-	return p.publishFilled(ctx, len(e.buf))
+	return p.publishFilled(ctx, len(frame))
 }

@@ -23,7 +23,8 @@ var (
 	ErrTableFull = errors.New("table full")
 	ErrTopic     = errors.New("invalid topic")
 	ErrName      = errors.New("invalid bus name")
-	ErrBusy      = errors.New("a call on this publisher is in progress, or its reservation is outstanding")
+	ErrBusy      = errors.New("a call on this publisher or subscription is in progress, or its reservation is outstanding")
+	ErrInvalid   = fs.ErrInvalid // an argument that no call takes: a nil context, message or callback, a frame without a byte
 
 	ErrNotABus    = layout.ErrNotABus
 	ErrIncomplete = layout.ErrIncomplete

@@ -16,7 +16,7 @@ func TestGateOfTheDeadIsOpenBeforeItsRecordIsTaken(t *testing.T) {
 		b = newBus(t, WithSlots(64))
 	}
 	kill := child(t, b, func(h *Bus, say func(string)) {
-		h.Subscribe("a", Reliable())
+		keep(h.Subscribe("a", Reliable()))
 		say("ready")
 	})
 	owner := func() layout.Owner { return layout.Owner(atomic.LoadUint64(b.seg.sub(0, layout.SubOwner))) }

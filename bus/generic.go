@@ -31,16 +31,19 @@ func ReceiveInto[T any](ctx context.Context, s *Subscription, v *T) (Message, er
 }
 
 // All returns an iterator over the messages. It ends without an error when ctx ends or the subscription is closed. Loss
-// arrives as a [*LossError], after which it goes on; any other error is the last thing it yields.
+// arrives as a [*LossError], after which it goes on; any other error is the last thing it yields. That may be [ErrCorrupt], which passes
+// over the damage: who wants to go on after it calls All again.
+//
+// Any number of loops may share the subscription, unless it is [Exclusive]. No other call waits for the body of one.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
-			if ctx.Err() != nil {
+			if ctx != nil && ctx.Err() != nil {
 				return
 			}
 			m, err := s.Next(ctx)
 			if last(ctx, err) {
-				if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+				if ctx == nil || ctx.Err() == nil && !errors.Is(err, ErrClosed) {
 					yield(m, err)
 				}
 				return
@@ -71,5 +74,5 @@ func Values[T any](ctx context.Context, s *Subscription) iter.Seq2[T, error] {
 // last reports whether nothing can follow err.
 func last(ctx context.Context, err error) bool {
 	var loss *LossError
-	return err != nil && !errors.As(err, &loss) && !errors.Is(err, ErrCorrupt) || err != nil && ctx.Err() != nil
+	return err != nil && (!errors.As(err, &loss) || ctx.Err() != nil)
 }

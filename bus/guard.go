@@ -1,7 +1,8 @@
 package bus
 
 import (
-	"runtime"
+	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,69 +10,146 @@ import (
 	"shmbus/ring/fence"
 )
 
-// A guard lets Close, called by any goroutine, wait for the one goroutine that uses a publisher or a
-// subscription, at the price of two plain stores and a load for each call of the latter.
+// A guard lets one call at a time use a publisher or a subscription, and lets Close, called by any goroutine, wait for it.
 //
-// The user announces itself in busy and then looks at closed; Close sets closed and then looks at busy. A store and
-// a later load may trade places in the processor; stopping the world, which Close does between the two, is a
-// barrier for every goroutine, so that one of them sees the other.
+// In the form for any goroutine busy is a lock: a call takes it by compare-and-swap, and gives it back
+// with a plain store. Who finds it taken waits in a line (turn.go).
+//
+// In the exclusive form the one goroutine that may call stores busy without looking: two plain stores and two loads for each call.
+// It announces itself in busy and then looks at alert; Close sets alert and then looks at busy. A store and
+// a later load may trade places in the processor; a barrier in every goroutine, between the two steps of Close,
+// makes one of them see the other.
 type guard struct {
-	busy   uint64 // 1 while a call is in progress; written by the user only
-	held   uint64 // 1 while a reservation is outstanding or a callback runs; written by the user only
-	closed atomic.Bool
+	busy   uint64        // 1 while a call is in progress
+	held   uint64        // 1 while a reservation is outstanding or a callback runs
+	alert  atomic.Uint32 // closing, queued: what a call has to know at its beginning and its end
+	shared bool          // for any goroutine
+	over   atomic.Bool   // the record is given back, or is just being given back
+	lease  *lease
 
-	mu      sync.Mutex
-	release func() // gives the record back; runs once, with no call in progress
+	caller atomic.Uintptr // the goroutine whose callback runs
+	mu     sync.Mutex     // guards turns, and changes of alert
+	turns  line[error]    // who waits for busy; shared only
 }
 
-// enter begins a call. It is false when the guard is closed; the call must not touch the segment then.
-func (g *guard) enter() bool {
+const (
+	closing = 1 << iota
+	queued  // somebody waits for a turn
+)
+
+func (g *guard) isClosed() bool { return g.alert.Load()&closing != 0 }
+
+// alive returns the error of a context that a call begins with, be it that there is none.
+func alive(ctx context.Context) error {
+	if ctx == nil {
+		return fmt.Errorf("%w: the context is nil (context.Background() never ends)", ErrInvalid)
+	}
+	return ctx.Err()
+}
+
+// enter begins a call, in its turn. After an error the call must not touch the segment, nor the user's state.
+func (g *guard) enter(ctx context.Context) error {
+	if err := alive(ctx); err != nil {
+		return err
+	}
+	if g.shared {
+		return g.takeTurn(ctx)
+	}
+	return g.enterAlone()
+}
+
+// enterAlone begins a call of the exclusive form.
+func (g *guard) enterAlone() error {
+	if atomic.LoadUint64(&g.busy) != 0 {
+		return ErrBusy
+	}
 	fence.Store(&g.busy, 1)
-	return !g.closed.Load() || g.refuse()
+	if g.alert.Load() != 0 {
+		return g.refuse()
+	}
+	return nil
 }
 
 // refuse ends a call that came too late.
-func (g *guard) refuse() bool {
+func (g *guard) refuse() error {
 	g.exit()
-	return false
+	return ErrClosed
 }
 
 // exit ends a call.
 func (g *guard) exit() {
 	fence.StoreRelease(&g.busy, 0)
-	if g.closed.Load() {
-		g.finish()
+	if g.alert.Load() != 0 {
+		g.pass()
 	}
 }
 
-// hold and unhold say that the user keeps a reservation, or is in a callback of its own.
-func (g *guard) hold()   { fence.Store(&g.held, 1) }
-func (g *guard) unhold() { fence.StoreRelease(&g.held, 0) }
-
-func (g *guard) idle() bool {
-	return atomic.LoadUint64(&g.busy) == 0 && atomic.LoadUint64(&g.held) == 0
+// hold and unhold say that the user keeps a reservation, or is in a callback of its own, for which Close does not wait. In the shared
+// form Close has no barrier: the store is one itself.
+func (g *guard) hold() {
+	fence.Store(&g.held, 1)
+	if g.shared {
+		g.holdShared()
+	}
 }
 
-// finish releases once, if no call is in progress; otherwise the end of that call will.
+func (g *guard) unhold() {
+	if g.shared {
+		g.unholdShared()
+		return
+	}
+	fence.StoreRelease(&g.held, 0)
+}
+
+//go:noinline
+func (g *guard) holdShared() { g.caller.Store(goroutine()) }
+
+//go:noinline
+func (g *guard) unholdShared() {
+	g.caller.Store(0)
+	atomic.StoreUint64(&g.held, 0)
+}
+
+// finish gives the record back, once, if no call is in progress; otherwise the end of that call will.
 func (g *guard) finish() bool {
-	if !g.idle() {
-		return false
+	if !g.over.Load() {
+		if atomic.LoadUint64(&g.held) != 0 {
+			return false
+		}
+		if g.shared {
+			if !atomic.CompareAndSwapUint64(&g.busy, 0, 1) { // and never back
+				return g.over.Load()
+			}
+		} else if atomic.LoadUint64(&g.busy) != 0 {
+			return false
+		}
+		g.over.Store(true)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.release != nil {
-		g.release()
-		g.release = nil
-	}
+	g.lease.end()
 	return true
 }
 
-// close marks the guard closed and makes calls that wait return, by kick. It waits for a call in
-// progress, but not for a callback or a reservation of the user's, which may be the very caller.
+// close ends the use: it marks the guard closed, makes calls that wait return, by kick, and gives the record back.
+// It waits for a call in progress, but not for a callback or a reservation of the user's, which may be the very caller.
 func (g *guard) close(kick func()) {
-	g.closed.Store(true)
-	var ms runtime.MemStats
-	runtime.ReadMemStats(&ms) // stops the world; see above
+	if g.shut() {
+		barrier()
+	}
+	g.await(kick)
+}
+
+// shut is the first step of close. It reports whether a barrier is needed before the second.
+func (g *guard) shut() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.alert.Or(closing)
+	for g.turns.serve(ErrClosed) {
+	}
+	return !g.shared
+}
+
+// await is the second step of close.
+func (g *guard) await(kick func()) {
 	for pause := time.Microsecond; !g.finish(); pause = min(2*pause, time.Millisecond) {
 		kick()
 		if atomic.LoadUint64(&g.held) != 0 {
@@ -84,5 +162,5 @@ func (g *guard) close(kick func()) {
 // enterHeld is enter for who holds already: when it is false, the record is still there, and exit must follow.
 func (g *guard) enterHeld() bool {
 	fence.Store(&g.busy, 1)
-	return !g.closed.Load()
+	return !g.isClosed()
 }

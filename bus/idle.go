@@ -61,11 +61,11 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	fault.At(fault.SleepBit)
 	s.crossed() // behind a barrier: a publisher that blocks now sees the cursor, or is seen here
 	var err error
-	if _, st := s.cur.Peek(); st == ring.Empty && !s.cur.Outdated() && !s.in.stale(seg) && !s.closed.Load() && !seg.removed() {
+	if _, st := s.cur.Peek(); st == ring.Empty && !s.cur.Outdated() && !s.in.stale(seg) && !s.isClosed() && !seg.removed() {
 		fault.At(fault.SleepLooked)
 		s.sleeper.lookedAt(s.cur.Next())
 		fault.At(fault.SleepPosition)
-		s.stats.Sleeps++
+		fence.Store(&s.stats.Sleeps, s.stats.Sleeps+1)
 		fence.Store(seg.sub(s.index, layout.SubSleeps), s.stats.Sleeps)
 		err = s.bus.dorm.wait(ctx, s.sleeper, -1)
 		fault.At(fault.SleepReturned)

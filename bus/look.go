@@ -128,7 +128,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 	info, payload, st := s.cur.View(e)
 	whole := info.Flags()&layout.FlagWhole == layout.FlagWhole
 	if st == ring.Done && whole && !inPlace {
-		copied := s.buf[:len(payload)]
+		copied := s.memory(m, len(payload))
 		s.cur.Copy(e, 0, copied)
 		payload = copied
 	}
@@ -162,7 +162,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 			return gone, s.lossOf(owed.from, s.cur.Next(), owed.count) // the message itself comes next
 		}
 	}
-	*m = Message{Topic: name, Position: s.cur.Next(), Publisher: int(info.Publisher())}
+	m.Topic, m.Position, m.Publisher, m.nanos = name, s.cur.Next(), int(info.Publisher()), 0
 	if !whole {
 		return s.fragment(e, info, payload, m)
 	}
@@ -171,6 +171,9 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 			return gone, s.damaged("it has no room for its time")
 		}
 		payload = m.cutTime(payload)
+	}
+	if inPlace {
+		payload = payload[:len(payload):len(payload)] // what follows in the slot is not the callback's
 	}
 	m.Raw = payload
 	if flags == layout.FlagWhole {
@@ -208,15 +211,12 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	a, owed := s.frag.add(s.cur.Next(), info, prefix, data)
 	s.advance()
 	if a != nil {
-		if s.held != nil {
-			s.frag.release(s.held)
+		frame := s.assembled(a, m)
+		if info.Flags()&layout.FlagTime != 0 && len(frame) >= layout.TimeSize {
+			frame = m.cutTime(frame)
 		}
-		s.held = a
-		m.Raw = a.buf
-		if info.Flags()&layout.FlagTime != 0 && len(a.buf) >= layout.TimeSize {
-			m.Raw = m.cutTime(a.buf)
-		}
-		s.count(1, len(m.Raw))
+		m.Raw = frame
+		s.count(1, len(frame))
 		return got, nil
 	}
 	if owed.count > 0 {
@@ -225,16 +225,37 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	return again, nil
 }
 
+// assembled returns the frame of a complete assembly: lent until the next assembled message, copied to what the caller has in m, or
+// given away where that is too small.
+func (s *Subscription) assembled(a *assembly, m *Message) []byte {
+	frame := a.buf
+	switch {
+	case !s.shared:
+		if s.held != nil {
+			s.frag.release(s.held)
+		}
+		s.held = a
+		return frame
+	case cap(m.Raw) < len(frame) || s.seg.holds(m.Raw):
+		a.buf = nil
+	default:
+		frame = append(m.Raw[:0], frame...)
+	}
+	s.frag.release(a)
+	return frame
+}
+
 func (s *Subscription) count(messages, bytes int) {
 	received, volume := s.stats.Received+uint64(messages), s.stats.Bytes+uint64(bytes)
-	s.stats.Received, s.stats.Bytes = received, volume
+	fence.Store(&s.stats.Received, received)
+	fence.Store(&s.stats.Bytes, volume)
 	fence.Store(s.received, received)
 	fence.Store(s.bytes, volume)
 }
 
 func (s *Subscription) countLoss(n uint64) {
-	s.stats.Lost += n
-	s.stats.Losses++
+	fence.Store(&s.stats.Lost, s.stats.Lost+n)
+	fence.Store(&s.stats.Losses, s.stats.Losses+1)
 	fence.Store(s.lost, s.stats.Lost)
 	fence.Store(s.losses, s.stats.Losses)
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func publisher(t testing.TB, b *Bus, topic string, opts ...PublisherOption) *Pub
 	t.Helper()
 	p, err := b.Publisher(topic, opts...)
 	require.NoError(t, err)
+	t.Cleanup(func() { runtime.KeepAlive(p) })
 	return p
 }
 
@@ -52,8 +54,14 @@ func subscribe(t testing.TB, b *Bus, pattern string, opts ...SubscribeOption) *S
 	t.Helper()
 	s, err := b.Subscribe(pattern, opts...)
 	require.NoError(t, err)
+	t.Cleanup(func() { runtime.KeepAlive(s) })
 	return s
 }
+
+var kept []any
+
+// keep keeps a child's publisher or subscription, which would be closed if the garbage collector could take it.
+func keep[T any](user T, _ error) { kept = append(kept, user) }
 
 // soon returns a context that ends the test's waits long before the test's own deadline.
 func soon(t testing.TB) context.Context {

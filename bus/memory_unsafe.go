@@ -63,5 +63,10 @@ func (w *words) raiseHigh(field, i int) {
 	}
 }
 
+// holds reports whether b begins in the segment.
+func (w *words) holds(b []byte) bool {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(b)))-uintptr(unsafe.Pointer(unsafe.SliceData(w.mem))) < uintptr(len(w.mem))
+}
+
 // sameStart reports whether a and b begin at the same address.
 func sameStart(a, b []byte) bool { return unsafe.SliceData(a) == unsafe.SliceData(b) }

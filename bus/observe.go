@@ -52,7 +52,7 @@ func newObserver(name string, seg *segment, err error) (*Observer, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Observer{&Bus{
 		seg: seg, ring: r, topics: newTopicTable(seg), name: name,
-		ctx: ctx, cancel: cancel, users: make(map[closer]struct{}), refs: 1,
+		ctx: ctx, cancel: cancel, users: make(map[*lease]func() user), refs: 1,
 	}}, nil
 }
 

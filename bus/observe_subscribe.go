@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/layout"
+	"shmbus/ring/fence"
 )
 
 // Subscribe returns a passive subscription: it receives, reports loss and puts large messages together as any lossy
@@ -43,13 +44,14 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 		frag:   newCollector(seg.head.Geometry.MaxFrame + layout.TimeSize),
 		stride: uint64(seg.m.Geometry.Slots/8 - 1),
 		half:   uint64(seg.m.Geometry.Slots/2 - 1),
-		buf:    make([]byte, seg.m.Geometry.SlotPayload()),
 
 		received: &local[0], bytes: &local[1], lost: &local[2], losses: &local[3],
 	}
 	in.passive = true
 	in.match(b.topics, 0)
-	s.guard.release = func() { b.dismiss(s) }
+	l := new(lease)
+	l.release = func() { b.dismiss(l) }
+	s.lease = l
 	return s, nil
 }
 
@@ -78,7 +80,7 @@ const (
 // doze passes the time until the next look.
 func (s *Subscription) doze() {
 	s.rest = min(max(2*s.rest, firstRest), longRest)
-	s.stats.Sleeps++
+	fence.Store(&s.stats.Sleeps, s.stats.Sleeps+1)
 	if s.rest < timerRest {
 		t := unix.NsecToTimespec(int64(s.rest))
 		unix.Nanosleep(&t, nil)

@@ -206,7 +206,7 @@ func TestReservation(t *testing.T) {
 	b := newBus(t)
 	ctx := soon(t)
 	s := subscribe(t, b, ">")
-	p := publisher(t, b, "a")
+	p := publisher(t, b, "a", Exclusive())
 	r, err := p.Reserve(3)
 	require.NoError(t, err)
 	_, err = p.Reserve(1)

@@ -14,22 +14,27 @@ import (
 	"shmbus/ring/fence"
 )
 
-// A Publisher publishes on one topic. It is for one goroutine at a time, Close excepted.
+// A Publisher publishes on one topic. It may be used by any number of goroutines, whose calls take turns, unless it
+// is [Exclusive].
 //
 // Publishing makes no allocation, no system call unless somebody interested is asleep or the ring is full, and
-// one locked instruction for each slot.
+// one locked instruction for each slot. A publisher that is not exclusive needs one more for each call, and waits, by
+// system calls at last, while other goroutines use it.
 type Publisher struct {
 	guard
-	bus  *Bus
-	seg  *segment
-	ring ring.Publisher
+	bus    *Bus
+	seg    *segment
+	ring   ring.Publisher
+	parent *guard // of the publisher whose reservation this record is for; nil for others
 
 	topic   string
 	id      uint16
 	tag     uint32
 	label   layout.Entry // of the tag
 	room    int          // bytes of a frame that fits one slot
-	plain   uint         // the same for PublishRaw's short way; 0 while there is none
+	short   uint         // the same for PublishRaw's short way; 0 where there is none, as something is added to frames
+	plain   uint         // the same where that way needs no turn: exclusive, without a reservation
+	calls   uint         // of PublishRaw's short way
 	runs    bool         // what fits a slot needs nothing but to be copied there: several slots may be filled at once
 	whole   layout.FrameInfo
 	noWait  bool
@@ -56,87 +61,135 @@ func (b *Bus) Publisher(topic string, opts ...PublisherOption) (*Publisher, erro
 	if err := ValidTopic(topic); err != nil {
 		return fail(err)
 	}
+	var c publisherConfig
+	for _, o := range opts {
+		if o != nil {
+			o.publisher(&c)
+		}
+	}
+	if err := c.check(); err != nil {
+		return fail(err)
+	}
 	if err := b.adopt(); err != nil {
 		return fail(err)
 	}
-	p, err := b.newPublisher(topic, opts)
+	p, err := b.newPublisher(topic, c)
 	if err != nil {
 		b.unref()
 		return fail(err)
 	}
-	b.enrol(p)
+	b.enrol(lend(p.lease, p), weakly(p))
 	return p, nil
 }
 
-func (b *Bus) newPublisher(topic string, opts []PublisherOption) (*Publisher, error) {
-	var c publisherConfig
-	for _, o := range opts {
-		o(&c)
-	}
-	if err := c.check(); err != nil {
-		return nil, err
-	}
-	seg := b.seg
-	if seg.removed() {
+func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) {
+	if b.seg.removed() {
 		return nil, ErrRemoved
 	}
 	id, err := b.topics.open(topic, b.client)
 	if err != nil {
 		return nil, err
 	}
+	p, err := b.newRecord(c)
+	if err != nil {
+		return nil, err
+	}
+	p.announce(id)
+	p.turnTo(topic, id)
+	return p, nil
+}
+
+// newRecord returns a publisher with a record of its own and no topic yet. The caller has adopted it.
+func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	rp, err := b.takePublisher()
 	if err != nil {
 		return nil, err
 	}
-	i := rp.Index()
+	seg, i := b.seg, rp.Index()
 	atomic.StoreUint64(seg.pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
 	counts := seg.pair(seg.m.Publishers.At(i) + layout.PubMessages)
 	atomic.StoreUint64(&counts[0], 0) // as they are, if the record was not damaged
 	atomic.StoreUint64(&counts[1], 0)
-	atomic.StoreUint64(seg.pub(i, layout.PubTopic), uint64(id)+1)
-	fault.At(fault.PublisherTopic)
-	seg.certify(rp.Next(), i)
-	fault.At(fault.PublisherCertified)
-	seg.wakeUnmatched(id)
-	fault.At(fault.PublisherAnnounced)
 	p := &Publisher{
 		bus: b, seg: seg, ring: *rp,
-		topic: topic, id: uint16(id), tag: layout.TopicTag(layout.TopicHash(topic)),
-		room:   min(seg.m.Geometry.SlotPayload(), seg.m.Geometry.MaxFrame),
-		noWait: c.noWait, stamp: c.time, wait: c.wait,
 		sleeper:  newSleeper(seg.pub(i, layout.PubWake)),
-		interest: seg.interest(id),
 		sleepers: seg.row(layout.HeaderSleepers, seg.m.Geometry.SubscriberWords()),
 		subHigh:  seg.header(layout.HeaderSubHigh),
 		counts:   counts,
 	}
-	p.label = layout.MakeEntry(0, p.tag, 0)
-	p.asleep, p.wants = &p.sleepers[0], &p.interest[0]
-	if len(p.sleepers) == 4 {
-		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
+	p.asleep = &p.sleepers[0]
+	p.shared = !c.exclusive
+	p.configure(c)
+	if !p.shared {
+		p.enc.init(seg)
 	}
-	flags := uint8(layout.FlagWhole)
-	if c.time {
-		p.room = min(p.room, seg.m.Geometry.SlotPayload()-layout.TimeSize)
-		flags |= layout.FlagTime
-	}
-	p.directly()
-	p.runs = !c.time && p.room == seg.m.Geometry.SlotPayload()
-	p.whole = layout.MakeFrameInfo(0, flags, uint16(i), p.id)
-	p.enc.init(p)
-	p.guard.release = func() {
+	l := new(lease)
+	l.release = func() {
 		b.wipePublisher(i, false)
 		atomic.StoreUint64(seg.pub(i, layout.PubOwner), 0)
 		fault.At(fault.FreePublisher)
-		b.dismiss(p)
+		b.dismiss(l)
 	}
+	p.lease = l
 	return p, nil
 }
 
-// directly lets PublishRaw take its short way, unless something is added to frames.
+// configure makes the publisher publish as it is told to. It has no topic yet, or is turned to one next.
+func (p *Publisher) configure(c publisherConfig) {
+	g := &p.seg.m.Geometry
+	p.noWait, p.stamp, p.wait = c.noWait, c.time, c.wait
+	p.room = min(g.SlotPayload(), g.MaxFrame)
+	flags := uint8(layout.FlagWhole)
+	if c.time {
+		p.room = min(p.room, g.SlotPayload()-layout.TimeSize)
+		flags |= layout.FlagTime
+	}
+	p.short = 0
+	if !c.time {
+		p.short = uint(p.room)
+	}
+	p.directly()
+	p.runs = !c.time && p.room == g.SlotPayload()
+	p.whole = layout.MakeFrameInfo(0, flags, uint16(p.ring.Index()), p.id)
+}
+
+// directly lets PublishRaw take its short way without a turn, if the publisher is exclusive.
 func (p *Publisher) directly() {
-	if !p.stamp {
-		p.plain = uint(p.room)
+	if !p.shared {
+		p.plain = p.short
+	}
+}
+
+// announce sees to it that everybody who wants topic id receives what is published on it from then on: every subscriber knows it, or
+// looks for it before it misses a message. Nobody is asleep for the sake of a message of this publisher.
+func (p *Publisher) announce(id int) {
+	p.ring.CatchUp()
+	p.seg.certify(p.ring.Next(), p.ring.Index())
+	fault.At(fault.PublisherCertified)
+	p.seg.wakeUnmatched(id)
+	fault.At(fault.PublisherAnnounced)
+}
+
+// turnTo makes the publisher, which has none or another one, publish on a topic that is announced.
+//
+// Whoever wants the last message of the topic before has been woken: every publish ends with that. A certifier
+// loads the intent before the topic. One that pairs the old intent with the new topic therefore passes over none who
+// wants an old message and still sleeps.
+func (p *Publisher) turnTo(topic string, id int) {
+	seg, i := p.seg, p.ring.Index()
+	if p.topic != "" {
+		p.bus.flushCounts(i, int(p.id))
+		fault.At(fault.PublisherCounted)
+	}
+	atomic.StoreUint64(seg.pub(i, layout.PubTopic), uint64(id)+1)
+	fault.At(fault.PublisherTopic)
+	p.topic, p.id, p.tag = topic, uint16(id), layout.TopicTag(layout.TopicHash(topic))
+	p.label = layout.MakeEntry(0, p.tag, 0)
+	p.whole = layout.MakeFrameInfo(0, p.whole.Flags(), uint16(i), p.id)
+	p.interest = seg.interest(id)
+	p.wants = &p.interest[0]
+	if len(p.sleepers) == 4 {
+		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
 	}
 }
 
@@ -184,9 +237,10 @@ func (p *Publisher) Index() int { return p.ring.Index() }
 func (p *Publisher) MaxFrame() int { return p.seg.m.Geometry.MaxFrame }
 
 // tooLarge returns the error for a frame of n bytes, or of more than that.
-func (p *Publisher) tooLarge(n int) error {
-	e := &TooLargeError{Size: n, Max: p.MaxFrame()}
-	if g := p.seg.m.Geometry; e.Max == g.Carries() {
+func (s *segment) tooLarge(n int) error {
+	g := s.m.Geometry
+	e := &TooLargeError{Size: n, Max: g.MaxFrame}
+	if e.Max == g.Carries() {
 		e.Slots, e.SlotSize = g.Slots, g.SlotSize
 	}
 	return e
@@ -194,17 +248,39 @@ func (p *Publisher) tooLarge(n int) error {
 
 // Close gives the publisher's record back. It may be called more than once, and by any goroutine.
 func (p *Publisher) Close() error {
-	p.guard.close(func() { p.bus.dorm.kick(p.sleeper) })
+	p.guard.close(p.kick)
 	return nil
 }
+
+func (p *Publisher) settle() { p.guard.await(p.kick) }
+
+// kick makes a call that waits look again.
+func (p *Publisher) kick() { p.bus.dorm.kick(p.sleeper) }
+
+// ending reports whether a call that waits is to end with ErrClosed.
+func (p *Publisher) ending() bool { return p.isClosed() || p.parent != nil && p.parent.isClosed() }
 
 // PublishRaw publishes bytes that are one msgpack frame already; it does not look into them. It waits for reliable
 // subscribers while the ring is full, until ctx ends, unless the publisher has [NoWait].
 func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	n, info := len(frame), p.whole|layout.FrameInfo(len(frame))
-	fence.Store(&p.busy, 1)
-	if p.closed.Load() || uint(n)-1 >= p.plain {
-		return p.publishRaw(ctx, frame)
+	if uint(n)-1 >= p.plain {
+		if short, err := p.enterRaw(ctx, frame); !short {
+			return err
+		}
+	} else {
+		if p.calls++; p.calls%ctxEvery == 0 {
+			if err := alive(ctx); err != nil {
+				return err
+			}
+		}
+		if atomic.LoadUint64(&p.busy) != 0 {
+			return ErrBusy
+		}
+		fence.Store(&p.busy, 1)
+		if p.alert.Load() != 0 {
+			return p.refuse()
+		}
 	}
 	fault.At(fault.PublishEntered)
 	r := &p.ring
@@ -250,15 +326,18 @@ func (p *Publisher) afterRaw(aim ring.Aim) error {
 	return nil
 }
 
-// publishRaw is PublishRaw for all that is not copied to one slot as it is.
-func (p *Publisher) publishRaw(ctx context.Context, frame []byte) error {
-	if !p.enter() {
-		return ErrClosed
+// enterRaw begins a PublishRaw that needs a turn, or is not for the short way. If it is, short is true and the call goes on; otherwise
+// it is over.
+func (p *Publisher) enterRaw(ctx context.Context, frame []byte) (short bool, err error) {
+	if err := p.enter(ctx); err != nil {
+		return false, err
 	}
+	if uint(len(frame))-1 < p.short && p.held == 0 {
+		return true, nil
+	}
+	defer p.exit()
 	fault.At(fault.PublishEntered)
-	err := p.publishSlow(ctx, frame)
-	p.exit()
-	return err
+	return false, p.publishSlow(ctx, frame)
 }
 
 // lostRace is the rest of PublishRaw when another publisher was faster.
@@ -269,13 +348,13 @@ func (p *Publisher) lostRace(ctx context.Context, info layout.FrameInfo) error {
 
 // exchangeRaw is the rest of PublishRaw once the slot is filled.
 func (p *Publisher) exchangeRaw(ctx context.Context, info layout.FrameInfo) (err error) {
+	defer p.exit() // contexts are the caller's, and may panic
 	if p.ring.Exchange(info, p.tag) != ring.Done {
 		err = p.exchangeSlow(ctx, info)
 	}
 	if err == nil {
 		p.published(info.Size())
 	}
-	p.exit()
 	return err
 }
 
@@ -323,9 +402,9 @@ func (p *Publisher) publishSlow(ctx context.Context, frame []byte) error {
 	case p.held != 0:
 		return ErrBusy
 	case n == 0:
-		return errors.New("publish: a frame has at least one byte")
+		return fmt.Errorf("publish: %w: a frame has at least one byte", ErrInvalid)
 	case n > limit:
-		return p.tooLarge(n)
+		return p.seg.tooLarge(n)
 	case n > p.room:
 		return p.publishFragments(ctx, frame)
 	}

@@ -2,6 +2,8 @@ package bus
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 
 	"shmbus/ring"
 	"shmbus/ring/fault"
@@ -9,10 +11,15 @@ import (
 )
 
 // begin is the start of every receiving call.
-func (s *Subscription) begin() error {
-	if !s.enter() {
-		return ErrClosed
+func (s *Subscription) begin(ctx context.Context) error {
+	if err := s.enter(ctx); err != nil {
+		return err
 	}
+	return s.begun()
+}
+
+// begun is the rest of begin, once it is the call's turn.
+func (s *Subscription) begun() error {
 	if s.over != nil {
 		s.exit()
 		return s.over
@@ -26,32 +33,39 @@ func (s *Subscription) begin() error {
 	return nil
 }
 
-// Next returns the next message, waiting for it until ctx ends. Its Raw is valid until the next call
-// on the subscription. A [*LossError] says that messages were lost; the next call goes on behind them.
+// Next returns the next message, waiting for it until ctx ends. Its Raw is the caller's, or, if the subscription is
+// [Exclusive], valid until the next call on it. A [*LossError] says that messages were lost; the next call goes on behind them.
 func (s *Subscription) Next(ctx context.Context) (Message, error) {
 	var m Message
 	err := s.Receive(ctx, &m)
 	return m, err
 }
 
-// Receive is [Subscription.Next] into a message of the caller's.
+// Receive is [Subscription.Next] into a message of the caller's, whose Raw it fills as far as its capacity goes. After
+// an error the message is undefined.
 func (s *Subscription) Receive(ctx context.Context, m *Message) error {
-	received := s.stats.Received
-	fence.Store(&s.busy, 1)
-	if s.closed.Load() || received%ctxEvery == 0 {
+	received := atomic.LoadUint64(&s.stats.Received)
+	if received&s.every == 0 || m == nil {
 		return s.receive(ctx, m)
+	}
+	if atomic.LoadUint64(&s.busy) != 0 {
+		return ErrBusy
+	}
+	fence.Store(&s.busy, 1)
+	if s.alert.Load() != 0 {
+		return s.refuse()
 	}
 	// The next message, if it is like the one before it: then no more is to be asked about it.
 	c := s.cur
 	sight := c.Sight()
 	if !c.Tagged(sight, s.like.Tag) {
-		return s.receive(ctx, m)
+		return s.receiveOther(ctx, m)
 	}
 	fault.At(fault.ReceivePeeked)
 	find := c.Find(sight)
 	n := find.Info.Size()
 	if find.Info.Kind() != s.like.Kind || n > len(s.buf) {
-		return s.receive(ctx, m)
+		return s.receiveOther(ctx, m)
 	}
 	if ring.Few(n) {
 		find.Few(s.buf, n)
@@ -60,7 +74,7 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	}
 	fault.At(fault.ReceiveCopied)
 	if !find.Stays(sight) {
-		return s.receive(ctx, m)
+		return s.receiveOther(ctx, m)
 	}
 	at := c.Next()
 	c.Advance()
@@ -76,13 +90,31 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 
 // takeAlike takes the next message if it is like the one before it.
 func (s *Subscription) takeAlike(m *Message) bool {
-	at := s.cur.Next()
-	n, ok := s.cur.Take(s.like.Like, s.buf)
-	if !ok {
+	c := s.cur
+	sight := c.Sight()
+	if !c.Tagged(sight, s.like.Tag) {
 		return false
 	}
+	fault.At(fault.ReceivePeeked)
+	find := c.Find(sight)
+	n := find.Info.Size()
+	if find.Info.Kind() != s.like.Kind || n > s.payload {
+		return false
+	}
+	to := s.memory(m, n)
+	if ring.Few(n) {
+		find.Few(to, n)
+	} else {
+		find.Copy(to)
+	}
+	fault.At(fault.ReceiveCopied)
+	if !find.Stays(sight) {
+		return false
+	}
+	at := c.Next()
+	c.Advance()
 	fault.At(fault.ReceiveTaken)
-	s.like.message(m, at, s.buf[:n])
+	s.like.message(m, at, to)
 	if (at+1)&s.half == 0 {
 		s.crossed()
 	}
@@ -90,29 +122,64 @@ func (s *Subscription) takeAlike(m *Message) bool {
 	return true
 }
 
-// receive is Receive for the messages that are not like the one before, and for those that are not there yet.
+// memory returns where n bytes of message m go, no more than a slot's payload: to the subscription's buffer, or to what the caller
+// has in m. That may be a view that was kept: a slot is not written to.
+func (s *Subscription) memory(m *Message, n int) []byte {
+	switch {
+	case !s.shared:
+		return s.buf[:n]
+	case cap(m.Raw) < n || s.seg.holds(m.Raw):
+		m.Raw = make([]byte, n)
+	}
+	return m.Raw[:n]
+}
+
+// receive is Receive for any goroutine, and where more is to be looked at than the next message.
 func (s *Subscription) receive(ctx context.Context, m *Message) error {
-	if err := s.begin(); err != nil {
+	if m == nil {
+		return fmt.Errorf("receive: %w: the message is nil", ErrInvalid)
+	}
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	if s.stats.Received%ctxEvery == 0 && ctx.Err() != nil {
-		s.exit()
-		return ctx.Err()
+	return s.receiveOther(ctx, m)
+}
+
+// receiveOther is the rest of Receive, once the call has begun, for the messages that are not like the one before, and for those that are not
+// there yet.
+func (s *Subscription) receiveOther(ctx context.Context, m *Message) error {
+	if err := s.begun(); err != nil {
+		return err
 	}
-	st, err := s.look(m, false)
+	defer s.exit() // contexts are the caller's, and may panic
+	return s.next(ctx, m, false)
+}
+
+// next takes the next message, waiting for it until ctx ends.
+func (s *Subscription) next(ctx context.Context, m *Message, inPlace bool) error {
+	if s.shared && !inPlace && s.takeAlike(m) {
+		return nil
+	}
+	st, err := s.look(m, inPlace)
 	if st == idle {
-		err = s.waitFor(ctx, m, false)
+		err = s.waitFor(ctx, m, inPlace)
 	}
-	s.exit()
 	return err
 }
 
 const ctxEvery = 64
 
-// TryNext returns the next message, or [ErrEmpty] if there is none.
+// TryNext returns the next message, or [ErrEmpty] if there is none, or if another goroutine is receiving.
 func (s *Subscription) TryNext() (Message, error) {
 	var m Message
-	if err := s.begin(); err != nil {
+	begin := s.enterAlone
+	if s.shared {
+		begin = s.tryTurn
+	}
+	if err := begin(); err != nil {
+		return m, err
+	}
+	if err := s.begun(); err != nil {
 		return m, err
 	}
 	st, err := s.look(&m, false)
@@ -132,21 +199,21 @@ func (s *Subscription) TryNext() (Message, error) {
 }
 
 // Read calls f with the next message in place, without copying it, waiting for it until ctx ends. The
-// view and its Raw must not be used after f returns.
+// view and its Raw must not be used after f returns. Other calls on the subscription wait until then; one that
+// f makes itself returns [ErrBusy]. If f panics, the message was not received.
 //
 // A lossy subscription can be overtaken while f reads. Then what f read is not to be believed, and Read returns a
 // [*LossError] after f has returned, whatever f returned. Otherwise it returns f's error.
 func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
-	if err := s.begin(); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.exit()
-	var m Message
-	st, err := s.look(&m, true)
-	if st == idle {
-		err = s.waitFor(ctx, &m, true)
+	if f == nil {
+		return fmt.Errorf("read: %w: the callback is nil", ErrInvalid)
 	}
-	if err != nil {
+	var m Message
+	if err := s.next(ctx, &m, true); err != nil {
 		return err
 	}
 	whole := m.Position == s.cur.Next() // otherwise it was assembled, and the cursor is behind it already
@@ -154,7 +221,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	s.hold()
 	defer s.unhold()
 	fault.At(fault.ReceiveInPlace)
-	err = f(m)
+	err := f(m)
 	if !whole {
 		return err
 	}
@@ -170,7 +237,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) error {
 	for tries := 1; ; tries++ {
 		switch {
-		case s.closed.Load():
+		case s.isClosed():
 			return ErrClosed
 		case s.seg.removed():
 			return ErrRemoved

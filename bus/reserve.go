@@ -3,36 +3,69 @@ package bus
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 
 	"shmbus/ring/fault"
 	"shmbus/ring/fence"
 )
 
-// A Reservation is room for one frame, to be filled in place and then committed. It is the publisher's:
-// there is one at a time, and nothing else can be published until it is committed or aborted. Nobody sees or waits for
-// a reservation, however long it is held.
+// A Reservation is room for one frame, to be filled in place and then committed or aborted, once, by any goroutine. Nobody sees or
+// waits for a reservation, however long it is held; any number may be outstanding. One that the program drops is
+// aborted when the garbage collector finds that out.
+//
+// An [Exclusive] publisher has one reservation at a time, in the slot that it publishes next; nothing else can be published until it is
+// committed or aborted.
 type Reservation struct {
-	p       *Publisher
+	p       *Publisher // whose Reserve it was
 	bytes   []byte
 	inPlace bool
-	spill   []byte
+	spill   []byte // for the next one; exclusive only
+	loan    *loan  // nil if exclusive
 }
 
-// Reserve returns room for a frame of n bytes. Up to a slot's payload it is in the segment itself;
-// a larger one is a buffer that Commit publishes as fragments.
+// A loan is a publisher record of its own for a reservation, until the first who takes it back has it. It does not refer to the reservation, so that the
+// garbage collector can take it back.
+type loan struct {
+	over   atomic.Bool
+	record *Publisher // nil for a reservation in a buffer
+}
+
+// take reports whether it is this call that ends the loan.
+func (l *loan) take() bool { return l.over.CompareAndSwap(false, true) }
+
+// drop ends a loan of which nothing came.
+func (l *loan) drop() {
+	if !l.take() || l.record == nil {
+		return
+	}
+	l.record.enterHeld()
+	l.record.unhold()
+	l.record.exit()
+	l.record.bus.pool.putBack(l.record)
+}
+
+// Reserve returns room for a frame of n bytes. Up to a slot's payload it is in the segment itself, for which it takes a
+// publisher record of its own until Commit or Abort; where none is free, and for a larger frame, it is a buffer that Commit publishes.
 func (p *Publisher) Reserve(n int) (*Reservation, error) {
-	if !p.enter() {
+	switch limit := p.MaxFrame(); {
+	case p.isClosed():
 		return nil, ErrClosed
+	case n <= 0:
+		return nil, fmt.Errorf("reserve: %w: a frame has at least one byte, not %d", ErrInvalid, n)
+	case n > limit:
+		return nil, p.seg.tooLarge(n)
+	}
+	if p.shared {
+		return p.reserveApart(n)
+	}
+	if err := p.enterAlone(); err != nil {
+		return nil, err
 	}
 	defer p.exit()
 	r := &p.reserve
-	switch limit := p.MaxFrame(); {
-	case r.bytes != nil:
+	if r.bytes != nil {
 		return nil, fmt.Errorf("%w: commit or abort it first", ErrBusy)
-	case n <= 0:
-		return nil, fmt.Errorf("reserve: a frame has at least one byte, not %d", n)
-	case n > limit:
-		return nil, p.tooLarge(n)
 	}
 	r.p, r.inPlace = p, n <= p.room
 	if r.inPlace {
@@ -49,6 +82,26 @@ func (p *Publisher) Reserve(n int) (*Reservation, error) {
 	return r, nil
 }
 
+// reserveApart is Reserve for any goroutine.
+func (p *Publisher) reserveApart(n int) (*Reservation, error) {
+	r := &Reservation{p: p, loan: new(loan)}
+	if n <= p.room {
+		record, err := p.bus.pool.lend(p)
+		if err != nil {
+			return nil, err
+		}
+		r.loan.record = record
+	}
+	if record := r.loan.record; record != nil {
+		r.inPlace, r.bytes = true, record.ring.Payload()[:n:n]
+		fault.At(fault.PublishReserved)
+		runtime.AddCleanup(r, (*loan).drop, r.loan)
+	} else {
+		r.bytes = make([]byte, n)
+	}
+	return r, nil
+}
+
 // Bytes returns the room. Its contents are undefined before it is filled. It must not be touched
 // after Commit or Abort.
 func (r *Reservation) Bytes() []byte { return r.bytes }
@@ -56,6 +109,9 @@ func (r *Reservation) Bytes() []byte { return r.bytes }
 // Commit publishes the frame, waiting as [Publisher.PublishRaw] does. After an error nothing is published, and the
 // reservation is gone.
 func (r *Reservation) Commit(ctx context.Context) error {
+	if r.loan != nil {
+		return r.commitApart(ctx)
+	}
 	p := r.p
 	if r.bytes == nil {
 		return fmt.Errorf("commit: %w", ErrClosed)
@@ -67,10 +123,42 @@ func (r *Reservation) Commit(ctx context.Context) error {
 	p.unhold()
 	p.directly()
 	fault.At(fault.PublishCommitted)
+	if err := alive(ctx); err != nil {
+		return err
+	}
 	if !ok {
 		return ErrClosed
 	}
-	if !r.inPlace {
+	return p.publishReserved(ctx, frame, r.inPlace)
+}
+
+// commitApart is Commit for any goroutine.
+func (r *Reservation) commitApart(ctx context.Context) error {
+	if !r.loan.take() {
+		return fmt.Errorf("commit: %w", ErrClosed)
+	}
+	defer runtime.KeepAlive(r)
+	record := r.loan.record
+	if record == nil {
+		return r.p.PublishRaw(ctx, r.bytes)
+	}
+	defer r.p.bus.pool.putBack(record)
+	defer record.exit()
+	ok := record.enterHeld()
+	record.unhold()
+	fault.At(fault.PublishCommitted)
+	if err := alive(ctx); err != nil {
+		return err
+	}
+	if !ok || r.p.isClosed() {
+		return ErrClosed
+	}
+	return record.publishReserved(ctx, r.bytes, true)
+}
+
+// publishReserved publishes a frame that was reserved.
+func (p *Publisher) publishReserved(ctx context.Context, frame []byte, inPlace bool) error {
+	if !inPlace {
 		return p.publishSlow(ctx, frame)
 	}
 	if fence.RaceEnabled {
@@ -81,6 +169,10 @@ func (r *Reservation) Commit(ctx context.Context) error {
 
 // Abort gives the room back. It does nothing after Commit.
 func (r *Reservation) Abort() {
+	if r.loan != nil {
+		r.loan.drop()
+		return
+	}
 	if r.bytes == nil {
 		return
 	}

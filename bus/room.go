@@ -30,7 +30,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 	waits := false
 	tries, looks := 0, 0
 	for {
-		if p.closed.Load() {
+		if p.ending() {
 			return ErrClosed
 		}
 		if p.seg.removed() {
@@ -168,7 +168,7 @@ func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint
 		p.seg.awaken(p.sleeper.word)
 		fault.At(fault.RoomResumed)
 	}()
-	if p.bus.ring.Protected(slowest, p.ring.Next()) != position || p.closed.Load() {
+	if p.bus.ring.Protected(slowest, p.ring.Next()) != position || p.ending() {
 		return nil
 	}
 	return p.bus.dorm.wait(ctx, p.sleeper, roomSlice)

@@ -245,7 +245,7 @@ func TestNewOwnerPaysTheDeadsWakeUp(t *testing.T) {
 	q := publisher(t, b, "new")
 	require.NoError(t, <-got)
 	require.NoError(t, q.Close())
-	p.guard.release = func() { b.dismiss(p) } // its record is not its own any more
+	p.lease.release = func() { b.dismiss(p.lease) } // its record is not its own any more
 }
 
 func TestThousandSubscriptions(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"shmbus/ring/fault"
 )
 
-// A Subscription receives the messages of the topics that match its patterns. It is for one goroutine
-// at a time, Close excepted.
+// A Subscription receives the messages of the topics that match its patterns. It may be used by any number of goroutines, whose calls
+// take turns, unless it is [Exclusive]: each message goes to one of them.
 type Subscription struct {
 	guard
 	bus  *Bus
@@ -32,9 +32,13 @@ type Subscription struct {
 	sleeper  *sleeper
 	stride   uint64 // mask of positions at which what was passed over is released: every eighth of a lap
 	half     uint64 // and of those at which a reliable subscriber looks for blocked publishers: every half
-	held     *assembly
-	buf      []byte // for a slot's payload
-	batch    []byte // of the messages of ReceiveBatch but for the first
+	every    uint64 // mask of messages received at which Receive's short way is left for a look at the context; 0: it is never taken
+	payload  int    // bytes of a slot's payload
+
+	// Memory that messages are lent; exclusive only.
+	held  *assembly
+	buf   []byte // for a slot's payload
+	batch []byte // of the messages of ReceiveBatch but for the first
 
 	stats    SubscriptionStats
 	received *uint64
@@ -62,7 +66,9 @@ func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func(*inte
 	fail := func(err error) (*Subscription, error) { return nil, &OpError{"subscribe to", b.name, err} }
 	c := subscribeConfig{patterns: []string{pattern}}
 	for _, o := range opts {
-		o(&c)
+		if o != nil {
+			o.subscribe(&c)
+		}
 	}
 	if err := c.check(); err != nil {
 		return fail(err)
@@ -79,8 +85,17 @@ func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func(*inte
 		b.unref()
 		return fail(err)
 	}
-	b.enrol(s)
+	s.share(!c.exclusive)
+	b.enrol(lend(s.lease, s), weakly(s))
 	return s, nil
+}
+
+// share makes the subscription one for any goroutine, or one that lends its memory.
+func (s *Subscription) share(shared bool) {
+	s.shared, s.payload = shared, s.seg.m.Geometry.SlotPayload()
+	if !shared {
+		s.buf, s.every = make([]byte, s.payload), ctxEvery-1
+	}
 }
 
 func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, error) {
@@ -109,7 +124,6 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		sleeper: newSleeper(seg.sub(i, layout.SubWake)),
 		stride:  uint64(seg.m.Geometry.Slots/8 - 1),
 		half:    uint64(seg.m.Geometry.Slots/2 - 1),
-		buf:     make([]byte, seg.m.Geometry.SlotPayload()),
 
 		received: seg.sub(i, layout.SubReceived),
 		bytes:    seg.sub(i, layout.SubBytes),
@@ -119,13 +133,15 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	// Who sees the interest can rely on the start: what is published from then on is received.
 	in.match(b.topics, i)
 	fault.At(fault.SubscribeMatched)
-	s.guard.release = func() {
+	l := new(lease)
+	l.release = func() {
 		b.wipeSubscriber(i)
 		atomic.StoreUint64(seg.sub(i, layout.SubOwner), 0)
 		fault.At(fault.FreeSubscriber)
 		seg.wakeBlocked()
-		b.dismiss(s)
+		b.dismiss(l)
 	}
+	s.lease = l
 	return s, nil
 }
 
@@ -162,25 +178,34 @@ func (b *Bus) takeSubscriber() (int, error) {
 }
 
 // Position returns the position that is looked at next.
-func (s *Subscription) Position() uint64 { return s.cur.Next() }
+func (s *Subscription) Position() uint64 { return s.cur.Position() }
 
-// Lag returns how many positions are published and not looked at yet.
+// Lag returns how many positions are published and not looked at yet; 0 after Close.
 func (s *Subscription) Lag() uint64 {
-	if !s.enter() {
+	if s.isClosed() || s.bus.adopt() != nil {
 		return 0
 	}
-	defer s.exit()
-	return s.bus.ring.Head() - s.cur.Next()
+	defer s.bus.unref()
+	at := s.cur.Position() // first, since the head only grows
+	return s.bus.ring.Head() - at
 }
 
-// Stats returns the counts so far. It is for the subscription's goroutine; others see them in [Bus.Snapshot].
-func (s *Subscription) Stats() SubscriptionStats { return s.stats }
+// Stats returns the counts so far.
+func (s *Subscription) Stats() SubscriptionStats {
+	return SubscriptionStats{
+		Received: atomic.LoadUint64(&s.stats.Received), Bytes: atomic.LoadUint64(&s.stats.Bytes),
+		Lost: atomic.LoadUint64(&s.stats.Lost), Losses: atomic.LoadUint64(&s.stats.Losses),
+		Sleeps: atomic.LoadUint64(&s.stats.Sleeps),
+	}
+}
 
 // Close ends the subscription and a call that waits. It may be called more than once, and by any goroutine.
 func (s *Subscription) Close() error {
 	s.guard.close(s.kick)
 	return nil
 }
+
+func (s *Subscription) settle() { s.guard.await(s.kick) }
 
 // kick makes a call that waits look again.
 func (s *Subscription) kick() {

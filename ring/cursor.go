@@ -93,20 +93,23 @@ func (r *Ring) Reader(start Start) *Cursor {
 // Next returns the position that is read next.
 func (c *Cursor) Next() uint64 { return c.next }
 
+// Position is Next for any goroutine, while the cursor's own goes on.
+func (c *Cursor) Position() uint64 { return atomic.LoadUint64(&c.next) }
+
 // SetNext moves the cursor: everything before position is released.
 func (c *Cursor) SetNext(position uint64) {
-	c.next = position
+	fence.Store(&c.next, position)
 	fence.StoreRelease(c.shared, position)
 }
 
 // Advance releases the message at Next and moves to the one after it.
 func (c *Cursor) Advance() {
-	c.next++
+	fence.Store(&c.next, c.next+1)
 	fence.StoreRelease(c.shared, c.next)
 }
 
 // Skip moves on by n positions without telling publishers yet: the next Advance or SetNext does.
-func (c *Cursor) Skip(n uint64) { c.next += n }
+func (c *Cursor) Skip(n uint64) { fence.Store(&c.next, c.next+n) }
 
 // Unwanted returns how many of the next messages, at most limit, have tags that are not wanted. It moves nothing.
 func (c *Cursor) Unwanted(wanted *layout.TagSet, limit uint64) uint64 {

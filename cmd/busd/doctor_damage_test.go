@@ -106,8 +106,10 @@ func TestDoctorFindsDamage(t *testing.T) {
 			b := makeBus(t, "prices")
 			r, err := b.Subscribe("a.>", bus.Reliable())
 			require.NoError(t, err)
+			defer r.Close()
 			p, err := b.Publisher("a.b")
 			require.NoError(t, err)
+			defer p.Close()
 			for range 10 {
 				require.NoError(t, p.PublishRaw(t.Context(), []byte("\xa9some text")))
 				_, err := r.Next(t.Context())

@@ -77,8 +77,9 @@ func TestStatusOfABus(t *testing.T) {
 	b := makeBus(t, "prices")
 	p, err := b.Publisher("eu.a")
 	require.NoError(t, err)
-	_, err = b.Subscribe("eu.>", bus.Reliable())
+	s, err := b.Subscribe("eu.>", bus.Reliable())
 	require.NoError(t, err)
+	defer s.Close()
 	for range 3 {
 		require.NoError(t, p.Publish(t.Context(), 1))
 	}

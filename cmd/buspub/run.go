@@ -33,7 +33,7 @@ func start(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) er
 		return interrupted(ctx, err, 0)
 	}
 	defer b.Close()
-	var with []bus.PublisherOption
+	with := []bus.PublisherOption{bus.Exclusive()}
 	if o.noWait {
 		with = append(with, bus.NoWait())
 	}

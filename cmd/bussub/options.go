@@ -35,7 +35,7 @@ type options struct {
 
 // subscribe returns the options of a subscription; again says that it is not the first.
 func (o options) subscribe(again bool) []bus.SubscribeOption {
-	with := []bus.SubscribeOption{bus.Also(o.patterns[1:]...), bus.WaitWith(o.wait.WaitStrategy)}
+	with := []bus.SubscribeOption{bus.Exclusive(), bus.Also(o.patterns[1:]...), bus.WaitWith(o.wait.WaitStrategy)}
 	switch {
 	case o.evictAfter > 0:
 		with = append(with, bus.EvictAfter(o.evictAfter))

@@ -45,9 +45,10 @@ const (
 	PublisherTaken     // the record is owned
 	PublisherWiped     // what a dead owner left is cleared
 	PublisherSettled   // its slots are known
-	PublisherTopic     // the record says its topic
 	PublisherCertified // sleepers are certified up to here
 	PublisherAnnounced // everybody knows the topic, or will look
+	PublisherCounted   // of a publisher that changes its topic, what it counted is the old topic's
+	PublisherTopic     // the record says its topic
 
 	// Settling what a dead owner had in flight.
 	SettleFound   // a pair's other slot is seen elsewhere

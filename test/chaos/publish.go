@@ -24,6 +24,9 @@ func (e encoded) MarshalMsg(b []byte) ([]byte, error) { return append(b, e...), 
 func (w *worker) publish() {
 	b := w.open()
 	opts := []bus.PublisherOption{bus.WaitBy(w.Wait)}
+	if w.ID%2 == 0 {
+		opts = append(opts, bus.Exclusive())
+	}
 	if w.NoWait {
 		opts = append(opts, bus.NoWait())
 	}

@@ -17,6 +17,9 @@ type subscriber struct {
 func (w *worker) subscribe() {
 	b := w.open()
 	opts := []bus.SubscribeOption{bus.Also(w.Patterns[1:]...), bus.WaitWith(w.Wait)}
+	if w.ID%2 == 0 {
+		opts = append(opts, bus.Exclusive())
+	}
 	switch w.Policy {
 	case "reliable":
 		opts = append(opts, bus.Reliable())

@@ -58,6 +58,9 @@ func (w *worker) topic() string { return fmt.Sprintf("a.b%d.c", w.rand.IntN(12))
 func (w *worker) wait() bus.WaitStrategy { return bus.WaitStrategy(w.rand.IntN(4)) }
 
 func (w *worker) publish(one func(p *bus.Publisher, ctx context.Context) error, opts ...bus.PublisherOption) {
+	if w.rand.IntN(2) == 0 {
+		opts = append(opts, bus.Exclusive())
+	}
 	w.session(func(b *bus.Bus, until time.Time) {
 		var p *bus.Publisher
 		if w.call("Bus.Publisher", short, func(context.Context) (err error) {
@@ -153,6 +156,9 @@ func (w *worker) receive(pattern string, opts ...bus.SubscribeOption) {
 }
 
 func (w *worker) take(b *bus.Bus, subscribe func(string, ...bus.SubscribeOption) (*bus.Subscription, error), until time.Time, pattern string, opts ...bus.SubscribeOption) {
+	if w.rand.IntN(2) == 0 {
+		opts = append(opts, bus.Exclusive())
+	}
 	var s *bus.Subscription
 	if w.rand.IntN(2) == 0 {
 		opts = append(opts, bus.FromOldest())

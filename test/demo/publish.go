@@ -76,7 +76,7 @@ func (p *publishing) run(src source) error {
 func (p *publishing) emit(topic string, s sample) error {
 	t := p.topics[topic]
 	if t == nil {
-		pub, err := p.bus.Publisher(topic, bus.WithTime())
+		pub, err := p.bus.Publisher(topic, bus.Exclusive(), bus.WithTime())
 		if err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ func subscribe(args []string, stdin io.Reader, stdout io.Writer) error {
 		return err
 	}
 	defer b.Close()
-	var opts []bus.SubscribeOption
+	opts := []bus.SubscribeOption{bus.Exclusive()}
 	if *reliable {
 		opts = append(opts, bus.Reliable())
 	}

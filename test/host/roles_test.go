@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -162,10 +163,11 @@ func echoRole() {
 func holdRole() {
 	b, err := bus.Open(busName, bus.WithClientName("hold"))
 	must(err)
-	_, err = b.Subscribe("ask", bus.Reliable())
+	s, err := b.Subscribe("ask", bus.Reliable())
 	must(err)
 	say(report{"pid": strconv.Itoa(os.Getpid())})
 	await()
+	runtime.KeepAlive(s)
 }
 
 // floodRole fills the ring with large frames for ever.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -66,8 +67,9 @@ func steadyRole(c *child) {
 // casualtyRole publishes and has a reliable subscription that it does not read: it holds the ring full until it is killed.
 func casualtyRole(c *child) {
 	b := c.open()
-	_, err := b.Subscribe(">", bus.Reliable())
+	s, err := b.Subscribe(">", bus.Reliable())
 	c.check(err)
+	defer runtime.KeepAlive(s)
 	p := c.publisher(b)
 	c.say(report{Event: "ready"})
 	for seq := uint64(0); ; seq++ {
@@ -299,7 +301,8 @@ func (v *victim) room() {
 		v.check(err)
 		if i%2 == 1 {
 			// One that is asleep when it is cut off.
-			b.Subscribe("nothing", bus.EvictAfter(time.Millisecond), bus.WaitWith(bus.Block))
+			quiet, _ := b.Subscribe("nothing", bus.EvictAfter(time.Millisecond), bus.WaitWith(bus.Block))
+			defer runtime.KeepAlive(quiet)
 		}
 		for range 2 * n {
 			v.put(p, 40)

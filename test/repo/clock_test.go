@@ -24,7 +24,7 @@ var stamps = map[string]string{
 	"bus/create.go initialise":               "written for people",
 	"bus/message.go Time":                    "told to the caller",
 	"bus/patrol.go stillThere":               "compared with itself: whether a file has changed",
-	"bus/publisher.go newPublisher":          "written for people",
+	"bus/publisher.go newRecord":             "written for people",
 	"bus/publisher.go fillTime":              "written for the receiver",
 	"bus/snapshot.go clients":                "told to the caller",
 	"bus/snapshot.go publishers":             "told to the caller",

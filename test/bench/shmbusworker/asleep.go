@@ -67,7 +67,7 @@ func (a *asleep) sleep(topic string) error {
 }
 
 func (a *asleep) makeTopic(topic string) error {
-	pub, err := a.bus.Publisher(topic)
+	pub, err := a.bus.Publisher(topic, bus.Exclusive())
 	if err != nil {
 		return err
 	}

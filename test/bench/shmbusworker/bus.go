@@ -112,7 +112,7 @@ func open(p worker.Params, owns bool, publish, subscribe string) (*end, error) {
 		return nil, err
 	}
 	if publish != "" {
-		if e.pub, err = e.bus.Publisher(publish, bus.WaitBy(s.wait)); err != nil {
+		if e.pub, err = e.bus.Publisher(publish, bus.Exclusive(), bus.WaitBy(s.wait)); err != nil {
 			return nil, e.fail(err)
 		}
 	}
@@ -125,7 +125,7 @@ func open(p worker.Params, owns bool, publish, subscribe string) (*end, error) {
 }
 
 func (s settings) subscription() []bus.SubscribeOption {
-	o := []bus.SubscribeOption{bus.WaitWith(s.wait)}
+	o := []bus.SubscribeOption{bus.Exclusive(), bus.WaitWith(s.wait)}
 	if !s.lossy {
 		o = append(o, bus.Reliable())
 	}

@@ -52,7 +52,7 @@ func openSteps(p worker.Params) (worker.Runner, error) {
 		s.prepare, s.do = s.publish, s.receive
 	case "skip":
 		s.prepare, s.do = s.publishSkipped, s.receive
-		if s.other, err = e.bus.Publisher("other"); err != nil {
+		if s.other, err = e.bus.Publisher("other", bus.Exclusive()); err != nil {
 			return nil, e.fail(err)
 		}
 	}

@@ -82,11 +82,11 @@ func (e *encoding) throughBus(p worker.Params, c codec, inPlace bool) error {
 		return err
 	}
 	e.close = func() error { return errors.Join(b.Close(), bus.Remove(p["id"], dir)) }
-	pub, err := b.Publisher(topic)
+	pub, err := b.Publisher(topic, bus.Exclusive())
 	if err != nil {
 		return errors.Join(err, e.close())
 	}
-	sub, err := b.Subscribe(topic)
+	sub, err := b.Subscribe(topic, bus.Exclusive())
 	if err != nil {
 		return errors.Join(err, e.close())
 	}

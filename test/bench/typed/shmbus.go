@@ -53,7 +53,7 @@ func openSender(p worker.Params) (worker.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.pub, err = s.bus.Publisher(topic, bus.WaitBy(w)); err != nil {
+	if s.pub, err = s.bus.Publisher(topic, bus.Exclusive(), bus.WaitBy(w)); err != nil {
 		s.bus.Close()
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func openReceiver(p worker.Params) (worker.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.sub, err = r.bus.Subscribe(topic, bus.Reliable(), bus.WaitWith(w)); err != nil {
+	if r.sub, err = r.bus.Subscribe(topic, bus.Exclusive(), bus.Reliable(), bus.WaitWith(w)); err != nil {
 		r.Close()
 		return nil, err
 	}

@@ -1,0 +1,316 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"shmbus/ring/fault"
+)
+
+const (
+	// poolMost is how many publisher records a handle takes at most for Publish without a Publisher, poolShare which part of the bus's table.
+	poolMost  = 16
+	poolShare = 4
+	// poolRest is how long a record is kept that nobody uses.
+	poolRest = time.Second
+)
+
+// A pool has the publisher records that a handle takes for [Bus.Publish] and for reservations. One call at a time
+// uses a record, so they are exclusive publishers; before each message they turn to its topic.
+type pool struct {
+	bus  *Bus
+	most int
+
+	mu      sync.Mutex
+	closed  bool
+	idle    []idleRecord // the last was used last
+	taken   int          // records for calls, idle or not
+	lent    int          // records for reservations
+	waiting line[*Publisher]
+	topics  map[string]int // that this handle has announced
+	rest    *time.Timer    // gives back what is not used; nil while nothing is idle
+	round   int            // of rest
+}
+
+type idleRecord struct {
+	*Publisher
+	round int // in which it was used
+}
+
+func (l *pool) init(b *Bus) {
+	l.bus, l.most = b, min(poolMost, max(b.seg.m.Geometry.Publishers/poolShare, 1))
+	l.topics = make(map[string]int)
+}
+
+// Publish encodes v as msgpack, as [Publisher.Publish] does, and publishes it on the topic, which it creates if need be. It may be
+// called by any number of goroutines, with any number of topics, and needs no [Publisher]: the handle keeps a few publisher records for
+// those calls. It waits for reliable subscribers while the ring is full, and for a record while all are in use, until ctx ends.
+func (b *Bus) Publish(ctx context.Context, topic string, v any) error {
+	if err := alive(ctx); err != nil {
+		return &OpError{"publish on", b.name, err}
+	}
+	return publishEncoded(b.seg, v, func(frame []byte) error { return b.PublishRaw(ctx, topic, frame) })
+}
+
+// PublishRaw is [Bus.Publish] of bytes that are one msgpack frame already.
+func (b *Bus) PublishRaw(ctx context.Context, topic string, frame []byte) error {
+	err := b.pool.publish(ctx, topic, frame)
+	if err != nil {
+		err = &OpError{"publish on", b.name, err}
+	}
+	return err
+}
+
+func (l *pool) publish(ctx context.Context, topic string, frame []byte) error {
+	if err := alive(ctx); err != nil {
+		return err
+	}
+	p, err := l.take(ctx, topic)
+	if err != nil {
+		return err
+	}
+	defer l.give(p)
+	if err := p.enterAlone(); err != nil {
+		return err
+	}
+	defer p.exit()
+	fault.At(fault.PublishEntered)
+	if p.topic != topic {
+		id, err := l.announced(p, topic)
+		if err != nil {
+			return err
+		}
+		p.turnTo(topic, id)
+	}
+	return p.publishSlow(ctx, frame)
+}
+
+// announced returns the number of a topic that everybody knows, or looks for.
+func (l *pool) announced(p *Publisher, topic string) (int, error) {
+	l.mu.Lock()
+	id, ok := l.topics[topic]
+	l.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	if err := ValidTopic(topic); err != nil {
+		return 0, err
+	}
+	id, err := l.bus.topics.open(topic, l.bus.client)
+	if err != nil {
+		return 0, err
+	}
+	p.announce(id)
+	l.mu.Lock()
+	l.topics[strings.Clone(topic)] = id
+	l.mu.Unlock()
+	return id, nil
+}
+
+// take returns a record for one call, if possible one that has the topic already. While all are in use it waits until
+// it is given one, first come, first served.
+func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil, ErrClosed
+	}
+	if p := l.pick(topic); p != nil {
+		l.mu.Unlock()
+		return p, nil
+	}
+	if err := ValidTopic(topic); err != nil {
+		l.mu.Unlock()
+		return nil, err
+	}
+	if l.taken < l.most {
+		l.taken++
+		l.mu.Unlock()
+		p, err := l.another()
+		if err == nil {
+			return p, nil
+		}
+		l.mu.Lock()
+		// Other calls' records can be shared, but those of nobody can not.
+		if l.taken--; l.taken == 0 || l.closed || !errors.Is(err, ErrTableFull) {
+			l.mu.Unlock()
+			return nil, err
+		}
+		if p := l.pick(topic); p != nil {
+			l.mu.Unlock()
+			return p, nil
+		}
+	}
+	seat := l.waiting.join()
+	l.mu.Unlock()
+	select {
+	case p := <-seat.given:
+		if p == nil {
+			return nil, ErrClosed
+		}
+		return p, nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	left := l.waiting.leave(seat)
+	l.mu.Unlock()
+	if !left {
+		if p := <-seat.given; p != nil {
+			l.give(p)
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// pick takes an idle record, nil if there is none. The mutex is held.
+func (l *pool) pick(topic string) *Publisher {
+	last := len(l.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	best := last
+	for i := last; i >= 0; i-- {
+		if l.idle[i].topic == topic {
+			best = i
+			break
+		}
+	}
+	p := l.idle[best].Publisher
+	l.idle = slices.Delete(l.idle, best, best+1)
+	return p
+}
+
+// another takes one more record of the bus's table.
+func (l *pool) another() (*Publisher, error) {
+	b := l.bus
+	if err := b.adopt(); err != nil {
+		return nil, err
+	}
+	err := ErrRemoved
+	var p *Publisher
+	if !b.seg.removed() {
+		p, err = b.newRecord(publisherConfig{exclusive: true})
+	}
+	if err != nil {
+		b.unref()
+		return nil, err
+	}
+	b.enrol(p.lease, func() user { return p })
+	return p, nil
+}
+
+// give ends the use of a record by a call: the next that waits has it, or it is idle.
+func (l *pool) give(p *Publisher) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed || p.isClosed():
+		l.taken--
+	case !l.waiting.serve(p):
+		l.idle = append(l.idle, idleRecord{p, l.round})
+		if l.rest == nil {
+			l.rest = time.AfterFunc(poolRest, l.giveBack)
+		}
+	}
+}
+
+// giveBack gives back the records that were not used since it ran last.
+func (l *pool) giveBack() {
+	l.mu.Lock()
+	var unused []*Publisher
+	l.idle = slices.DeleteFunc(l.idle, func(r idleRecord) bool {
+		if r.round < l.round {
+			unused = append(unused, r.Publisher)
+			return true
+		}
+		return false
+	})
+	l.taken -= len(unused)
+	l.round++
+	l.rest = nil
+	if len(l.idle) > 0 && !l.closed {
+		l.rest = time.AfterFunc(poolRest, l.giveBack)
+	}
+	l.mu.Unlock()
+	for _, p := range unused {
+		p.Close()
+	}
+}
+
+// lend returns a record for a reservation of p's, nil if none is free: then it is not worth waiting.
+func (l *pool) lend(p *Publisher) (*Publisher, error) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil, ErrClosed
+	}
+	if l.lent == l.most {
+		l.mu.Unlock()
+		return nil, nil
+	}
+	l.lent++
+	record := l.pick(p.topic)
+	if record != nil {
+		l.taken--
+	}
+	l.mu.Unlock()
+	var err error
+	if record == nil {
+		record, err = l.another()
+	}
+	if err == nil {
+		err = record.enterAlone()
+	}
+	if err != nil {
+		l.mu.Lock()
+		l.lent--
+		l.mu.Unlock()
+		if errors.Is(err, ErrTableFull) {
+			err = nil
+		}
+		return nil, err
+	}
+	defer record.exit()
+	record.parent = &p.guard
+	record.configure(publisherConfig{exclusive: true, noWait: p.noWait, time: p.stamp, wait: p.wait})
+	if record.topic != p.topic {
+		record.turnTo(p.topic, int(p.id))
+	}
+	record.hold()
+	return record, nil
+}
+
+// putBack ends a reservation's use of a record, which is not held any more.
+func (l *pool) putBack(p *Publisher) {
+	p.parent = nil
+	p.configure(publisherConfig{exclusive: true})
+	l.mu.Lock()
+	l.lent--
+	keep := l.taken < l.most && !l.closed
+	if keep {
+		l.taken++
+	}
+	l.mu.Unlock()
+	if keep {
+		l.give(p)
+	} else {
+		p.Close()
+	}
+}
+
+// close makes calls that wait for a record return. The records themselves are the handle's users, and closed as all are.
+func (l *pool) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.rest != nil {
+		l.rest.Stop()
+	}
+	l.idle = nil
+	for l.waiting.serve(nil) {
+	}
+}

@@ -1,0 +1,111 @@
+package bus
+
+import (
+	"context"
+	"sync/atomic"
+
+	"shmbus/ring/fence"
+)
+
+// turnSpin is how often a call looks for its turn before it joins the line: most calls take less than that.
+const turnSpin = 30
+
+// takeTurn begins a call in the form for any goroutine.
+func (g *guard) takeTurn(ctx context.Context) error {
+	if g.alert.Load() == 0 && atomic.CompareAndSwapUint64(&g.busy, 0, 1) {
+		return g.haveTurn()
+	}
+	return g.waitForTurn(ctx)
+}
+
+// tryTurn is takeTurn for a call that does not wait. It returns ErrEmpty if others have their turn before it.
+func (g *guard) tryTurn() error {
+	for range turnSpin {
+		switch alert := g.alert.Load(); {
+		case alert&closing != 0:
+			return ErrClosed
+		case g.caller.Load() == goroutine():
+			return ErrBusy
+		case alert == 0 && atomic.CompareAndSwapUint64(&g.busy, 0, 1):
+			return g.haveTurn()
+		}
+		fence.Pause()
+	}
+	return ErrEmpty
+}
+
+// haveTurn is the end of every way to a turn.
+func (g *guard) haveTurn() error {
+	if g.isClosed() {
+		return g.refuse()
+	}
+	return nil
+}
+
+// waitForTurn waits until it is the caller's turn, the context ends or the guard is closed.
+func (g *guard) waitForTurn(ctx context.Context) error {
+	if g.caller.Load() == goroutine() {
+		return ErrBusy // it would wait for itself
+	}
+	for range turnSpin {
+		if g.alert.Load() != 0 {
+			break
+		}
+		if atomic.CompareAndSwapUint64(&g.busy, 0, 1) {
+			return g.haveTurn()
+		}
+		fence.Pause()
+	}
+	g.mu.Lock()
+	if g.isClosed() {
+		g.mu.Unlock()
+		return ErrClosed
+	}
+	first := g.turns.empty()
+	seat := g.turns.join()
+	g.alert.Or(queued)
+	g.mu.Unlock()
+	if first {
+		// A call that just ends stores busy and then looks whether somebody is queued, without a barrier: behind this one it has seen that,
+		// or its store is seen here.
+		barrier()
+		g.pass()
+	}
+	select {
+	case err := <-seat.given:
+		if err != nil {
+			return err
+		}
+		return g.haveTurn()
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	left := g.turns.leave(seat)
+	g.noneQueued()
+	g.mu.Unlock()
+	if !left && <-seat.given == nil {
+		g.exit() // it got its turn at the same moment
+	}
+	return ctx.Err()
+}
+
+// pass gives the turn to the first in the line, if nobody has it, or gives the record back after Close.
+func (g *guard) pass() {
+	if g.isClosed() {
+		g.finish()
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.turns.empty() && atomic.CompareAndSwapUint64(&g.busy, 0, 1) {
+		g.turns.serve(nil)
+		g.noneQueued()
+	}
+}
+
+// noneQueued takes back that somebody is queued, if nobody is.
+func (g *guard) noneQueued() {
+	if g.turns.empty() {
+		g.alert.And(^uint32(queued))
+	}
+}
