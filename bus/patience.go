@@ -127,10 +127,11 @@ func (p *Publisher) cutGate(h ring.Hold) bool {
 // nothing moves it is the same error each time, so that a publisher that drops what it cannot publish does not allocate.
 func (p *Publisher) isFull(slowest int, position uint64, why error) error {
 	seg, st := p.seg, &p.stalls
-	e := FullError{Bus: p.bus.name, Topic: p.topic, Lag: p.ring.Next() - position, Err: why, subscriber: slowest, gate: p.bus.ring.Gate(slowest)}
-	if last := st.full; last != nil && why == nil && last.Err == nil && last.Lag == e.Lag && last.subscriber == e.subscriber && last.gate == e.gate {
+	lag, gate := p.ring.Next()-position, p.bus.ring.Gate(slowest)
+	if last := st.full; last != nil && why == nil && last.Err == nil && last.Lag == lag && last.subscriber == slowest && last.gate == gate {
 		return last
 	}
+	e := &FullError{Bus: p.bus.name, Topic: p.topic, Lag: lag, Err: why, subscriber: slowest, gate: gate}
 	owner := layout.Owner(atomic.LoadUint64(seg.sub(slowest, layout.SubOwner)))
 	e.Pattern = layout.CString(seg.text(seg.m.Subscribers.At(slowest)+layout.SubPattern, layout.PatternSize))
 	e.Self = owner == p.bus.client.owner(layout.OwnerHeld)
@@ -138,8 +139,8 @@ func (p *Publisher) isFull(slowest int, position uint64, why error) error {
 		e.Client = layout.CString(seg.text(seg.m.Clients.At(c)+layout.ClientName, layout.NameSize))
 		e.Pid = int(atomic.LoadUint64(seg.client(c, layout.ClientPid)))
 	}
-	st.full = &e
-	return &e
+	st.full = e
+	return e
 }
 
 // A FullError says that there was no room for a message because a reliable subscriber has not read what it would overwrite, and which

@@ -38,9 +38,8 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		}
 		// The context is looked at before the gates: who was stopped for longer than its time finds the room that came meanwhile.
 		ended := ctx.Err()
-		if looks++; looks%ctxEvery == 0 && ended != nil {
-			return ended // also where something that should help, and does not, is tried again and again
-		}
+		looks++
+		inVain := ended != nil && looks >= ctxEvery // something that should help, and does not, is tried again and again
 		slowest, position := p.lookForRoom(!waits)
 		fault.At(fault.RoomLooked)
 		if slowest < 0 {
@@ -56,9 +55,12 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 			case ring.Corrupt:
 				return fmt.Errorf("%w: the ring's entry for position %d holds what no correct program wrote (busd doctor looks closer)", ErrCorrupt, p.ring.Next())
 			}
+			if inVain {
+				return ended
+			}
 			continue
 		}
-		if p.releaseGates(slowest, p.ring.Next()+1, !waits) {
+		if p.releaseGates(slowest, p.ring.Next()+1, !waits) && !inVain {
 			continue
 		}
 		if p.noWait {
