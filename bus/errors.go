@@ -58,6 +58,10 @@ type NotFoundError struct {
 	Known []string // buses that exist there
 }
 
+func notFound(dirs []string, name string) error {
+	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs)}
+}
+
 func (e *NotFoundError) Error() string {
 	if len(e.Known) == 0 {
 		return fmt.Sprintf("there is no such bus, nor any other, in %s (create it with: busd -b %s)", strings.Join(e.Dirs, ", "), e.Name)

@@ -50,23 +50,6 @@ var (
 	errIrregular = errors.New("it is not a regular file, as a key file is: remove it, or use another name or SHMBUS_DIR")
 )
 
-// trusted reports why the default folder of this user must not be used: below a folder such as /tmp anybody may have
-// made it first, and could replace key files in it. A folder that was chosen is the business of who chose it.
-func trusted(dir string) error {
-	if os.Geteuid() == 0 || filepath.Clean(dir) != ownDir() {
-		return nil
-	}
-	st, err := os.Lstat(dir)
-	if err != nil {
-		return nil // there is nothing in it to be misled by
-	}
-	if uid := ownerOf(st); !st.IsDir() || uid != os.Geteuid() || st.Mode().Perm()&keyFileWrite != 0 {
-		return fmt.Errorf("%w: %s is to be a folder that belongs to user %d and that nobody else can write to, and it is %v of user %d: "+
-			"remove it, or choose another with SHMBUS_DIR", fs.ErrPermission, dir, os.Geteuid(), st.Mode(), uid)
-	}
-	return nil
-}
-
 func ownerOf(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
 
 // freshKeyFile returns the locked key file of a bus that is to be made, with nothing left of an earlier one. It belongs to

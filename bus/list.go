@@ -3,7 +3,6 @@ package bus
 import (
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"sort"
 
 	"shmbus/sysvshm"
@@ -21,24 +20,21 @@ type Info struct {
 	Err   error  `json:"-"`     // why it is not live
 }
 
-// List returns the buses whose key files are in [Dirs], or where [WithDir] says.
+// List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of one name in the
+// order of their folders: the first is the one that [Open] takes. With an error about a folder come the buses of the others.
 func List(opts ...Option) ([]Info, error) {
 	c := newConfig(opts)
 	var out []Info
-	for _, d := range c.dirs {
-		if trusted(d) != nil {
-			continue
-		}
-		paths, err := filepath.Glob(filepath.Join(d, "*"+keySuffix))
-		if err != nil {
-			return nil, err
-		}
+	var errs []error
+	for i := range c.dirs {
+		paths, err := keyFiles(c.dirs, i)
+		errs = append(errs, err)
 		for _, p := range paths {
 			out = append(out, describe(p))
 		}
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
-	return out, nil
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out, errors.Join(errs...)
 }
 
 func describe(path string) Info {

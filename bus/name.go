@@ -10,46 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"shmbus/layout"
 )
-
-// Dirs returns the folders in which key files are looked for. New buses are made in the first: $SHMBUS_DIR if it is set,
-// otherwise /run/shmbus for root, and $XDG_RUNTIME_DIR/shmbus or /tmp/shmbus-UID for others.
-func Dirs() []string {
-	if d := os.Getenv("SHMBUS_DIR"); d != "" {
-		return []string{d}
-	}
-	const system = "/run/shmbus"
-	if os.Geteuid() == 0 {
-		return []string{system}
-	}
-	return []string{ownDir(), system}
-}
-
-// absolute makes folders mean the same after this process has changed its own.
-func absolute(dirs []string) []string {
-	all := slices.Clone(dirs)
-	for i, d := range all {
-		if a, err := filepath.Abs(d); err == nil {
-			all[i] = a
-		}
-	}
-	return all
-}
-
-// ownDir is the default folder of a user other than root.
-func ownDir() string {
-	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
-		return filepath.Join(d, "shmbus")
-	}
-	return filepath.Join(os.TempDir(), "shmbus-"+strconv.Itoa(os.Geteuid()))
-}
 
 // ValidName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
 // underscores, the first a letter or a digit.
@@ -95,35 +61,36 @@ func keyPath(dir, name string) string { return filepath.Join(dir, name+keySuffix
 // findKeyFile returns the path of the bus's key file, or a *NotFoundError.
 func findKeyFile(dirs []string, name string) (string, error) {
 	var denied error
-	for _, d := range dirs {
+	for i, d := range dirs {
+		if err := trusted(d); err != nil {
+			if i == 0 { // see keyFiles
+				denied = err
+			}
+			continue
+		}
 		path := keyPath(d, name)
 		if _, err := os.Lstat(path); err == nil {
-			if denied = trusted(d); denied == nil {
-				return path, nil
-			}
-		} else if errors.Is(err, fs.ErrPermission) {
-			denied = err
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			denied = explainFolder(d, err)
 		}
 	}
 	if denied != nil {
-		return "", explainFile(denied)
+		return "", denied
 	}
-	return "", &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs)}
+	return "", notFound(dirs, name)
 }
 
 func knownNames(dirs []string) []string {
 	var names []string
-	for _, d := range dirs {
-		if trusted(d) != nil {
-			continue
-		}
-		paths, _ := filepath.Glob(filepath.Join(d, "*"+keySuffix))
+	for i := range dirs {
+		paths, _ := keyFiles(dirs, i)
 		for _, p := range paths {
-			names = append(names, strings.TrimSuffix(filepath.Base(p), keySuffix))
+			names = append(names, nameOf(p))
 		}
 	}
 	sort.Strings(names)
-	return names
+	return slices.Compact(names)
 }
 
 func readKeyFile(path string) (keyFile, error) {
@@ -165,8 +132,8 @@ func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error)
 	flags := os.O_RDWR
 	if create {
 		flags |= os.O_CREATE
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, explainFile(err)
+		if err := prepareFolder(filepath.Dir(path), mode); err != nil {
+			return nil, err
 		}
 	}
 	if err := trusted(filepath.Dir(path)); err != nil {

@@ -19,7 +19,7 @@ func removeSegment(name string, c config) error {
 	}
 	lock, err := lockKeyFile(path, false, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &NotFoundError{Name: name, Dirs: c.dirs, Known: knownNames(c.dirs)}
+		return notFound(c.dirs, name)
 	} else if err != nil {
 		return err
 	}

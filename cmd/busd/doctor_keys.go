@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -38,8 +37,8 @@ func (d *doctor) checkKeyFiles() (knownBuses, error) {
 	for _, dir := range d.allDirs(mine) {
 		known.dirs = append(known.dirs, dir)
 		infos, err := bus.List(bus.WithDir(dir))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return known, err
+		if err != nil && containsDir(mine, dir) {
+			d.add(finding{Check: "unreadable", Severity: problem, Text: cli.Line(err)})
 		}
 		known.all = append(known.all, infos...)
 		if !containsDir(mine, dir) {

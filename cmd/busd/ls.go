@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -62,16 +63,16 @@ With --json: an array of objects with
 }
 
 func ls(stdout, stderr io.Writer, asJSON bool) error {
-	infos, err := bus.List()
-	if err != nil {
-		return err
-	}
+	infos, unread := bus.List() // what there is in other folders is shown all the same
 	entries := make([]lsEntry, 0, len(infos))
 	for _, i := range infos {
 		entries = append(entries, newLsEntry(i))
 	}
 	if asJSON {
-		return writeJSON(stdout, entries, true)
+		return errors.Join(writeJSON(stdout, entries, true), unread)
+	}
+	if len(entries) == 0 && unread != nil {
+		return unread
 	}
 	if len(entries) == 0 {
 		fmt.Fprintf(stderr, "there is no bus in %s; make one with: busd -b NAME\n", strings.Join(bus.Dirs(), ", "))
@@ -88,7 +89,7 @@ func ls(stdout, stderr io.Writer, asJSON bool) error {
 			key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), "")
 	}
 	t.DropEmpty()
-	return t.Write(stdout, "")
+	return errors.Join(t.Write(stdout, ""), unread)
 }
 
 func newLsEntry(i bus.Info) lsEntry {

@@ -43,7 +43,8 @@ func newRoot() *cobra.Command {
 
 const envHelp = `Environment:
   SHMBUS_BUS   the default bus
-  SHMBUS_DIR   the folder of key files, instead of /run/shmbus (root) or $XDG_RUNTIME_DIR/shmbus
+  SHMBUS_DIR   the folder of key files, instead of /run/shmbus (root) or $XDG_RUNTIME_DIR/shmbus and the other
+               folders of a user (busd ls shows where each bus is)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.`
 

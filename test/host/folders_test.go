@@ -38,6 +38,73 @@ func TestFolderPermissions(t *testing.T) {
 	})
 }
 
+// The folder that is made for a bus lets in whom the bus lets in, under the umasks of hardened hosts, too.
+func TestFolderUnderUmask(t *testing.T) {
+	for _, maker := range []user{{}, owner} {
+		for _, umask := range []string{"022", "027", "077", "0777"} {
+			t.Run(fmt.Sprintf("user %d, umask %s", maker.uid, umask), func(t *testing.T) {
+				dir := filepath.Join(folder(t, maker, 0o755), "made", "for it")
+				place := env("SHMBUS_DIR", dir)
+				r := ask(t, "create", maker.run, place, env("MODE", "0666"), env("UMASK", umask))
+				require.Empty(t, r["create"])
+				require.Empty(t, ask(t, "use", stranger.run, place)["publish"])
+				require.Equal(t, report{"list": "host live", "error": ""}, ask(t, "list", stranger.run, place))
+				require.Empty(t, ask(t, "remove", maker.run, place)["remove"])
+			})
+		}
+	}
+}
+
+// What must not be looked into is not empty.
+func TestFolderThatMustNotBeRead(t *testing.T) {
+	dir := folder(t, owner, 0o700)
+	r := ask(t, "list", stranger.run)
+	require.Contains(t, r["error"], "the folder of key files "+dir+" has mode 0700, user 10001")
+	require.Contains(t, ask(t, "use", stranger.run)["open"], "does not let user 10003 look into it")
+	for _, args := range [][]string{{"ls"}, {"ls", "--json"}, {"doctor"}} {
+		out, code := run(t, as(command("busd", args...), stranger))
+		require.Equal(t, 1, code, out)
+		require.Contains(t, out, "permission denied", args)
+	}
+}
+
+// A user has more than one default folder: processes with and without a runtime folder find each other's buses, a private
+// bus's folder is opened to others for a shared one, and what somebody else made of one of them is passed over.
+func TestDefaultFolders(t *testing.T) {
+	folder(t, user{}, 0o755)
+	tmp := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(tmp), 0o755))
+	require.NoError(t, os.Chmod(tmp, os.ModeSticky|0o777))
+	session := filepath.Join(tmp, "runtime")
+	require.NoError(t, os.Mkdir(session, 0o755))
+	require.NoError(t, os.Chown(session, int(owner.uid), int(owner.gid)))
+	service := []func(*cmd){owner.run, env("SHMBUS_DIR", ""), env("XDG_RUNTIME_DIR", ""), env("TMPDIR", tmp)}
+	login := []func(*cmd){owner.run, env("SHMBUS_DIR", ""), env("XDG_RUNTIME_DIR", session), env("TMPDIR", tmp)}
+
+	require.Empty(t, ask(t, "create", append(service, env("UMASK", "077"))...)["create"])
+	dir := filepath.Join(tmp, fmt.Sprintf("shmbus-%d", owner.uid))
+	mode := func() os.FileMode {
+		st, err := os.Stat(dir)
+		require.NoError(t, err)
+		return st.Mode().Perm()
+	}
+	require.Equal(t, os.FileMode(0o700), mode())
+	require.Empty(t, ask(t, "use", login...)["open"], "a session finds it")
+	require.Contains(t, ask(t, "create", service...)["create"], "exist")
+	require.Empty(t, ask(t, "remove", login...)["remove"])
+	require.Empty(t, ask(t, "create", append(service, env("UMASK", "077"), env("MODE", "0666"))...)["create"])
+	require.Equal(t, os.FileMode(0o755), mode())
+	require.Empty(t, ask(t, "remove", service...)["remove"])
+
+	require.NoError(t, os.Chown(dir, int(stranger.uid), int(stranger.gid)))
+	require.NoError(t, os.Chmod(dir, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, busName+".shmbus"), nil, 0o666))
+	require.Equal(t, report{"list": "", "error": ""}, ask(t, "list", login...))
+	require.Contains(t, ask(t, "use", login...)["open"], "there is no such bus")
+	require.Empty(t, ask(t, "create", login...)["create"])
+	require.Empty(t, ask(t, "remove", login...)["remove"])
+}
+
 // The default folder of a user below /tmp is used only if it is the user's own: others can have made it first.
 func TestDefaultFolder(t *testing.T) {
 	own := fmt.Sprintf("shmbus-%d", owner.uid)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"shmbus/bus"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -90,6 +92,11 @@ func creation() []bus.Option {
 }
 
 func createRole() {
+	if s := os.Getenv("UMASK"); s != "" {
+		mask, err := strconv.ParseUint(s, 8, 32)
+		must(err)
+		unix.Umask(int(mask))
+	}
 	b, err := bus.Create(busName, creation()...)
 	if err == nil {
 		p, err := b.Publisher("made")
