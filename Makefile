@@ -48,8 +48,9 @@ oldkernel-test: ## run the same tests on Linux 5.10, in an emulated machine
 	test/vm/run.sh oldkernel
 
 .PHONY: model
-model: ## check the protocol's model exhaustively, and that broken variants are caught (needs spin and a C compiler)
+model: ## check the protocol's models exhaustively, and that broken variants are caught (needs spin and a C compiler)
 	ring/model/run.sh
+	$(GO) test -count=1 ./ring/model/litmus
 
 .PHONY: model-full
 model-full: ## the same with larger configurations (4 GB, a few minutes more)
