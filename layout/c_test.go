@@ -3,6 +3,7 @@
 package layout_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -187,6 +188,60 @@ func TestCIsHeldBack(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCIsWaitedFor: a publisher in Go waits for a reader in C that joins while it publishes.
+func TestCIsWaitedFor(t *testing.T) {
+	peer := buildPeer(t)
+	const messages = 2000
+	file, _, r := newSegment(t, layout.Geometry{
+		Slots: 8, SlotSize: 64, Owned: 2, Publishers: 1, Subscribers: 64, Clients: 2, Topics: 1, MaxFrame: 40,
+	})
+	var out bytes.Buffer
+	cmd := command(t, peer, file, "follow", "37", fmt.Sprint(messages))
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	p, err := r.Publisher(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(position uint64) string { return fmt.Sprint("go ", position) }
+	for {
+		p.CatchUp()
+		b := []byte(text(p.Next()))
+		p.Fill(0, b)
+		if p.Exchange(layout.MakeFrameInfo(len(b), layout.FlagWhole, 0, 0), 7) != ring.Done {
+			p.Rescan()
+		}
+		select {
+		case err = <-ended:
+		default:
+			runtime.Gosched()
+			continue
+		}
+		break
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != messages {
+		t.Fatalf("C read %d messages", len(lines))
+	}
+	var first uint64
+	if _, err := fmt.Sscan(lines[0], &first); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range lines {
+		at := first + uint64(i)
+		if want := fmt.Sprintf("%d 0 %s", at, text(at)); line != want {
+			t.Fatalf("C read %q, want %q", line, want)
+		}
 	}
 }
 

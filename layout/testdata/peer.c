@@ -1,6 +1,7 @@
 /*
  * peer FILE read COUNT            prints COUNT messages from position 0
  * peer FILE publish RECORD COUNT  publishes as that record; only reliable readers may read
+ * peer FILE follow RECORD COUNT   makes publishers wait for it as that subscriber record, then prints COUNT messages
  */
 #include "shmbus.h"
 
@@ -30,15 +31,17 @@ static int publish(const struct shmbus *b, unsigned record, unsigned count)
     return 0;
 }
 
-static int consume(const struct shmbus *b, unsigned count)
+/* Prints count messages from position c, and releases each if record is that of a gate. */
+static int consume(const struct shmbus *b, uint64_t c, unsigned count, int record)
 {
     char *buf = malloc(b->slot_size);
-    for (uint64_t c = 0; c < count;) {
+    for (uint64_t end = c + count; c < end;) {
         uint64_t info;
         size_t size;
         switch (shmbus_read(b, c, &info, buf, &size)) {
         case SHMBUS_DONE:
             printf("%llu %u %.*s\n", (unsigned long long)c++, (unsigned)(info >> 32 & 0xffff), (int)size, buf);
+            if (record >= 0) shmbus_release(b, (unsigned)record, c);
             break;
         case SHMBUS_EMPTY:
             sched_yield();
@@ -62,6 +65,7 @@ int main(int argc, char **argv)
     if (mem == MAP_FAILED) return perror("mmap"), 2;
     const char *err = shmbus_attach(&b, mem, (size_t)st.st_size);
     if (err) return fprintf(stderr, "%s\n", err), 2;
-    if (argc == 5) return publish(&b, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
-    return consume(&b, (unsigned)atoi(argv[3]));
+    if (argc == 5 && !strcmp(argv[2], "publish")) return publish(&b, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
+    if (argc == 5) return consume(&b, shmbus_join(&b, (unsigned)atoi(argv[3]), 0), (unsigned)atoi(argv[4]), atoi(argv[3]));
+    return consume(&b, 0, (unsigned)atoi(argv[3]), -1);
 }

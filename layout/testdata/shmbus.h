@@ -188,6 +188,28 @@ static uint64_t shmbus_limit(const struct shmbus *b, uint64_t p)
     return seen + b->n / 2 < low + b->n ? seen + b->n / 2 : low + b->n;
 }
 
+/* Makes publishers wait for subscriber record s, which the caller owns: nothing at or above the position that this
+   returns is displaced before the cursor has passed it. p is not above the head. */
+static uint64_t shmbus_join(const struct shmbus *b, unsigned s, uint64_t p)
+{
+    p = shmbus_head(b, p);
+    atomic_store(&b->subscribers[s].cursor, p);
+    uint64_t gate = atomic_load(&b->subscribers[s].gate);
+    while (!atomic_compare_exchange_weak(&b->subscribers[s].gate, &gate, ((gate >> 32) + 1) << 32 | 1)) {}
+    atomic_fetch_or(&b->header->gates[s / 64], 1ull << s % 64);
+    /* An acquire load may be LDAPR, which is satisfied before the stores above are seen. */
+    atomic_thread_fence(memory_order_seq_cst);
+    p = shmbus_head(b, p);
+    atomic_store_explicit(&b->subscribers[s].cursor, p, memory_order_release);
+    return p;
+}
+
+/* Releases what is below next, once it has been read. */
+static void shmbus_release(const struct shmbus *b, unsigned s, uint64_t next)
+{
+    atomic_store_explicit(&b->subscribers[s].cursor, next, memory_order_release);
+}
+
 /* The payload of the slot that pair k of record r owns, NULL while that is not settled. */
 static void *shmbus_payload(const struct shmbus *b, unsigned r, unsigned k)
 {
