@@ -78,7 +78,8 @@ func (s *Subscription) sleep(ctx context.Context) error {
 }
 
 // wakeUp ends the sleep: below the position in the wake word there is nothing for this subscription. The cursor moves
-// first, since the wake word protects it until then.
+// first, so that the gate never seems to go back; to go back would hold publishers for a moment and lose nothing (see
+// [ring.Ring.Protected]).
 func (s *Subscription) wakeUp() {
 	for {
 		w := layout.Wake(atomic.LoadUint64(s.sleeper.word))

@@ -95,6 +95,12 @@ func (s *Subscription) advance() {
 	}
 }
 
+// crossed wakes the publishers that wait for room.
+//
+// On amd64 a publisher that blocks at the same moment may be missed: the cursor's store may become visible only after the
+// load of who is blocked, and a barrier between them would cost each message of one that comes one by one. That publisher
+// sleeps for [roomSlice] at most before it looks again; and before the subscription sleeps it
+// comes by here behind a locked instruction (room.blocked in ring/model/litmus). On arm64 the order is that of STLR and LDAR.
 func (s *Subscription) crossed() {
 	if s.reliable {
 		s.seg.wakeBlocked()

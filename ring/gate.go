@@ -53,7 +53,9 @@ func (r *Ring) Holds(near, end uint64, f func(Hold)) {
 // Protected returns the position from which on subscriber s may still want to read: its
 // cursor, or, while it sleeps, the position below which it is certified that there is nothing for it.
 func (r *Ring) Protected(s int, near uint64) uint64 {
-	// The wake word first: when the sleeper resumes, it moves its cursor before it wakes.
+	// The wake word first: when the sleeper resumes, it moves its cursor before it wakes. In the other order, here or there,
+	// the cursor of before the sleep could be taken for its position: that is lower, so that nothing wanted
+	// would be displaced, and publishers would wait for room that there is.
 	w := layout.Wake(atomic.LoadUint64(r.subWord(s, layout.SubWake)))
 	c := atomic.LoadUint64(r.subWord(s, layout.SubCursor))
 	if w.State() != layout.Awake && !w.IsNotYet() {
