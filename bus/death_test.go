@@ -28,7 +28,9 @@ func child(t *testing.T, b *Bus, f func(b *Bus, say func(string))) (kill func())
 			os.Exit(1)
 		}
 		f(h, func(s string) { fmt.Println(s) })
-		select {}
+		for { // not select {}, which Go ends as a deadlock
+			time.Sleep(time.Hour)
+		}
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), fmt.Sprintf("SHMBUS_TEST_CHILD=%d", b.Key()))

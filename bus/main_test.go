@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/layout"
 	"shmbus/test/leak"
 )
 
@@ -81,10 +82,15 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// asleep returns the condition that exactly n of the handle's sleepers sleep, none of them about to wake.
+// asleep returns the condition that exactly n of the handle's sleepers sleep, after their last look, and that nothing but a
+// wake-up or a death will make them look again.
 func asleep(t testing.TB, b *Bus, n int) func() bool {
 	t.Helper()
 	return func() bool {
+		// Whoever begins to listen to the death bell makes all look once more, before it waits.
+		if listeners, err := b.seg.set.GetNCnt(layout.SemBell); err != nil || n > 0 && listeners == 0 {
+			return false
+		}
 		b.dorm.mu.Lock()
 		defer b.dorm.mu.Unlock()
 		for _, s := range b.dorm.beds {

@@ -76,10 +76,13 @@ func startHelper(t *testing.T, name string, s *sysvsem.Set) *exec.Cmd {
 	return cmd
 }
 
-// ready tells startHelper to go on, then lasts until the process is killed.
+// ready tells startHelper to go on, then lasts until the process is killed. In a process whose goroutines all wait for
+// each other, as with select {}, Go's runtime would end it.
 func ready() error {
 	fmt.Println("ready")
-	select {}
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 var lastKey atomic.Int32

@@ -67,7 +67,9 @@ func (r rule) happen() {
 	switch r.action {
 	case "kill":
 		unix.Kill(os.Getpid(), unix.SIGKILL)
-		select {}
+		for { // not select {}, which Go may end as a deadlock before the kernel ends the process
+			time.Sleep(time.Hour)
+		}
 	case "stop":
 		// To this very thread, so that it does not run on until another one has taken the signal.
 		runtime.LockOSThread()

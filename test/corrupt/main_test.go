@@ -39,7 +39,9 @@ var faulty = map[string]func(*worker){
 			var p *int
 			*p = 1
 		}()
-		select {}
+		for {
+			time.Sleep(time.Hour)
+		}
 	},
 	"hangs": func(w *worker) {
 		w.call("Hang", time.Millisecond, func(context.Context) error {
@@ -74,7 +76,9 @@ var faulty = map[string]func(*worker){
 		})
 	},
 	"never ends": func(*worker) {
-		select {}
+		for {
+			time.Sleep(time.Hour)
+		}
 	},
 }
 
