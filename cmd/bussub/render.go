@@ -9,6 +9,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/codec"
+	"shmbus/internal/wire"
 )
 
 // renderer makes output of messages.
@@ -93,17 +94,17 @@ func appendMsgpackMeta(dst []byte, m *bus.Message) []byte {
 		size++
 	}
 	dst = append(dst, 0x80|size)
-	dst = codec.AppendMsgpackString(dst, "topic")
-	dst = codec.AppendMsgpackString(dst, m.Topic)
-	dst = codec.AppendMsgpackString(dst, "position")
-	dst = codec.AppendMsgpackUint(dst, m.Position)
-	dst = codec.AppendMsgpackString(dst, "publisher")
-	dst = codec.AppendMsgpackUint(dst, uint64(m.Publisher))
+	dst = wire.AppendString(dst, "topic")
+	dst = wire.AppendString(dst, m.Topic)
+	dst = wire.AppendString(dst, "position")
+	dst = wire.AppendUint(dst, m.Position)
+	dst = wire.AppendString(dst, "publisher")
+	dst = wire.AppendUint(dst, uint64(m.Publisher))
 	if !t.IsZero() {
-		dst = codec.AppendMsgpackString(dst, "time")
+		dst = wire.AppendString(dst, "time")
 		dst = append(dst, 0xc7, 12, 0xff) // timestamp 96: ext 8, type -1
 		dst = binary.BigEndian.AppendUint32(dst, uint32(t.Nanosecond()))
 		dst = binary.BigEndian.AppendUint64(dst, uint64(t.Unix()))
 	}
-	return codec.AppendMsgpackString(dst, "message")
+	return wire.AppendString(dst, "message")
 }

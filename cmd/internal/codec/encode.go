@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"shmbus/internal/wire"
 )
 
 const (
@@ -36,7 +38,7 @@ type encoder struct {
 type container struct {
 	pos    int
 	values int // finished and begun ones, a map's keys included
-	kind   kind
+	kind   wire.Kind
 }
 
 var encoders = sync.Pool{New: func() any {
@@ -93,9 +95,9 @@ func (e *encoder) append(dst, line []byte) ([]byte, error) {
 			if len(e.open) == maxTextDepth {
 				return nil, &SyntaxError{JSON, end - 1, ErrTooDeep}
 			}
-			c := container{pos: len(dst), kind: kindArray}
+			c := container{pos: len(dst), kind: wire.Array}
 			if k == '{' {
-				c.kind = kindMap
+				c.kind = wire.Map
 			}
 			e.open = append(e.open, c)
 			dst = append(dst, 0)
@@ -117,7 +119,7 @@ func (e *encoder) close(dst []byte, end int) ([]byte, error) {
 	e.open = e.open[:depth-1]
 	n := c.values
 	fixed := byte(0x90)
-	if c.kind == kindMap {
+	if c.kind == wire.Map {
 		n /= 2
 		fixed = 0x80
 		if n == 1 {
@@ -158,7 +160,7 @@ func (e *encoder) widen(dst []byte) []byte {
 		extra -= headWidth(c.values)
 		at := dst[c.pos+extra:]
 		first := byte(0xdc)
-		if c.kind == kindMap {
+		if c.kind == wire.Map {
 			first = 0xde
 		}
 		if headWidth(c.values) == 2 {
@@ -196,15 +198,15 @@ func trimToken(b []byte) []byte {
 func appendStr(dst, literal []byte) []byte {
 	text := literal[1 : len(literal)-1]
 	if bytes.IndexByte(text, '\\') < 0 {
-		return append(appendStrHead(dst, len(text)), text...)
+		return append(wire.AppendStrHead(dst, len(text)), text...)
 	}
 	// Unescaping only shortens: the head for the literal's length is enough.
 	start := len(dst)
-	dst = appendStrHead(dst, len(text))
+	dst = wire.AppendStrHead(dst, len(text))
 	payload := len(dst)
 	dst, _ = jsontext.AppendUnquote(dst, literal)
 	n := len(dst) - payload
-	at := len(appendStrHead(dst[:start], n))
+	at := len(wire.AppendStrHead(dst[:start], n))
 	if at < payload {
 		copy(dst[at:], dst[payload:])
 	}

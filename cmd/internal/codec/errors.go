@@ -7,26 +7,25 @@ import (
 	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"shmbus/internal/wire"
 )
 
 // MaxDepth is how many arrays and maps may contain one another in a frame.
-// Reading and writing recurse or keep a stack, and so do most consumers.
-const MaxDepth = 1000
+const MaxDepth = wire.MaxDepth
 
 // DefaultMax is the length in bytes a [Reader] allows a line or a msgpack
 // object unless told otherwise.
 const DefaultMax = 16 << 20
 
+// What a [SyntaxError] may have as its reason.
 var (
-	// ErrTooDeep reports nesting beyond [MaxDepth].
-	ErrTooDeep = fmt.Errorf("nested deeper than %d levels", MaxDepth)
+	ErrTooDeep     = wire.ErrTooDeep
+	ErrTrailing    = wire.ErrTrailing
+	ErrInvalidByte = wire.ErrInvalidByte
 	// ErrTooLong reports a line or object longer than the reader's maximum, or
 	// than the 4 GiB a msgpack length can express.
 	ErrTooLong = errors.New("longer than the maximum length")
-	// ErrTrailing reports bytes after the first whole value.
-	ErrTrailing = errors.New("unexpected data after the value")
-	// ErrInvalidByte reports 0xc1, the one byte msgpack gives no meaning.
-	ErrInvalidByte = errors.New("byte 0xc1 is not msgpack")
 )
 
 // SyntaxError reports a line or frame that is not what its format asks for.

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+
+	"shmbus/internal/wire"
 )
 
 // Format names one of the line formats. The zero value is JSON. A *Format is
@@ -75,9 +77,9 @@ func (f Format) AppendFrame(dst, line []byte) ([]byte, error) {
 			return dst, ErrTooLong
 		}
 		if f == Text {
-			dst = appendStrHead(dst, len(line))
+			dst = wire.AppendStrHead(dst, len(line))
 		} else {
-			dst = appendBinHead(dst, len(line))
+			dst = wire.AppendBinHead(dst, len(line))
 		}
 		return append(dst, line...), nil
 	case Msgpack:
@@ -99,16 +101,16 @@ func (f Format) AppendLine(dst, frame []byte) ([]byte, error) {
 	case JSON:
 		return appendJSONLine(dst, frame)
 	case Text, Raw:
-		h, size, err := readHead(frame)
-		if err != nil || h.kind != kindStr && (f == Text || h.kind != kindBin) {
+		h, size, err := wire.ReadHead(frame)
+		if err != nil || h.Kind != wire.Str && (f == Text || h.Kind != wire.Bin) {
 			return appendJSONLine(dst, frame)
 		}
 		payload := frame[size:]
 		switch n := uint64(len(payload)); {
-		case n < h.n:
+		case n < h.N:
 			return dst, truncated(frame)
-		case n > h.n:
-			return dst, frameError(size+int(h.n), ErrTrailing)
+		case n > h.N:
+			return dst, frameError(size+int(h.N), ErrTrailing)
 		}
 		return append(append(dst, payload...), '\n'), nil
 	case Msgpack:

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"shmbus/internal/wire"
 )
 
 // ExtNumber is the msgpack ext type of a JSON number whose text is not the
@@ -28,7 +30,7 @@ func appendNumber(dst, text []byte) []byte {
 	if out, ok := appendPlainNumber(dst, text); ok {
 		return out
 	}
-	return append(appendExtHead(dst, ExtNumber, len(text)), text...)
+	return append(wire.AppendExtHead(dst, ExtNumber, len(text)), text...)
 }
 
 func appendPlainNumber(dst, text []byte) ([]byte, bool) {
@@ -53,11 +55,11 @@ func appendPlainNumber(dst, text []byte) ([]byte, bool) {
 	}
 	switch {
 	case !negative:
-		return appendUint(dst, n), true
+		return wire.AppendUint(dst, n), true
 	case n == 0 || n > 1<<63:
 		return dst, false
 	}
-	return appendInt(dst, int64(-n)), true
+	return wire.AppendInt(dst, int64(-n)), true
 }
 
 func appendPlainFloat(dst, text []byte) ([]byte, bool) {
@@ -75,7 +77,7 @@ func appendPlainFloat(dst, text []byte) ([]byte, bool) {
 			return dst, false
 		}
 	}
-	return appendFloat64(dst, math.Float64bits(v)), true
+	return wire.AppendFloat64(dst, math.Float64bits(v)), true
 }
 
 // recognise tells, for most numbers and without rendering them, whether text is the rendering of the float64 it reads as.

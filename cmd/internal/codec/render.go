@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"shmbus/internal/wire"
 )
 
 func appendJSONLine(dst, frame []byte) ([]byte, error) {
@@ -35,19 +37,19 @@ type renderer struct {
 
 // value appends the next value of the frame, which lies in depth containers.
 func (r *renderer) value(dst []byte, depth int) ([]byte, error) {
-	h, size, err := readHead(r.frame[r.pos:])
+	h, size, err := wire.ReadHead(r.frame[r.pos:])
 	if err != nil {
 		return dst, err
 	}
-	if h.kind == kindArray || h.kind == kindMap {
+	if h.Kind == wire.Array || h.Kind == wire.Map {
 		if depth == MaxDepth {
 			return dst, ErrTooDeep
 		}
 		r.pos += size
-		if h.kind == kindArray {
-			return r.array(dst, h.n, depth+1)
+		if h.Kind == wire.Array {
+			return r.array(dst, h.N, depth+1)
 		}
-		return r.object(dst, h.n, depth+1)
+		return r.object(dst, h.N, depth+1)
 	}
 	payload, err := r.next(h, size)
 	if err != nil {
@@ -57,14 +59,14 @@ func (r *renderer) value(dst []byte, depth int) ([]byte, error) {
 }
 
 // next steps over a head and the payload it announces.
-func (r *renderer) next(h head, size int) (payload []byte, err error) {
+func (r *renderer) next(h wire.Head, size int) (payload []byte, err error) {
 	rest := r.frame[r.pos+size:]
-	switch h.kind {
-	case kindStr, kindBin, kindExt:
-		if h.n > uint64(len(rest)) {
+	switch h.Kind {
+	case wire.Str, wire.Bin, wire.Ext:
+		if h.N > uint64(len(rest)) {
 			return nil, io.ErrUnexpectedEOF
 		}
-		payload = rest[:h.n]
+		payload = rest[:h.N]
 	}
 	r.pos += size + len(payload)
 	return payload, nil
@@ -106,11 +108,11 @@ func (r *renderer) object(dst []byte, n uint64, depth int) ([]byte, error) {
 // written as JSON within a string: maps as keys of maps as keys would double
 // the backslashes with each level.
 func (r *renderer) key(dst []byte, depth int) ([]byte, error) {
-	h, size, err := readHead(r.frame[r.pos:])
+	h, size, err := wire.ReadHead(r.frame[r.pos:])
 	if err != nil {
 		return dst, err
 	}
-	if h.kind == kindArray || h.kind == kindMap {
+	if h.Kind == wire.Array || h.Kind == wire.Map {
 		s := scanner{base: depth}
 		from := r.frame[r.pos:]
 		if err := s.scan(from); err != nil {
@@ -138,28 +140,28 @@ func (r *renderer) key(dst []byte, depth int) ([]byte, error) {
 }
 
 // appendScalar appends the JSON of a value that is not a container.
-func appendScalar(dst []byte, h head, payload []byte) []byte {
-	switch h.kind {
-	case kindNil:
+func appendScalar(dst []byte, h wire.Head, payload []byte) []byte {
+	switch h.Kind {
+	case wire.Nil:
 		return append(dst, "null"...)
-	case kindFalse:
+	case wire.False:
 		return append(dst, "false"...)
-	case kindTrue:
+	case wire.True:
 		return append(dst, "true"...)
-	case kindUint:
-		return strconv.AppendUint(dst, h.n, 10)
-	case kindInt:
-		return strconv.AppendInt(dst, int64(h.n), 10)
-	case kindFloat32:
-		return appendFloatText(dst, float64(math.Float32frombits(uint32(h.n))), 32)
-	case kindFloat64:
-		return appendFloatText(dst, math.Float64frombits(h.n), 64)
-	case kindStr:
+	case wire.Uint:
+		return strconv.AppendUint(dst, h.N, 10)
+	case wire.Int:
+		return strconv.AppendInt(dst, int64(h.N), 10)
+	case wire.Float32:
+		return appendFloatText(dst, float64(math.Float32frombits(uint32(h.N))), 32)
+	case wire.Float64:
+		return appendFloatText(dst, math.Float64frombits(h.N), 64)
+	case wire.Str:
 		return appendString(dst, payload)
-	case kindBin:
+	case wire.Bin:
 		return appendBase64Member(dst, "$bytes", payload)
-	case kindExt:
-		return appendExtText(dst, h.ext, payload)
+	case wire.Ext:
+		return appendExtText(dst, h.Ext, payload)
 	}
 	panic("codec: a container is no scalar")
 }

@@ -4,6 +4,8 @@ import (
 	"io"
 	"math"
 	"sync"
+
+	"shmbus/internal/wire"
 )
 
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
@@ -54,23 +56,23 @@ func (s *scanner) scan(b []byte) error {
 		if s.pos >= len(b) {
 			return io.ErrUnexpectedEOF
 		}
-		h, size, err := readHead(b[s.pos:])
+		h, size, err := wire.ReadHead(b[s.pos:])
 		if err != nil {
 			return err
 		}
 		var elements uint64
-		switch h.kind {
-		case kindStr, kindBin, kindExt:
-			if h.n > uint64(math.MaxInt-s.pos-size) {
+		switch h.Kind {
+		case wire.Str, wire.Bin, wire.Ext:
+			if h.N > uint64(math.MaxInt-s.pos-size) {
 				return ErrTooLong
 			}
-			size += int(h.n)
-		case kindArray:
-			elements = h.n
-		case kindMap:
-			elements = 2 * h.n
+			size += int(h.N)
+		case wire.Array:
+			elements = h.N
+		case wire.Map:
+			elements = 2 * h.N
 		}
-		if h.kind == kindArray || h.kind == kindMap {
+		if h.Kind == wire.Array || h.Kind == wire.Map {
 			if s.base+len(s.open) == MaxDepth {
 				return ErrTooDeep
 			}

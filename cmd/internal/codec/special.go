@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"shmbus/internal/wire"
 )
 
 const (
@@ -85,33 +87,33 @@ func appendTimestamp(dst []byte, t time.Time) []byte {
 	sec, nsec := t.Unix(), uint32(t.Nanosecond())
 	switch {
 	case sec>>34 != 0:
-		dst = binary.BigEndian.AppendUint32(appendExtHead(dst, extTime, 12), nsec)
+		dst = binary.BigEndian.AppendUint32(wire.AppendExtHead(dst, extTime, 12), nsec)
 		return binary.BigEndian.AppendUint64(dst, uint64(sec))
 	case nsec != 0 || sec>>32 != 0:
-		return binary.BigEndian.AppendUint64(appendExtHead(dst, extTime, 8), uint64(nsec)<<34|uint64(sec))
+		return binary.BigEndian.AppendUint64(wire.AppendExtHead(dst, extTime, 8), uint64(nsec)<<34|uint64(sec))
 	}
-	return binary.BigEndian.AppendUint32(appendExtHead(dst, extTime, 4), uint32(sec))
+	return binary.BigEndian.AppendUint32(wire.AppendExtHead(dst, extTime, 4), uint32(sec))
 }
 
 // collapse replaces the map of one pair whose header is the byte at pos, and
 // which ends dst, by the value it stands for. It reports false, and leaves
 // the map, unless that value would be written as this very map.
 func collapse(dst []byte, pos int) ([]byte, bool) {
-	key, size, _ := readHead(dst[pos+1:])
+	key, size, _ := wire.ReadHead(dst[pos+1:])
 	at := pos + 1 + size
-	if key.kind != kindStr || key.n < 4 || dst[at] != '$' {
+	if key.Kind != wire.Str || key.N < 4 || dst[at] != '$' {
 		return dst, false
 	}
-	name := dst[at : at+int(key.n)]
+	name := dst[at : at+int(key.N)]
 	at += len(name)
-	value, size, _ := readHead(dst[at:])
+	value, size, _ := wire.ReadHead(dst[at:])
 	start := len(dst)
 	out, ok := dst, false
 	if string(name) == "$ext" {
-		if value.kind == kindArray && value.n == 2 {
+		if value.Kind == wire.Array && value.N == 2 {
 			out, ok = appendExtOf(dst, dst[at+size:])
 		}
-	} else if value.kind == kindStr {
+	} else if value.Kind == wire.Str {
 		out, ok = appendSpecialOf(dst, name, dst[at+size:])
 	}
 	if !ok {
@@ -125,9 +127,9 @@ func collapse(dst []byte, pos int) ([]byte, bool) {
 func appendSpecialOf(dst, name, text []byte) ([]byte, bool) {
 	switch string(name) {
 	case "$bytes":
-		return appendBase64Of(appendBinHead(dst, decodedLen(text)), text)
+		return appendBase64Of(wire.AppendBinHead(dst, decodedLen(text)), text)
 	case "$str":
-		dst = appendStrHead(dst, decodedLen(text))
+		dst = wire.AppendStrHead(dst, decodedLen(text))
 		payload := len(dst)
 		dst, ok := appendBase64Of(dst, text)
 		return dst, ok && !utf8.Valid(dst[payload:])
@@ -146,11 +148,11 @@ func appendSpecialOf(dst, name, text []byte) ([]byte, bool) {
 	case "$float":
 		switch string(text) {
 		case "NaN":
-			return appendFloat64(dst, quietNaN), true
+			return wire.AppendFloat64(dst, quietNaN), true
 		case "Infinity":
-			return appendFloat64(dst, math.Float64bits(math.Inf(1))), true
+			return wire.AppendFloat64(dst, math.Float64bits(math.Inf(1))), true
 		case "-Infinity":
-			return appendFloat64(dst, math.Float64bits(math.Inf(-1))), true
+			return wire.AppendFloat64(dst, math.Float64bits(math.Inf(-1))), true
 		}
 	}
 	return dst, false
@@ -159,15 +161,15 @@ func appendSpecialOf(dst, name, text []byte) ([]byte, bool) {
 // appendExtOf appends the ext that {"$ext":[type,"text"]} stands for, where
 // pair is the msgpack of the array's two elements.
 func appendExtOf(dst, pair []byte) ([]byte, bool) {
-	typ, size, _ := readHead(pair)
-	text, textSize, err := readHead(pair[size:])
-	n := int64(typ.n)
-	if (typ.kind != kindInt && typ.kind != kindUint) || n < math.MinInt8 || n > math.MaxInt8 ||
-		typ.kind == kindUint && typ.n > math.MaxInt8 || err != nil || text.kind != kindStr {
+	typ, size, _ := wire.ReadHead(pair)
+	text, textSize, err := wire.ReadHead(pair[size:])
+	n := int64(typ.N)
+	if (typ.Kind != wire.Int && typ.Kind != wire.Uint) || n < math.MinInt8 || n > math.MaxInt8 ||
+		typ.Kind == wire.Uint && typ.N > math.MaxInt8 || err != nil || text.Kind != wire.Str {
 		return dst, false
 	}
 	b64 := pair[size+textSize:]
-	dst = appendExtHead(dst, int8(n), decodedLen(b64))
+	dst = wire.AppendExtHead(dst, int8(n), decodedLen(b64))
 	payload := len(dst)
 	dst, ok := appendBase64Of(dst, b64)
 	if !ok {
