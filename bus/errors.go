@@ -23,6 +23,7 @@ var (
 	ErrTableFull = errors.New("table full")
 	ErrTopic     = errors.New("invalid topic")
 	ErrName      = errors.New("invalid bus name")
+	ErrDecode    = errors.New("the message cannot be decoded")
 	ErrBusy      = errors.New("a call on this publisher or subscription is in progress, or its reservation is outstanding")
 	ErrInvalid   = fs.ErrInvalid // an argument that no call takes: a nil context, message or callback, a frame without a byte
 
@@ -142,3 +143,24 @@ type TopicError struct {
 func (e *TopicError) Error() string { return fmt.Sprintf("%v %q: %s", ErrTopic, e.Topic, e.Problem) }
 
 func (e *TopicError) Is(target error) bool { return target == ErrTopic }
+
+// A DecodeError says which message could not be decoded into a value, and why. The message itself is whole: what it is decoded into does
+// not fit it, or its publisher has sent no msgpack.
+type DecodeError struct {
+	Topic    string
+	Position uint64 // of the message
+	Path     string // of the value within the message, as levels[2].bid; empty if it is the message itself
+	Err      error
+}
+
+func (e *DecodeError) Error() string {
+	path := ""
+	if e.Path != "" {
+		path = e.Path + ": "
+	}
+	return fmt.Sprintf("decode message %d on topic %q: %s%v", e.Position, e.Topic, path, e.Err)
+}
+
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+func (e *DecodeError) Is(target error) bool { return target == ErrDecode }

@@ -35,6 +35,9 @@ func ReceiveInto[T any](ctx context.Context, s *Subscription, v *T) (Message, er
 // over the damage: who wants to go on after it calls All again.
 //
 // Any number of loops may share the subscription, unless it is [Exclusive]. No other call waits for the body of one.
+//
+// A loop takes both values: "for m, err := range s.All(ctx)". Where "for m := range" leaves the error out, m is an empty message in
+// place of each loss, which [Message.Decode] refuses, and [Subscription.Stats] has counted the positions.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
@@ -56,15 +59,11 @@ func (s *Subscription) All(ctx context.Context) iter.Seq2[Message, error] {
 }
 
 // Values is [Subscription.All] with the messages decoded into values of type T. A message that is not a T
-// arrives as an error, too.
+// arrives as a [*DecodeError], which names it. [Typed] yields the message, too.
 func Values[T any](ctx context.Context, s *Subscription) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for m, err := range s.All(ctx) {
-			var v T
-			if err == nil {
-				err = m.Decode(&v)
-			}
-			if !yield(v, err) {
+		for m, err := range Typed[T](ctx, s) {
+			if !yield(m.Value, err) {
 				return
 			}
 		}

@@ -2,9 +2,12 @@ package bus
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
+	"shmbus/internal/decode"
+	"shmbus/internal/wire"
 )
 
 // A Message is one frame as a subscription received it.
@@ -30,14 +33,47 @@ func (m Message) Time() time.Time {
 	return time.Unix(0, m.nanos)
 }
 
-// Decode decodes the frame into v, a pointer, as [Publisher.Publish] encoded it. A v that is an
-// [Unmarshaler] decodes itself.
+// Decode decodes the frame into v, a pointer. Struct fields are named by their msgpack tags, or by their json tags where they have none.
+// A v that is an [Unmarshaler] decodes itself, and so do types with the CustomDecoder or Unmarshaler interfaces of
+// github.com/vmihailenco/msgpack/v5, or with those of package encoding.
+//
+// A value that does not fit its place is an error: a number out of range or with a fraction where an integer is needed, an
+// integer that a float would round, bytes after the frame. Into a v of type any go int64, uint64 where int64 is too small, float64, string,
+// []byte, bool, nil, [time.Time], []any and map[string]any, or map[any]any where a key is no string; docs/values.md has
+// the whole table. The frame is not trusted: one nested deeper than 1,000 levels or that announces more than it holds is an error
+// before anything is allocated for it.
+//
+// The error is a [*DecodeError]; v may then hold some of the message.
 func (m Message) Decode(v any) error {
-	if u, ok := v.(Unmarshaler); ok {
-		_, err := u.UnmarshalMsg(m.Raw)
-		return err
+	err := m.decode(v)
+	if err == nil {
+		return nil
 	}
-	return msgpack.Unmarshal(m.Raw, v)
+	e := &DecodeError{Topic: m.Topic, Position: m.Position, Err: err}
+	if at, ok := err.(*decode.Error); ok {
+		e.Path, e.Err = at.Path, at.Err
+	}
+	return e
+}
+
+var errNoMessage = errors.New("there is no message: the error that came in its place, such as a loss, was not looked at")
+
+func (m Message) decode(v any) error {
+	if m.Topic == "" && len(m.Raw) == 0 {
+		return errNoMessage
+	}
+	u, ok := v.(Unmarshaler)
+	if !ok {
+		return decode.Into(m.Raw, v)
+	}
+	if offset, err := wire.Check(m.Raw); err != nil {
+		return fmt.Errorf("byte %d: %w", offset, err)
+	}
+	rest, err := u.UnmarshalMsg(m.Raw)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%w: %T left %d bytes", wire.ErrTrailing, v, len(rest))
+	}
+	return err
 }
 
 // Clone returns the message with a Raw of its own.

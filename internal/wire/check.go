@@ -65,7 +65,7 @@ var steps = func() (t [256]step) {
 // is nested no deeper than [MaxDepth]. If not, it returns how many bytes precede the fault, and what that is. Whoever decodes a
 // checked frame may trust its counts: all that are open at one time announce together no more elements than there are bytes left.
 func Check(b []byte) (offset int, err error) {
-	end, err := pass(b, 0)
+	end, err := Pass(b, 0, 0)
 	if err == nil && end < len(b) {
 		err = ErrTrailing
 	}
@@ -75,27 +75,40 @@ func Check(b []byte) (offset int, err error) {
 // CheckAll is [Check] for any number of values that follow one another.
 func CheckAll(b []byte) (offset int, err error) {
 	for offset < len(b) && err == nil {
-		offset, err = pass(b, offset)
+		offset, err = Pass(b, offset, 0)
 	}
 	return offset, err
 }
 
-// pass returns where the value that begins at b[pos] ends.
+// Pass returns where the value ends that begins at b[pos] and lies in depth containers; b may go on behind it. Its errors are
+// those of [Check].
 //
 // One number stands for all open containers: how many values are missing in all of them. Only nesting needs more than that, and
 // only where there are so many containers that they could be nested too deep.
-func pass(b []byte, pos int) (end int, err error) {
+func Pass(b []byte, pos, depth int) (end int, err error) {
 	if pos >= len(b) {
 		return len(b), io.ErrUnexpectedEOF
 	}
 	start := pos
 	missing, containers := 1, 0
 	for missing > 0 { // and no more than the bytes left
-		s := steps[b[pos]]
+		// The common values first, in branches: a processor that guesses them need not wait for the byte to know where the next one is.
+		c := b[pos]
+		s := steps[c]
 		switch {
+		case c >= 0xa0 && c < 0xc0:
+			pos += int(c) - 0xa0 + 1
+			missing--
+		case c < 0x80:
+			pos++
+			missing--
+		case c == 0xcb || c == 0xcf || c == 0xd3: // 64 bits
+			pos += 9
+			missing--
 		case s.length == 0:
 			pos += int(s.size)
 			missing += int(s.elements) - 1
+			containers += int(s.container)
 		case s.length == noStep:
 			return pos, ErrInvalidByte
 		case len(b)-pos < int(s.size):
@@ -105,18 +118,18 @@ func pass(b []byte, pos int) (end int, err error) {
 			pos += int(s.size)
 			if s.container == 1 {
 				missing += n*int(s.elements) - 1
+				containers++
 			} else {
 				pos += n
 				missing--
 			}
 		}
-		containers += int(s.container)
 		if missing > len(b)-pos {
 			return len(b), io.ErrUnexpectedEOF
 		}
 	}
-	if containers > MaxDepth {
-		if deep, ok := tooDeep(b, start); ok {
+	if containers > MaxDepth-depth {
+		if deep, ok := tooDeep(b, start, depth); ok {
 			return deep, ErrTooDeep
 		}
 	}
@@ -134,11 +147,14 @@ func length(b []byte, width uint8) int {
 	return int(binary.BigEndian.Uint32(b))
 }
 
-// tooDeep returns where the first container begins that is nested too deep in the whole value at b[pos].
-func tooDeep(b []byte, pos int) (int, bool) {
+// tooDeep returns where the first container begins that is nested too deep in the whole value at b[pos], itself in base containers.
+func tooDeep(b []byte, pos, base int) (int, bool) {
 	var open [MaxDepth]int // missing values of each open container
 	depth := 0
 	for {
+		if pos >= len(b) { // it was whole a moment ago: somebody writes to it
+			return len(b), true
+		}
 		h, size, _ := ReadHead(b[pos:])
 		at := pos
 		pos += size
@@ -152,7 +168,7 @@ func tooDeep(b []byte, pos int) (int, bool) {
 			elements = 2 * int(h.N)
 		}
 		if h.Kind == Array || h.Kind == Map {
-			if depth == MaxDepth {
+			if base+depth >= MaxDepth {
 				return at, true
 			}
 			if elements > 0 {

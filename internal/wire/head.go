@@ -208,3 +208,24 @@ func appendLength(dst []byte, first byte, n int) []byte {
 	}
 	return binary.BigEndian.AppendUint32(append(dst, first+2), uint32(n))
 }
+
+// ExtTime is the ext type of a timestamp.
+const ExtTime = -1
+
+// Timestamp reads a timestamp's payload: seconds since 1970 in 32 bits, nanoseconds and seconds in 30 and 34 bits, or in 32 and 64
+// bits. It is not ok for any other payload.
+func Timestamp(payload []byte) (sec int64, nsec uint32, ok bool) {
+	switch len(payload) {
+	case 4:
+		sec = int64(binary.BigEndian.Uint32(payload))
+	case 8:
+		bits := binary.BigEndian.Uint64(payload)
+		sec, nsec = int64(bits&(1<<34-1)), uint32(bits>>34)
+	case 12:
+		nsec = binary.BigEndian.Uint32(payload)
+		sec = int64(binary.BigEndian.Uint64(payload[4:]))
+	default:
+		return 0, 0, false
+	}
+	return sec, nsec, nsec < 1e9
+}

@@ -161,12 +161,17 @@ func IsNumber(text []byte) bool {
 	return len(text) == 0
 }
 
-// maxExponent bounds the power of ten that Rational makes: a few bytes of text could ask for gigabytes of digits.
-const maxExponent = 10_000
+// What Rational takes: a few bytes of text could ask for gigabytes of digits by an exponent, and the time that a number takes grows with
+// the square of its digits.
+const (
+	maxExponent = 400
+	maxText     = 10_000
+)
 
-// Rational returns the number that text writes, exactly. It is not ok if its exponent is beyond ten thousand, or if text is no number.
+// Rational returns the number that text writes, exactly. It is not ok if text is no number, has more than ten thousand characters, or
+// an exponent beyond 400, which is more than a float64 has.
 func Rational(text []byte) (r *big.Rat, ok bool) {
-	if !IsNumber(text) {
+	if len(text) > maxText || !IsNumber(text) {
 		return nil, false
 	}
 	for i, c := range text {

@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	extTime = -1
 	// quietNaN is the NaN that {"$float":"NaN"} stands for.
 	quietNaN = 0x7ff8000000000000
 	// The seconds since 1970 of the years 0 to 9999, which RFC 3339 can write.
@@ -56,28 +55,11 @@ func appendFloatText(dst []byte, v float64, bits int) []byte {
 	return appendFloat(dst, v, bits)
 }
 
-// timeOf reads a msgpack timestamp: seconds in 32 bits, nanoseconds and
-// seconds in 30 and 34 bits, or in 32 and 64 bits. It reports false for an
-// ext that is none, or none that RFC 3339 can write.
+// timeOf reads a msgpack timestamp. It reports false for an ext that is none,
+// or none that RFC 3339 can write.
 func timeOf(typ int8, payload []byte) (time.Time, bool) {
-	if typ != extTime {
-		return time.Time{}, false
-	}
-	var sec int64
-	var nsec uint32
-	switch len(payload) {
-	case 4:
-		sec = int64(binary.BigEndian.Uint32(payload))
-	case 8:
-		bits := binary.BigEndian.Uint64(payload)
-		sec, nsec = int64(bits&(1<<34-1)), uint32(bits>>34)
-	case 12:
-		nsec = binary.BigEndian.Uint32(payload)
-		sec = int64(binary.BigEndian.Uint64(payload[4:]))
-	default:
-		return time.Time{}, false
-	}
-	if nsec >= 1e9 || sec < minTime || sec > maxTime {
+	sec, nsec, ok := wire.Timestamp(payload)
+	if typ != wire.ExtTime || !ok || sec < minTime || sec > maxTime {
 		return time.Time{}, false
 	}
 	return time.Unix(sec, int64(nsec)).UTC(), true
@@ -87,12 +69,12 @@ func appendTimestamp(dst []byte, t time.Time) []byte {
 	sec, nsec := t.Unix(), uint32(t.Nanosecond())
 	switch {
 	case sec>>34 != 0:
-		dst = binary.BigEndian.AppendUint32(wire.AppendExtHead(dst, extTime, 12), nsec)
+		dst = binary.BigEndian.AppendUint32(wire.AppendExtHead(dst, wire.ExtTime, 12), nsec)
 		return binary.BigEndian.AppendUint64(dst, uint64(sec))
 	case nsec != 0 || sec>>32 != 0:
-		return binary.BigEndian.AppendUint64(wire.AppendExtHead(dst, extTime, 8), uint64(nsec)<<34|uint64(sec))
+		return binary.BigEndian.AppendUint64(wire.AppendExtHead(dst, wire.ExtTime, 8), uint64(nsec)<<34|uint64(sec))
 	}
-	return binary.BigEndian.AppendUint32(wire.AppendExtHead(dst, extTime, 4), uint32(sec))
+	return binary.BigEndian.AppendUint32(wire.AppendExtHead(dst, wire.ExtTime, 4), uint32(sec))
 }
 
 // collapse replaces the map of one pair whose header is the byte at pos, and
