@@ -3,21 +3,26 @@ package bus
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"sort"
+	"time"
 
 	"shmbus/sysvshm"
 )
 
 // An Info is a bus as its key file describes it.
 type Info struct {
-	Name  string `json:"name"`
-	Path  string `json:"path"` // of the key file
-	Key   int32  `json:"key"`
-	ShmID int    `json:"shmid"`
-	SemID int    `json:"semid"`
-	UUID  string `json:"uuid"`
-	State string `json:"state"` // "live", "incomplete", "stale", "foreign" or "denied"
-	Err   error  `json:"-"`     // why it is not live
+	Name  string      `json:"name"`
+	Path  string      `json:"path"` // of the key file
+	Key   int32       `json:"key"`
+	ShmID int         `json:"shmid"`
+	SemID int         `json:"semid"`
+	UUID  string      `json:"uuid"`
+	UID   int         `json:"uid"` // owner of the segment; -1 where there is none
+	GID   int         `json:"gid"`
+	Mode  fs.FileMode `json:"mode"`  // permission bits of the segment
+	State string      `json:"state"` // "live", "incomplete", "stale", "foreign" or "denied"
+	Err   error       `json:"-"`     // why it is not live
 }
 
 // List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of one name in the
@@ -38,19 +43,29 @@ func List(opts ...Option) ([]Info, error) {
 }
 
 func describe(path string) Info {
-	info := Info{Name: nameOf(path), Path: path, State: "live"}
+	info, k := describeOnce(path)
+	// A bus that is removed and made again meanwhile looks like another's for a moment.
+	for tries := 0; tries < 10 && info.State != "live" && k.State == keyReady && k.overtaken(path); tries++ {
+		time.Sleep(openPause)
+		info, k = describeOnce(path)
+	}
+	return info
+}
+
+func describeOnce(path string) (Info, keyFile) {
+	info := Info{Name: nameOf(path), Path: path, UID: -1, GID: -1, State: "live"}
 	k, err := readKeyFile(path)
 	if err != nil {
 		info.State, info.Err = "incomplete", err
 		if errors.Is(err, fs.ErrPermission) {
 			info.State = "denied"
 		}
-		return info
+		return info, k
 	}
 	info.Key, info.ShmID, info.SemID, info.UUID = k.Key, k.ShmID, k.SemID, k.UUID
 	if k.State != keyReady {
 		info.State, info.Err = "incomplete", ErrIncomplete
-		return info
+		return info, k
 	}
 	var seg *segment
 	if err = k.here(path); err == nil {
@@ -72,5 +87,22 @@ func describe(path string) Info {
 		seg.detach()
 	}
 	info.Err = err
-	return info
+	if st, ok := statOf(k); ok && info.State != "foreign" && info.State != "stale" {
+		info.UID, info.GID, info.Mode = st.UID, st.GID, st.Mode
+	}
+	return info, k
+}
+
+// statOf returns the kernel's record of a bus's segment, also to those who may not read it.
+func statOf(k keyFile) (sysvshm.Stat, bool) {
+	st, err := sysvshm.FromID(k.ShmID).Stat()
+	if err != nil {
+		all, _ := sysvshm.List()
+		i := slices.IndexFunc(all, func(x sysvshm.Stat) bool { return x.ID == k.ShmID })
+		if i < 0 {
+			return st, false
+		}
+		st = all[i]
+	}
+	return st, st.Key == k.Key
 }

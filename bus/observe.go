@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"io/fs"
 	"time"
 
 	"shmbus/layout"
@@ -103,6 +104,10 @@ type Snapshot struct {
 	Taken     time.Time       `json:"taken"`
 	State     string          `json:"state"` // "live" or "removed"
 	SizeBytes int             `json:"size_bytes"`
+	Path      string          `json:"path"` // of the key file, "" if it was opened by key
+	UID       int             `json:"uid"`  // owner of the segment; -1 where it is not known
+	GID       int             `json:"gid"`
+	Mode      fs.FileMode     `json:"mode"` // permission bits of the segment
 	Geometry  layout.Geometry `json:"geometry"`
 
 	Head      uint64  `json:"head"`      // the next position

@@ -39,6 +39,10 @@ func snapshot(name string, seg *segment, r *ring.Ring) Snapshot {
 	if seg.removed() {
 		s.State = "removed"
 	}
+	s.Path, s.UID, s.GID = seg.path, -1, -1
+	if st, err := seg.shm.Stat(); err == nil {
+		s.UID, s.GID, s.Mode = st.UID, st.GID, st.Mode
+	}
 	live, err := seg.set.GetAll()
 	if err != nil {
 		s.State = "removed"

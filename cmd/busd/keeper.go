@@ -114,6 +114,9 @@ func (k *keeper) open() error {
 		k.log.Warn("the bus exists with other sizes than asked for; to change them, remove it first (busd rm)", "has", strings.Join(diff, ", "))
 	}
 	if s, err := b.Snapshot(); err == nil {
+		if diff := k.spec.permissions(s); len(diff) > 0 {
+			k.log.Warn("the bus exists with another mode or group than asked for, which decide who may use it; to change them, remove it first (busd rm)", "has", strings.Join(diff, ", "))
+		}
 		for _, c := range otherDaemons(s, os.Getpid()) {
 			k.log.Warn("another busd serves this bus already; both may, one is enough", "pid", c.Pid, "name", c.Name)
 		}

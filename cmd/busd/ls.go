@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,9 @@ type lsEntry struct {
 	Key         int32  `json:"key"`
 	ShmID       int    `json:"shm_id"`
 	SemID       int    `json:"sem_id"`
+	UID         int    `json:"uid"`
+	GID         int    `json:"gid"`
+	Mode        string `json:"mode"`
 	Slots       int    `json:"slots"`
 	SlotSize    int    `json:"slot_size"`
 	SizeBytes   int    `json:"size_bytes"`
@@ -48,6 +52,7 @@ func newLs() *cobra.Command {
 
 With --json: an array of objects with
   name, state, uuid, path (of the key file), key, shm_id, sem_id    strings and numbers
+  uid, gid, mode                  who may use it: owner, group (-1 without a segment), permission bits in octal
   slots, slot_size, size_bytes    sizes; size_bytes is that of the segment
   head                            position of the next message
   clients, publishers, subscribers    how many live ones
@@ -78,25 +83,29 @@ func ls(stdout, stderr io.Writer, asJSON bool) error {
 		fmt.Fprintf(stderr, "there is no bus in %s; make one with: busd -b NAME\n", strings.Join(bus.Dirs(), ", "))
 		return nil
 	}
-	t := cli.Table{Head: []string{"NAME", "STATE", "SEGMENT>", "SLOTS>", "MESSAGES>", "PUBS>", "SUBS>", "BUSD", "KEY", "SHMID>", "SEMID>", "NOTE"}}
+	t := cli.Table{Head: []string{"NAME", "STATE", "SEGMENT>", "SLOTS>", "MESSAGES>", "PUBS>", "SUBS>", "BUSD", "MODE", "OWNER", "FOLDER", "KEY", "SHMID>", "SEMID>", "NOTE"}}
 	for _, e := range entries {
 		if e.State != "live" || e.Error != "" {
-			t.Row(e.Name, e.State, "", "", "", "", "", "", key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), e.Error)
+			t.Row(e.Name, e.State, "", "", "", "", "", "", e.Mode, ownerName(e.UID, e.GID), filepath.Dir(e.Path),
+				key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), e.Error)
 			continue
 		}
 		t.Row(e.Name, e.State, cli.Bytes(uint64(e.SizeBytes)), fmt.Sprintf("%s×%d", cli.Size(e.Slots), e.SlotSize), cli.Count(e.Head),
 			fmt.Sprint(e.Publishers), fmt.Sprint(e.Subscribers), strings.Trim(fmt.Sprint(e.DaemonPids), "[]"),
-			key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), "")
+			e.Mode, ownerName(e.UID, e.GID), filepath.Dir(e.Path), key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), "")
 	}
 	t.DropEmpty()
 	return errors.Join(t.Write(stdout, ""), unread)
 }
 
 func newLsEntry(i bus.Info) lsEntry {
-	e := lsEntry{Name: i.Name, State: i.State, UUID: i.UUID, Path: i.Path, Key: i.Key, ShmID: i.ShmID, SemID: i.SemID, DaemonPids: []int{}}
+	e := lsEntry{Name: i.Name, State: i.State, UUID: i.UUID, Path: i.Path, Key: i.Key, ShmID: i.ShmID, SemID: i.SemID, UID: i.UID, GID: i.GID, DaemonPids: []int{}}
+	if i.UID >= 0 {
+		e.Mode = octal(i.Mode)
+	}
 	err := i.Err
 	if i.State == "live" && err == nil {
-		err = look(i.Name, func(o *bus.Observer) error {
+		err = lookIn(filepath.Dir(i.Path), i.Name, func(o *bus.Observer) error {
 			s, err := o.Snapshot()
 			if err != nil {
 				return err

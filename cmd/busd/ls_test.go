@@ -31,7 +31,7 @@ func TestLs(t *testing.T) {
 
 	r := busd(t, "ls")
 	require.Zero(t, r.code, r.stderr)
-	require.Regexp(t, `(?m)^NAME +STATE +SEGMENT +SLOTS +MESSAGES +PUBS +SUBS +BUSD +KEY +SHMID +SEMID +NOTE$`, r.stdout)
+	require.Regexp(t, `(?m)^NAME +STATE +SEGMENT +SLOTS +MESSAGES +PUBS +SUBS +BUSD +MODE +OWNER +FOLDER +KEY +SHMID +SEMID +NOTE$`, r.stdout)
 	require.Regexp(t, `(?m)^prices +live +.* KiB +64×128 +1 +1 +0 +\d+ `, r.stdout)
 	require.Regexp(t, `(?m)^gone +stale `, r.stdout)
 
@@ -42,8 +42,20 @@ func TestLs(t *testing.T) {
 	require.NotEmpty(t, list[0].Error)
 	require.Equal(t, lsEntry{
 		Name: "prices", State: "live", UUID: b.UUID().String(), Path: filepath.Join(dir, "prices.shmbus"), Key: b.Key(), ShmID: b.ShmID(), SemID: b.SemID(),
+		UID: os.Geteuid(), GID: os.Getegid(), Mode: "0600",
 		Slots: 64, SlotSize: 128, SizeBytes: b.Size(), Head: 1, Clients: 1, Publishers: 1, DaemonPids: []int{os.Getpid()},
 	}, list[1])
+}
+
+// Buses of one name in two folders are told apart, and each is looked at where it is.
+func TestLsOfTwoFolders(t *testing.T) {
+	elsewhere := bus.Info{Name: "prices", State: "live", Path: filepath.Join(t.TempDir(), "prices.shmbus")}
+	dir := ownDir(t)
+	b := makeBus(t, "prices", bus.WithSlots(128))
+	require.Zero(t, newLsEntry(elsewhere).Slots, "it is not the one of that name in SHMBUS_DIR")
+	elsewhere.Path = filepath.Join(dir, "prices.shmbus")
+	require.Equal(t, b.Geometry().Slots, newLsEntry(elsewhere).Slots)
+	require.Contains(t, busd(t, "ls").stdout, " "+dir+" ")
 }
 
 func TestLookingLeavesNoTrace(t *testing.T) {

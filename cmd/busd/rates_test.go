@@ -16,6 +16,7 @@ func twoLooks() (before, after bus.Snapshot) {
 	make := func(taken time.Time, n uint64) bus.Snapshot {
 		return bus.Snapshot{
 			Name: "prices", UUID: "u", Key: 0x1234, ShmID: 5, SemID: 6, State: "live", Created: start.Add(-time.Hour), Taken: taken,
+			Path: "/run/shmbus/prices.shmbus", UID: 64998, GID: 64999, Mode: 0o640,
 			SizeBytes: 3 << 20, Geometry: layout.Default(), Head: 1000 * n, Oldest: 0, Fill: 0.25, Deaths: 1, Posts: 2, Evictions: 3, Reclaimed: 4,
 			Clients: []bus.ClientStatus{
 				{Index: 0, Pid: 10, Name: "busd", Since: start.Add(-time.Minute), Alive: true, Daemon: true},

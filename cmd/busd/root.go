@@ -106,8 +106,15 @@ func completeBuses(cmd *cobra.Command, args []string, toComplete string) ([]cobr
 }
 
 // look attaches a bus read-only for the time of a call.
-func look(name string, f func(*bus.Observer) error) error {
-	o, err := bus.Observe(name)
+func look(name string, f func(*bus.Observer) error) error { return observe(f, name) }
+
+// lookIn is look for a bus in a certain folder: one of the same name may come before it.
+func lookIn(dir, name string, f func(*bus.Observer) error) error {
+	return observe(f, name, bus.WithDir(dir))
+}
+
+func observe(f func(*bus.Observer) error, name string, opts ...bus.Option) error {
+	o, err := bus.Observe(name, opts...)
 	if err != nil {
 		return err
 	}

@@ -167,6 +167,22 @@ func TestServeRemovesTheBusOnExit(t *testing.T) {
 	require.Empty(t, busList(t))
 }
 
+// A bus that exists with another mode or group than asked for keeps them, and busd says so.
+func TestServeAdoptsOtherPermissions(t *testing.T) {
+	ownDir(t)
+	b := makeBus(t, "prices", bus.WithMode(0o640))
+	p := startBusd(t, "-b", "prices", "--mode", "0660", "--group", "64999")
+	p.logs(`another mode or group than asked for.*mode 0640 instead of 0660, group \S+ instead of 64999`)
+	s, err := b.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o640), s.Mode)
+	p.signal(unix.SIGTERM)
+	require.Zero(t, p.ends())
+	p = startBusd(t, "-b", "prices", "--mode", "0640")
+	require.NotContains(t, p.text(), "another mode or group")
+	require.Contains(t, busd(t, "status", "prices").stdout, "access    mode 0640, owner ")
+}
+
 func TestServeAdoptsAfterKill(t *testing.T) {
 	ownDir(t)
 	removeAfter(t, "prices")
@@ -183,6 +199,7 @@ func TestServeAdoptsAfterKill(t *testing.T) {
 	p = startBusd(t, "-b", "prices", "--slots", "256")
 	p.logs(`msg="adopted the bus" bus=prices slots=128`)
 	p.logs(`other sizes than asked for.*slots 128 instead of 256`)
+	require.NotContains(t, p.text(), "another mode or group", "none was asked for")
 	require.NotContains(t, p.text(), "another busd", "the killed one does not count")
 	require.NoError(t, pub.Publish(t.Context(), 3))
 	require.Contains(t, busd(t, "status", "prices").stdout, "head 3")

@@ -31,7 +31,7 @@ type spec struct {
 func defaultSpec() spec {
 	return spec{
 		Slots: -1, SlotSize: -1, Topics: -1, Publishers: -1, Subscribers: -1, Clients: -1, MaxFrame: -1,
-		Mode: 0o600, Group: -1, OnRemoved: removedExit,
+		Mode: -1, Group: -1, OnRemoved: removedExit,
 	}
 }
 
@@ -48,7 +48,7 @@ func (s *spec) flags(fs *pflag.FlagSet) {
 	size(&s.Subscribers, "subscribers", "subscriptions at a time", d.Subscribers)
 	fs.Var(&s.Clients, "clients", "processes, or handles, attached at a time (default publishers + subscribers + 32)")
 	size(&s.MaxFrame, "max-frame", "bytes of the largest message", d.MaxFrame)
-	fs.Var(&s.Mode, "mode", "permission bits of the bus: publishing and subscribing need rw, looking needs r")
+	fs.Var(&s.Mode, "mode", "permission bits of the bus: publishing and subscribing need rw, looking needs r (default 0600)")
 	fs.Var(&s.Group, "group", "group of a new bus, by name or number (default that of the folder of key files, or busd's own)")
 	fs.BoolVar(&s.RemoveOnExit, "remove-on-exit", s.RemoveOnExit, "remove the bus when busd ends by SIGTERM or SIGINT, instead of leaving it")
 	fs.Var(&s.OnRemoved, "on-removed", "what to do when somebody else removes the bus: exit or recreate")
@@ -69,15 +69,15 @@ func (s spec) check() error {
 			return fmt.Errorf("%s %s is too large", name, v)
 		}
 	}
-	if s.Group >= 0 && s.Mode&0o060 == 0 {
-		return fmt.Errorf("mode %v gives group %v nothing: use --mode 0660, or 0640 to look only", s.Mode, s.Group)
+	if s.Group >= 0 && s.mode()&0o060 == 0 {
+		return fmt.Errorf("mode %04o gives group %v nothing: use --mode 0660, or 0640 to look only", s.mode(), s.Group)
 	}
 	return nil
 }
 
 // options returns what Create is told.
 func (s spec) options() []bus.Option {
-	opts := []bus.Option{bus.WithMode(fs.FileMode(s.Mode)), bus.WithOwner(-1, int(s.Group))}
+	opts := []bus.Option{bus.WithMode(s.mode()), bus.WithOwner(-1, int(s.Group))}
 	for _, o := range []struct {
 		size cli.Size
 		with func(int) bus.Option
@@ -90,6 +90,26 @@ func (s spec) options() []bus.Option {
 		}
 	}
 	return opts
+}
+
+// mode returns the permission bits of a bus that is made.
+func (s spec) mode() fs.FileMode {
+	if s.Mode < 0 {
+		return 0o600
+	}
+	return fs.FileMode(s.Mode)
+}
+
+// permissions lists what was asked for of who may use the bus, and that an existing bus does not have.
+func (s spec) permissions(has bus.Snapshot) []string {
+	var list []string
+	if s.Mode >= 0 && s.mode() != has.Mode {
+		list = append(list, fmt.Sprintf("mode %04o instead of %v", has.Mode, s.Mode))
+	}
+	if s.Group >= 0 && int(s.Group) != has.GID {
+		list = append(list, fmt.Sprintf("group %s instead of %s", groupName(has.GID), groupName(int(s.Group))))
+	}
+	return list
 }
 
 // differences lists the sizes that were asked for and that an existing bus does not have.
@@ -118,8 +138,8 @@ func roundUp(v, unit cli.Size) cli.Size {
 	return max((v+unit-1)/unit*unit, unit)
 }
 
-// modeValue is a flag's value of permission bits, written in octal.
-type modeValue fs.FileMode
+// modeValue is a flag's value of permission bits, written in octal; -1 is none.
+type modeValue int
 
 func (m *modeValue) Set(s string) error {
 	v, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32)
@@ -129,8 +149,13 @@ func (m *modeValue) Set(s string) error {
 	*m = modeValue(v)
 	return nil
 }
-func (m modeValue) String() string { return fmt.Sprintf("%04o", uint32(m)) }
-func (m modeValue) Type() string   { return "OCTAL" }
+func (m modeValue) String() string {
+	if m < 0 {
+		return ""
+	}
+	return fmt.Sprintf("%04o", int(m))
+}
+func (m modeValue) Type() string { return "OCTAL" }
 
 // groupValue is a flag's value of a group, by its number; -1 is none.
 type groupValue int

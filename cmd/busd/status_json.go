@@ -8,6 +8,8 @@ import (
 
 const statusJSONHelp = `With --json: an object with
   name, uuid, state, key, shm_id, sem_id, size_bytes    state is "live" or "removed"
+  path                    of the key file
+  uid, gid, mode          who may use it: owner, group, permission bits in octal
   created, taken          times (RFC 3339)
   slots, slot_size, max_publishers, max_subscribers, max_topics, max_clients, max_frame
   head, oldest            position of the next message, and of the oldest one held
@@ -32,6 +34,10 @@ type statusJSON struct {
 	ShmID          int              `json:"shm_id"`
 	SemID          int              `json:"sem_id"`
 	SizeBytes      int              `json:"size_bytes"`
+	Path           string           `json:"path"`
+	UID            int              `json:"uid"`
+	GID            int              `json:"gid"`
+	Mode           string           `json:"mode"`
 	Created        time.Time        `json:"created"`
 	Taken          time.Time        `json:"taken"`
 	Slots          int              `json:"slots"`
@@ -111,6 +117,7 @@ func newStatusJSON(s bus.Snapshot, r rates) statusJSON {
 	g := s.Geometry
 	j := statusJSON{
 		Name: s.Name, UUID: s.UUID, State: s.State, Key: s.Key, ShmID: s.ShmID, SemID: s.SemID, SizeBytes: s.SizeBytes,
+		Path: s.Path, UID: s.UID, GID: s.GID, Mode: octal(s.Mode),
 		Created: s.Created, Taken: s.Taken, Slots: g.Slots, SlotSize: g.SlotSize,
 		MaxPublishers: g.Publishers, MaxSubscribers: g.Subscribers, MaxTopics: g.Topics, MaxClients: g.Clients, MaxFrame: g.MaxFrame,
 		Head: s.Head, Oldest: s.Oldest, Fill: filled(s), Backlog: s.Fill,

@@ -27,6 +27,7 @@ func TestWriteStatus(t *testing.T) {
 	require.NoError(t, writeStatus(&b, after, ratesBetween(before, after)))
 	require.Equal(t, `prices: live, 1h00m old, uuid u
   system V  key 0x00001234, shmid 5, semid 6, 3 MiB
+  access    mode 0640, owner 64998:64999, key file /run/shmbus/prices.shmbus
   ring      16384 slots of 256 bytes, 12% filled; oldest 0, head 2000; reliable backlog 25%
   traffic   2k/s messages, 125 KiB/s
   handled   1 deaths, 4 records reclaimed, 3 evictions, 2 wake-ups

@@ -19,6 +19,7 @@ func writeStatus(w io.Writer, s bus.Snapshot, r rates) error {
 
 	fmt.Fprintf(&b, "%s: %s, %s old, uuid %s\n", cli.Printable(s.Name), s.State, age(s.Created), s.UUID)
 	fmt.Fprintf(&b, "  system V  key %s, shmid %d, semid %d, %s\n", key(s.Key), s.ShmID, s.SemID, cli.Bytes(uint64(s.SizeBytes)))
+	fmt.Fprintf(&b, "  access    mode %s, owner %s, key file %s\n", octal(s.Mode), ownerName(s.UID, s.GID), cli.Printable(s.Path))
 	fmt.Fprintf(&b, "  ring      %d slots of %d bytes, %s filled; oldest %d, head %d; reliable backlog %s\n",
 		s.Geometry.Slots, s.Geometry.SlotSize, percent(filled(s)), s.Oldest, s.Head, percent(s.Fill))
 	fmt.Fprintf(&b, "  traffic   %s messages, %s\n", cli.Rate(r.Messages), byteRate(r.Bytes))

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os/user"
+	"strconv"
+)
+
+// ownerName writes who owns a bus as user:group, by name where there is one; "" if nobody does.
+func ownerName(uid, gid int) string {
+	if uid < 0 {
+		return ""
+	}
+	name := strconv.Itoa(uid)
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	return name + ":" + groupName(gid)
+}
+
+func groupName(gid int) string {
+	name := strconv.Itoa(gid)
+	if g, err := user.LookupGroupId(name); err == nil {
+		name = g.Name
+	}
+	return name
+}
+
+// octal writes permission bits as chmod takes them.
+func octal(m fs.FileMode) string { return fmt.Sprintf("%04o", m.Perm()) }
