@@ -221,8 +221,8 @@ func DemoteAfter(d time.Duration) SubscribeOption {
 // check reports an option that makes no sense.
 func (c *subscribeConfig) check() error {
 	if c.policy > layout.PolicyBlock && c.patience <= 0 {
-		return fmt.Errorf("a patience of %v: EvictAfter and DemoteAfter take the time for which publishers are to wait for a "+
-			"subscription that does not move, more than 0 (for a subscription that nobody waits for leave the option out; for one that all wait for use Reliable)", c.patience)
+		return fmt.Errorf("%w: a patience of %v: EvictAfter and DemoteAfter take the time for which publishers are to wait for a "+
+			"subscription that does not move, more than 0 (for a subscription that nobody waits for leave the option out; for one that all wait for use Reliable)", ErrInvalid, c.patience)
 	}
 	return c.wait.check()
 }
@@ -231,7 +231,7 @@ func (c *publisherConfig) check() error { return c.wait.check() }
 
 func (w WaitStrategy) check() error {
 	if w > Spin {
-		return fmt.Errorf("wait strategy %d: use Adaptive, Block, Yield or Spin", uint8(w))
+		return fmt.Errorf("%w: wait strategy %d: use Adaptive, Block, Yield or Spin", ErrInvalid, uint8(w))
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func (p *Publisher) cutGate(h ring.Hold) bool {
 func (p *Publisher) isFull(slowest int, position uint64, why error) error {
 	seg, st := p.seg, &p.stalls
 	lag, gate := p.ring.Next()-position, p.bus.ring.Gate(slowest)
-	if last := st.full; last != nil && why == nil && last.Err == nil && last.Lag == lag && last.subscriber == slowest && last.gate == gate {
+	if last := st.full; last != nil && why == nil && last.Err == nil && last.Topic == p.topic && last.Lag == lag && last.subscriber == slowest && last.gate == gate {
 		return last
 	}
 	e := &FullError{Bus: p.bus.name, Topic: p.topic, Lag: lag, Err: why, subscriber: slowest, gate: gate}

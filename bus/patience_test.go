@@ -90,7 +90,7 @@ func TestPatienceOfNoWait(t *testing.T) {
 			b := newBus(t, WithSlots(64), WithSlotSize(64))
 			s := subscribe(t, b, ">", tt.opt)
 			fill(t, b)
-			p := publisher(t, b, "a", NoWait())
+			p := publisher(t, b, "a", NoWait(), Exclusive()) // whose reservations have no record of their own
 			require.ErrorIs(t, publish(p, soon(t)), ErrFull, name)
 			for range 7 {
 				passes(p, time.Hour)
@@ -444,6 +444,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		for _, o := range [][]SubscribeOption{{EvictAfter(d)}, {DemoteAfter(d)}, {EvictAfter(time.Second), DemoteAfter(d)}, {EvictAfter(d), Reliable()}} {
 			_, err := b.Subscribe("a", o...)
 			require.ErrorContains(t, err, "more than 0")
+			require.ErrorIs(t, err, ErrInvalid)
 			var op *OpError
 			require.ErrorAs(t, err, &op)
 		}
