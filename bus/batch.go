@@ -1,7 +1,9 @@
 package bus
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"shmbus/layout"
 	"shmbus/ring"
@@ -10,14 +12,15 @@ import (
 
 // PublishBatch publishes frames in their order, each as [Publisher.PublishRaw] would, and returns how many it has published: all of
 // them, unless there is an error. It is faster than as many calls, because several frames are on their way at once.
-// Subscribers see each as soon as it is published; those that sleep are woken every few frames.
+// Subscribers see each as soon as it is published; those that sleep are woken every few frames. With a [WakeupError] all frames are published.
 func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, error) {
 	if err := p.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer p.exit()
 	fault.At(fault.PublishEntered)
-	p.ring.CatchUp() // so that sleepers resume close to what is published now
+	p.ring.CatchUp()  // so that sleepers resume close to what is published now
+	var unwoken error // the first WakeupError
 	for done := 0; ; {
 		if done > 0 && done < len(frames) {
 			if p.ending() {
@@ -36,7 +39,7 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 					size += len(f)
 				}
 				p.count(n, size)
-				p.wakeInterested(from)
+				unwoken = cmp.Or(unwoken, p.wakeInterested(from))
 				done += n
 			}
 			if st != ring.Done {
@@ -44,7 +47,7 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 				if err := p.exchangeSlow(ctx, p.whole|layout.FrameInfo(n)); err != nil {
 					return done, err
 				}
-				p.published(n)
+				unwoken = cmp.Or(unwoken, p.published(n))
 				done++
 				continue
 			}
@@ -53,9 +56,12 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 			}
 		}
 		if done == len(frames) {
-			return done, nil
+			return done, unwoken
 		}
-		if err := p.publishSlow(ctx, frames[done]); err != nil {
+		switch err := p.publishSlow(ctx, frames[done]); {
+		case errors.Is(err, ErrNotWoken):
+			unwoken = cmp.Or(unwoken, err)
+		case err != nil:
 			return done, err
 		}
 		done++

@@ -20,16 +20,18 @@ const maxActive = 64
 
 // certify proves to the subscribers that sleep that nothing for them was published below n, and moves them
 // there; those for whom there may be something are woken. Everything below n is published, and publisher record self,
-// the caller's own, has woken for all that it published. See "Certified sleep" in docs/design.md.
-func (s *segment) certify(n uint64, self int) {
+// the caller's own, has woken for all that it published. Those whom this process may not wake are left claimed, for the next to wake; the error
+// says so. See "Certified sleep" in docs/design.md.
+func (s *segment) certify(n uint64, self int) error {
 	from := atomic.LoadUint64(s.header(layout.HeaderCertified))
 	if n <= from || n&layout.NotYet == layout.NotYet { // wake words cannot hold that position: the next will do
-		return
+		return nil
 	}
 	nw := (s.high(layout.HeaderSubHigh, s.m.Geometry.Subscribers) + 63) / 64
+	var err error
 	for i := range nw {
 		if atomic.LoadUint64(s.header(layout.HeaderSleepers+8*i)) != 0 {
-			s.certifySleepers(n, from, nw, self)
+			err = s.certifySleepers(n, from, nw, self)
 			break
 		}
 	}
@@ -37,12 +39,13 @@ func (s *segment) certify(n uint64, self int) {
 	for old := atomic.LoadUint64(w); old < n; old = atomic.LoadUint64(w) {
 		if atomic.CompareAndSwapUint64(w, old, n) {
 			fault.At(fault.CertifyDone)
-			return
+			break
 		}
 	}
+	return err
 }
 
-func (s *segment) certifySleepers(n, from uint64, nw, self int) {
+func (s *segment) certifySleepers(n, from uint64, nw, self int) error {
 	var want [layout.MaxSubscribers / 64]uint64
 	var active [maxActive]activity
 	found := 0
@@ -78,8 +81,9 @@ func (s *segment) certifySleepers(n, from uint64, nw, self int) {
 			}
 		}
 	}
-	k.post()
+	err := k.post()
 	fault.At(fault.CertifyWoken)
+	return err
 }
 
 // missed reports whether one of the active may have published something that subscriber sub, who

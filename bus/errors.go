@@ -16,6 +16,7 @@ var (
 	ErrClosed    = error(&sentinel{"the bus, publisher or subscription is closed", fs.ErrClosed})
 	ErrRemoved   = errors.New("the bus was removed")
 	ErrFull      = errors.New("the ring is full: a reliable subscriber has not read its oldest message yet") // see FullError
+	ErrNotWoken  = errors.New("the message is published, but a subscriber that sleeps could not be woken")   // see WakeupError
 	ErrEmpty     = errors.New("no message")
 	ErrLost      = errors.New("messages were lost")
 	ErrEvicted   = errors.New("the subscription was cut off, because publishers waited for it longer than its policy allows")
@@ -78,6 +79,19 @@ type goneError string
 func (e goneError) Error() string { return string(e) }
 
 func (e goneError) Is(target error) bool { return target == ErrNotFound }
+
+// A WakeupError says that a message is published, and that the kernel did not let this process wake everybody who sleeps and waits for
+// it: since it opened the bus the process has given up privileges or got a filter for its system calls, or somebody has changed the bus's mode. Who was
+// not woken stays asleep until somebody who may wakes it, which is whoever publishes next, on any topic that it wants, or passes over it.
+// Publishing the message again would publish it twice: open the bus again with the privileges that the process has now, or end.
+type WakeupError struct {
+	Err error // what the kernel said
+}
+
+func (e *WakeupError) Error() string { return fmt.Sprintf("%v: %v", ErrNotWoken, e.Err) }
+func (e *WakeupError) Unwrap() error { return e.Err }
+
+func (e *WakeupError) Is(target error) bool { return target == ErrNotWoken }
 
 // A LossError is what a subscription returns instead of the messages that it lost. The
 // subscription goes on behind them at the next call.

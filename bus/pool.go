@@ -104,7 +104,9 @@ func (l *pool) announced(p *Publisher, topic string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	p.announce(id)
+	if err := p.announce(id); err != nil {
+		return 0, err
+	}
 	l.mu.Lock()
 	l.topics[strings.Clone(topic)] = id
 	l.mu.Unlock()

@@ -94,7 +94,10 @@ func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) 
 	if err != nil {
 		return nil, err
 	}
-	p.announce(id)
+	if err := p.announce(id); err != nil {
+		b.freePublisher(p.ring.Index())
+		return nil, err
+	}
 	p.turnTo(topic, id)
 	return p, nil
 }
@@ -125,13 +128,18 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	}
 	l := new(lease)
 	l.release = func() {
-		b.wipePublisher(i, false)
-		atomic.StoreUint64(seg.pub(i, layout.PubOwner), 0)
-		fault.At(fault.FreePublisher)
+		b.freePublisher(i)
 		b.dismiss(l)
 	}
 	p.lease = l
 	return p, nil
+}
+
+// freePublisher gives a publisher record of this client's back.
+func (b *Bus) freePublisher(i int) {
+	b.wipePublisher(i, false)
+	atomic.StoreUint64(b.seg.pub(i, layout.PubOwner), 0)
+	fault.At(fault.FreePublisher)
 }
 
 // configure makes the publisher publish as it is told to. It has no topic yet, or is turned to one next.
@@ -162,12 +170,16 @@ func (p *Publisher) directly() {
 
 // announce sees to it that everybody who wants topic id receives what is published on it from then on: every subscriber knows it, or
 // looks for it before it misses a message. Nobody is asleep for the sake of a message of this publisher.
-func (p *Publisher) announce(id int) {
+func (p *Publisher) announce(id int) error {
 	p.ring.CatchUp()
-	p.seg.certify(p.ring.Next(), p.ring.Index())
+	certified := p.seg.certify(p.ring.Next(), p.ring.Index())
 	fault.At(fault.PublisherCertified)
-	p.seg.wakeUnmatched(id)
+	woken := p.seg.wakeUnmatched(id)
 	fault.At(fault.PublisherAnnounced)
+	if err := errors.Join(woken, certified); err != nil {
+		return fmt.Errorf("subscribers that sleep cannot be woken: %w", err)
+	}
+	return nil
 }
 
 // turnTo makes the publisher, which has none or another one, publish on a topic that is announced.
@@ -261,7 +273,8 @@ func (p *Publisher) kick() { p.bus.dorm.kick(p.sleeper) }
 func (p *Publisher) ending() bool { return p.isClosed() || p.parent != nil && p.parent.isClosed() }
 
 // PublishRaw publishes bytes that are one msgpack frame already; it does not look into them. It waits for reliable
-// subscribers while the ring is full, until ctx ends, unless the publisher has [NoWait].
+// subscribers while the ring is full, until ctx ends, unless the publisher has [NoWait]. A [WakeupError] says that the frame is
+// published, but not everybody who sleeps could be woken for it; after any other error it is not published.
 func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	n, info := len(frame), p.whole|layout.FrameInfo(len(frame))
 	if uint(n)-1 >= p.plain {
@@ -312,18 +325,18 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 }
 
 // afterRaw is the end of PublishRaw where there is more to do.
-func (p *Publisher) afterRaw(aim ring.Aim) error {
+func (p *Publisher) afterRaw(aim ring.Aim) (err error) {
 	if aim.EndsLine() {
 		p.ring.FetchAhead()
 	}
 	s, w := p.sleepers4, p.interest4
 	if s == nil || w == nil || atomic.LoadUint64(&s[0])&atomic.LoadUint64(&w[0])|atomic.LoadUint64(&s[1])&atomic.LoadUint64(&w[1])|
 		atomic.LoadUint64(&s[2])&atomic.LoadUint64(&w[2])|atomic.LoadUint64(&s[3])&atomic.LoadUint64(&w[3]) != 0 {
-		p.wakeInterested(p.ring.Next() - 1)
+		err = p.wakeInterested(p.ring.Next() - 1)
 	}
 	fault.At(fault.PublishDone)
 	p.exit()
-	return nil
+	return err
 }
 
 // enterRaw begins a PublishRaw that needs a turn, or is not for the short way. If it is, short is true and the call goes on; otherwise
@@ -333,6 +346,7 @@ func (p *Publisher) enterRaw(ctx context.Context, frame []byte) (short bool, err
 		return false, err
 	}
 	if uint(len(frame))-1 < p.short && p.held == 0 {
+		p.ring.Resume()
 		return true, nil
 	}
 	defer p.exit()
@@ -353,16 +367,17 @@ func (p *Publisher) exchangeRaw(ctx context.Context, info layout.FrameInfo) (err
 		err = p.exchangeSlow(ctx, info)
 	}
 	if err == nil {
-		p.published(info.Size())
+		err = p.published(info.Size())
 	}
 	return err
 }
 
 // published counts the message just published and wakes who sleeps and wants it.
-func (p *Publisher) published(n int) {
+func (p *Publisher) published(n int) error {
 	p.count(1, n)
-	p.wakeInterested(p.ring.Next() - 1)
+	err := p.wakeInterested(p.ring.Next() - 1)
 	fault.At(fault.PublishDone)
+	return err
 }
 
 // count counts in the record itself, which nobody else writes: each load and store behind an exchange is one that the processor
@@ -375,12 +390,12 @@ func (p *Publisher) count(messages, bytes int) {
 }
 
 // wakeInterested wakes for messages of this publisher at position from and after it. It loads a word of sleepers for every 64
-// subscriptions that there ever were. The compare-and-swap before it orders the loads behind the exchange.
-func (p *Publisher) wakeInterested(from uint64) {
+// subscriptions that there ever were. The compare-and-swap before it orders the loads behind the exchange. The error is a [WakeupError].
+func (p *Publisher) wakeInterested(from uint64) error {
 	high := (atomic.LoadUint64(p.subHigh) + 63) / 64
 	for i := range p.sleepers {
 		if uint64(i) >= high {
-			return
+			break
 		}
 		set := atomic.LoadUint64(&p.sleepers[i])
 		if set == 0 {
@@ -388,11 +403,14 @@ func (p *Publisher) wakeInterested(from uint64) {
 		}
 		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && p.seg.anyToWake(i, set) {
 			// Whoever is woken resumes here and not where it fell asleep.
-			p.seg.certify(from, p.ring.Index())
-			p.seg.wakeTopic(int(p.id))
-			return
+			certified := p.seg.certify(from, p.ring.Index())
+			if err := errors.Join(p.seg.wakeTopic(int(p.id)), certified); err != nil {
+				return &WakeupError{err}
+			}
+			break
 		}
 	}
+	return nil
 }
 
 // publishSlow publishes what does not fit one slot as it is.
@@ -424,8 +442,7 @@ func (p *Publisher) publishFilled(ctx context.Context, n int) error {
 			return err
 		}
 	}
-	p.published(n)
-	return nil
+	return p.published(n)
 }
 
 func (p *Publisher) fillTime(off int) {
@@ -475,9 +492,8 @@ func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
 		fault.At(fault.PublishFragment)
 		// Each fragment wakes, too: nobody must be certified past the beginning of the frame, and
 		// who reads it may as well begin.
-		p.wakeInterested(p.ring.Next() - 1)
+		p.wakeInterested(p.ring.Next() - 1) // whom this cannot wake the last one cannot either
 		flags &^= layout.FlagFirst
 	}
-	p.published(len(frame))
-	return nil
+	return p.published(len(frame))
 }

@@ -106,8 +106,8 @@ func (p *Publisher) reserveApart(n int) (*Reservation, error) {
 // after Commit or Abort.
 func (r *Reservation) Bytes() []byte { return r.bytes }
 
-// Commit publishes the frame, waiting as [Publisher.PublishRaw] does. After an error nothing is published, and the
-// reservation is gone.
+// Commit publishes the frame, waiting as [Publisher.PublishRaw] does. After an error other than a [WakeupError]
+// nothing is published, and the reservation is gone.
 func (r *Reservation) Commit(ctx context.Context) error {
 	if r.loan != nil {
 		return r.commitApart(ctx)

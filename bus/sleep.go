@@ -3,9 +3,13 @@ package bus
 import (
 	"context"
 	"errors"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"shmbus/layout"
 	"shmbus/sysvsem"
@@ -57,10 +61,11 @@ type dormitory struct {
 	seg *segment
 	sem uint16
 
-	mu     sync.Mutex
-	beds   []*sleeper
-	leader *sleeper
-	err    error // ErrRemoved, when the semaphore set is gone
+	mu           sync.Mutex
+	interrupting bool // a goroutine does it
+	beds         []*sleeper
+	leader       *sleeper
+	err          error // ErrRemoved when the semaphore set is gone; else why the handle cannot hear of deaths
 }
 
 // wait returns when the sleeper's wake word is no longer asleep, when it is kicked, or when timeout has passed
@@ -128,12 +133,17 @@ func (d *dormitory) wait(ctx context.Context, s *sleeper, timeout time.Duration)
 // sleep is the leader's system call, and the look at the others after it.
 func (d *dormitory) sleep(leader *sleeper, timeout time.Duration) error {
 	ops := [1]sysvsem.Op{{Num: d.sem, Op: -1}}
-	err := d.seg.set.Wait(timeout, ops[:])
+	err := d.seg.set.WaitSignal(timeout, ops[:])
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err != nil && !errors.Is(err, sysvsem.ErrTimeout) {
-		err = d.seg.semError(err)
-		d.err = err
+	switch {
+	case errors.Is(err, sysvsem.ErrInterrupted):
+		err = nil
+	case err != nil && !errors.Is(err, sysvsem.ErrTimeout):
+		// Without permission only this sleep fails: the next leader finds out for itself.
+		if err = d.seg.semError(err); err == ErrRemoved {
+			d.err = err
+		}
 	}
 	for _, s := range d.beds {
 		if s != leader && (d.err != nil || s.woken()) {
@@ -183,10 +193,43 @@ func (d *dormitory) kickAll() {
 	}
 }
 
+// fail makes all waits of the handle fail from now on.
+func (d *dormitory) fail(err error) {
+	d.mu.Lock()
+	d.err = err
+	d.mu.Unlock()
+	d.kickAll()
+}
+
 func (d *dormitory) rouse(s *sleeper) {
-	if d.leader == s {
-		d.seg.set.TryOp([]sysvsem.Op{{Num: d.sem, Op: 1, Flags: sysvsem.NoWait}})
+	if d.leader != s {
+		s.nudge()
 		return
 	}
-	s.nudge()
+	if d.seg.posted([]sysvsem.Op{{Num: d.sem, Op: 1, Flags: sysvsem.NoWait}}) != nil && !d.interrupting {
+		d.interrupting = true
+		go d.interrupt()
+	}
+}
+
+// interrupt makes a leader look again that this process may not post any more, since it has given up the privileges
+// with which it opened the bus: every thread of the process gets the signal that Go's runtime uses and ignores, until the leader
+// has been out of the kernel.
+func (d *dormitory) interrupt() {
+	for {
+		d.mu.Lock()
+		if d.leader == nil || !d.leader.kicked.Load() {
+			d.interrupting = false
+			d.mu.Unlock()
+			return
+		}
+		d.mu.Unlock()
+		threads, _ := os.ReadDir("/proc/self/task")
+		for _, t := range threads {
+			if tid, err := strconv.Atoi(t.Name()); err == nil {
+				unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

@@ -16,13 +16,14 @@ const wakeBatch = 32
 
 // A waker wakes sleepers: it claims their wake words, posts their clients' semaphores with one call,
 // and marks the words notified. Stopped or killed between any two of these steps it leaves words that
-// the next waker claims and posts again.
+// the next waker claims and posts again; so it does where the kernel refuses the post.
 type waker struct {
 	seg   *segment
 	ops   [wakeBatch]sysvsem.Op
 	words [wakeBatch]*uint64
 	was   [wakeBatch]layout.Wake
 	n     int
+	err   error // the first refusal
 }
 
 // add claims the record behind a wake word, and posts when the batch is full. It reports whether there was
@@ -52,28 +53,47 @@ func (k *waker) add(word, owner *uint64) bool {
 	return true
 }
 
-// post wakes who was added.
-func (k *waker) post() {
-	if k.n == 0 {
-		return
+// post wakes who was added since the last time. The error is that of the first semaphore, of all that the waker was to post, that this
+// process may not post.
+func (k *waker) post() error {
+	n := k.n
+	if k.n = 0; n == 0 {
+		return k.err
 	}
-	err := k.seg.set.TryOp(k.ops[:k.n])
-	switch {
-	case errors.Is(err, sysvsem.ErrRemoved):
-		k.seg.semError(err)
-	case err != nil:
-		// A value at its maximum keeps nobody asleep: the others are posted one by one.
-		for i := range k.ops[:k.n] {
-			k.seg.set.TryOp(k.ops[i : i+1])
+	if k.seg.posted(k.ops[:n]) != nil {
+		// All or none are posted by one call: now the others are.
+		for i := range k.ops[:n] {
+			if err := k.seg.posted(k.ops[i : i+1]); err != nil {
+				k.words[i] = nil // it stays claimed
+				if k.err == nil {
+					k.err = err
+				}
+			}
 		}
 	}
 	fault.At(fault.WakePosted)
-	for i, w := range k.was[:k.n] {
-		atomic.CompareAndSwapUint64(k.words[i], uint64(w), uint64(w.With(layout.Notified)))
+	for i, w := range k.was[:n] {
+		if k.words[i] != nil {
+			atomic.CompareAndSwapUint64(k.words[i], uint64(w), uint64(w.With(layout.Notified)))
+		}
 	}
-	atomic.AddUint64(k.seg.header(layout.HeaderPosts), uint64(k.n))
-	k.n = 0
+	atomic.AddUint64(k.seg.header(layout.HeaderPosts), uint64(n))
 	fault.At(fault.WakeNotified)
+	return k.err
+}
+
+// posted posts semaphores. A single one at its maximum keeps nobody asleep: it counts as posted, and so do all that
+// were removed.
+func (s *segment) posted(ops []sysvsem.Op) error {
+	err := s.set.TryOp(ops)
+	switch {
+	case errors.Is(err, sysvsem.ErrRemoved):
+		s.semError(err)
+		return nil
+	case len(ops) == 1 && errors.Is(err, sysvsem.ErrRange):
+		return nil
+	}
+	return err
 }
 
 func (k *waker) addSub(s int) {
@@ -101,19 +121,19 @@ func (s *segment) anyToWake(word int, set uint64) bool {
 }
 
 // wakeTopic wakes every sleeper that is interested in topic t.
-func (s *segment) wakeTopic(t int) {
+func (s *segment) wakeTopic(t int) error {
 	k := waker{seg: s}
 	row := s.interest(t)
 	for i := range row {
 		k.addSubs(i, atomic.LoadUint64(&row[i]))
 	}
-	k.post()
+	return k.post()
 }
 
 // wakeUnmatched wakes the sleepers that may not know topic t yet, and makes those that are awake look at the
 // topics before they sleep or skip. After it, every subscriber either has matched t or will before it misses a
 // message of it.
-func (s *segment) wakeUnmatched(t int) {
+func (s *segment) wakeUnmatched(t int) error {
 	all := true
 	n := s.high(layout.HeaderSubHigh, s.m.Geometry.Subscribers)
 	for i := range n {
@@ -122,7 +142,7 @@ func (s *segment) wakeUnmatched(t int) {
 		}
 	}
 	if all {
-		return
+		return nil
 	}
 	atomic.AddUint64(s.header(layout.HeaderTopicVersion), 1)
 	k := waker{seg: s}
@@ -131,7 +151,7 @@ func (s *segment) wakeUnmatched(t int) {
 			k.addSub(i)
 		}
 	}
-	k.post()
+	return k.post()
 }
 
 // wakeBlocked wakes the publishers that wait for room.
@@ -143,7 +163,7 @@ func (s *segment) wakeBlocked() {
 	}
 }
 
-// wakePublishers wakes those of the publishers from first on whose bit is set.
+// wakePublishers wakes those of the publishers from first on whose bit is set. One that cannot be woken looks by itself before long.
 func (s *segment) wakePublishers(first int, set uint64) {
 	k := waker{seg: s}
 	for ; set != 0; set &= set - 1 {

@@ -17,11 +17,12 @@
 //	Op < 0   wait until the value is at least -Op, then subtract
 //	Op == 0  wait until the value is zero
 //
-// There are three ways to wait, and one not to:
+// There are four ways to wait, and one not to:
 //
 //	Set.Op(ctx, ops...)           until done, or until the context ends
 //	Set.OpTimeout(d, ops...)      until done, or for d; no allocation
 //	Set.Wait(d, ops)              the same with a slice the caller keeps
+//	Set.WaitSignal(d, ops)        the same, until a signal is handled as well
 //	Set.TryOp(ops)                now or [ErrWouldBlock]; never leaves the processor
 //
 // A call that waits occupies one operating system thread while it does.

@@ -64,13 +64,15 @@ func (e *Error) Is(target error) bool {
 // Timeout reports whether the error is a context's deadline.
 func (e *Error) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
 
-// Sentinels for errors.Is. ErrWouldBlock and ErrTimeout are returned as they are,
+// Sentinels for errors.Is. ErrWouldBlock, ErrTimeout and ErrInterrupted are returned as they are,
 // the others stand for an [*Error].
 var (
 	// ErrWouldBlock: an operation that must not wait would have to (EAGAIN).
 	ErrWouldBlock error = &sentinel{text: "sysvsem: operation would block", is: []error{unix.EAGAIN}}
 	// ErrTimeout: the time of a timed wait has passed (EAGAIN, os.ErrDeadlineExceeded).
 	ErrTimeout error = &sentinel{text: "sysvsem: wait timed out", is: []error{unix.EAGAIN, os.ErrDeadlineExceeded}}
+	// ErrInterrupted: a signal was handled before the operations were done (EINTR).
+	ErrInterrupted error = &sentinel{text: "sysvsem: wait interrupted by a signal", is: []error{unix.EINTR}}
 	// ErrRemoved: there is no set with this identifier (any more). EIDRM, or EINVAL
 	// where that can mean nothing else.
 	ErrRemoved = errors.New("sysvsem: semaphore set removed")

@@ -95,24 +95,30 @@ func (s *Set) OpTimeout(d time.Duration, ops ...Op) error { return s.Wait(d, ops
 
 // Wait is [Set.OpTimeout] with the operations in a slice that the caller keeps.
 // It is not changed.
-func (s *Set) Wait(d time.Duration, ops []Op) error {
-	if d < 0 {
-		for {
-			errno := semtimedop(s.id, ops, nil)
-			if errno != unix.EINTR {
-				return s.result(ops, errno)
-			}
-		}
+func (s *Set) Wait(d time.Duration, ops []Op) error { return s.wait(d, ops, false) }
+
+// WaitSignal is [Set.Wait] that ends with [ErrInterrupted], nothing done, when the thread that waits
+// handles a signal.
+func (s *Set) WaitSignal(d time.Duration, ops []Op) error { return s.wait(d, ops, true) }
+
+func (s *Set) wait(d time.Duration, ops []Op, signals bool) error {
+	var start time.Time
+	var timeout *unix.Timespec
+	if d >= 0 {
+		start, timeout = time.Now(), new(unix.Timespec)
 	}
-	start := time.Now()
-	for left := d; ; left = max(d-time.Since(start), 0) {
-		timeout := unix.NsecToTimespec(int64(left))
-		errno := semtimedop(s.id, ops, &timeout)
+	for {
+		if timeout != nil {
+			*timeout = unix.NsecToTimespec(int64(max(d-time.Since(start), 0)))
+		}
+		errno := semtimedop(s.id, ops, timeout)
 		switch {
+		case errno == unix.EINTR && signals:
+			return ErrInterrupted
 		case errno == unix.EINTR:
-		case errno == unix.EAGAIN && time.Since(start) >= d:
+		case errno == unix.EAGAIN && timeout != nil && time.Since(start) >= d:
 			return ErrTimeout
-		case errno == unix.EAGAIN && !anyNoWait(ops):
+		case errno == unix.EAGAIN && timeout != nil && !anyNoWait(ops):
 			// Linux up to 5.18 counts the time in clock ticks from the tick before, so that its timer
 			// fires up to a tick early. The deadline decides, not the error.
 		default:

@@ -1,0 +1,154 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/layout"
+	"shmbus/sysvsem"
+)
+
+// A process that gave up the privileges with which it opened the bus publishes, says that it cannot wake, and takes
+// the wake-up from nobody: the next who publishes wakes.
+func TestPublisherThatMayNotPost(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("this test gives up root's privileges in a child process: run it as root")
+	}
+	for name, publish := range map[string]func(p *Publisher, b *Bus) error{
+		"PublishRaw":   func(p *Publisher, _ *Bus) error { return p.PublishRaw(context.Background(), []byte{1}) },
+		"two slots":    func(p *Publisher, _ *Bus) error { return p.PublishRaw(context.Background(), make([]byte, 100)) },
+		"Publish":      func(p *Publisher, _ *Bus) error { return p.Publish(context.Background(), 1) },
+		"without turn": func(_ *Publisher, b *Bus) error { return b.PublishRaw(context.Background(), "a", []byte{1}) },
+		"PublishBatch": func(p *Publisher, _ *Bus) error {
+			n, err := p.PublishBatch(context.Background(), [][]byte{{1}, {2}, {3}})
+			if n != 3 {
+				return fmt.Errorf("%d of 3 published: %v", n, err)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b *Bus
+			if !inChild() {
+				b = newBus(t, WithSlots(64), WithSlotSize(64))
+				s, other := subscribe(t, b, "a", WaitWith(Block)), subscribe(t, b, "other.*", WaitWith(Block))
+				got := make(chan error, 2)
+				go func() { _, err := s.Next(soon(t)); got <- err }()
+				go func() { _, err := other.Next(soon(t)); got <- err }()
+				eventually(t, "both asleep", asleep(t, b, 2))
+				child(t, b, nil)
+				require.EqualValues(t, layout.Claimed, layout.Wake(atomic.LoadUint64(s.sleeper.word)).State())
+				require.Empty(t, got, "nobody was posted")
+				p, q := publisher(t, b, "b"), publisher(t, b, "a")
+				require.NoError(t, q.PublishRaw(soon(t), []byte{9}))
+				require.NoError(t, <-got)
+				require.NoError(t, p.Close())
+				require.NoError(t, publisher(t, b, "other.x").PublishRaw(soon(t), []byte{9}))
+				require.NoError(t, <-got)
+				return
+			}
+			child(t, b, func(h *Bus, say func(string)) {
+				p, err := h.Publisher("a")
+				if err == nil {
+					err = h.PublishRaw(context.Background(), "nobody.wants.this", []byte{1})
+				}
+				for i := 0; i < 2; { // they were woken for the sake of the topics
+					if w := layout.Wake(atomic.LoadUint64(h.seg.sub(i, layout.SubWake))); w.State() == layout.Asleep && !w.IsNotYet() {
+						i++
+					}
+				}
+				if err == nil {
+					err = syscall.Setuid(65534)
+				}
+				if err != nil {
+					say(err.Error())
+					return
+				}
+				err = publish(p, h)
+				var w *WakeupError
+				if !errors.Is(err, ErrNotWoken) || !errors.As(err, &w) || !errors.Is(w.Err, fs.ErrPermission) {
+					say(fmt.Sprintf("publish: %v", err))
+					return
+				}
+				if _, err := h.Publisher("other.y"); !errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrNotWoken) {
+					say(fmt.Sprintf("a publisher on a topic that nobody can be told of: %v", err))
+					return
+				}
+				if _, err := subscribe(t, h, "a").Next(context.Background()); !errors.Is(err, fs.ErrPermission) {
+					say(fmt.Sprintf("a wait: %v", err))
+					return
+				}
+				say("ready")
+			})
+		})
+	}
+}
+
+// Whoever sleeps when the process loses the permission to post is not stuck: a context ends the wait, and so does Close.
+func TestSleeperThatMayNotBePosted(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("this test gives up root's privileges in a child process: run it as root")
+	}
+	var b *Bus
+	if !inChild() {
+		b = newBus(t, WithSlots(64), WithMode(0o666))
+	}
+	child(t, b, func(h *Bus, say func(string)) {
+		if err := syscall.Setuid(65534); err != nil {
+			say(err.Error())
+			return
+		}
+		ctx, end := context.WithCancel(context.Background())
+		ended := make(chan error, 2)
+		for _, c := range []context.Context{ctx, context.Background()} {
+			s, _ := h.Subscribe("never", WaitWith(Block))
+			go func() { _, err := s.Next(c); ended <- err }()
+		}
+		for n := 0; n == 0 || !asleep(t, h, 2)(); {
+			n, _ = h.seg.set.GetNCnt(int(h.dorm.sem))
+		}
+		say("ready")
+		for h.seg.posted([]sysvsem.Op{{Num: layout.SemSleep(h.client.index + 1), Op: 1}}) == nil {
+			time.Sleep(time.Millisecond)
+		}
+		end()
+		if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, fs.ErrPermission) {
+			return
+		}
+		h.Close()
+	})
+	clients := func() int { snap, err := b.Snapshot(); require.NoError(t, err); return len(snap.Clients) }
+	require.Equal(t, 2, clients())
+	require.NoError(t, b.seg.set.SetPerm(-1, -1, 0o600))
+	eventually(t, "the other has closed its handle", func() bool { return clients() == 1 })
+}
+
+// A semaphore at its maximum keeps nobody asleep: it counts as posted, and the others of the same call are posted.
+func TestSemaphoreAtItsMaximum(t *testing.T) {
+	b := newBus(t, WithSlots(64))
+	k := waker{seg: b.seg}
+	const full, empty = 3, 5 // clients that nobody is
+	require.NoError(t, b.seg.set.SetVal(int(layout.SemSleep(full)), 32767))
+	for s, c := range []int{full, empty} {
+		atomic.StoreUint64(b.seg.sub(s, layout.SubOwner), uint64(layout.MakeOwner(c, 1, layout.OwnerHeld)))
+		atomic.StoreUint64(b.seg.sub(s, layout.SubWake), uint64(layout.MakeWake(0, 1, layout.Asleep)))
+		k.addSub(s)
+	}
+	require.NoError(t, k.post())
+	for s := range 2 {
+		require.EqualValues(t, layout.Notified, layout.Wake(atomic.LoadUint64(b.seg.sub(s, layout.SubWake))).State())
+		atomic.StoreUint64(b.seg.sub(s, layout.SubOwner), 0)
+	}
+	v, err := b.seg.set.GetVal(int(layout.SemSleep(empty)))
+	require.NoError(t, err)
+	require.Equal(t, 1, v)
+}
