@@ -55,7 +55,7 @@ func (s *Set) waitContext(ctx context.Context, ops []Op) error {
 	})
 
 	errno := unix.EINTR
-	for errno == unix.EINTR {
+	for errno == unix.EINTR || errno == unix.EAGAIN && ctx.Err() == nil && !anyNoWait(ops) {
 		errno = semtimedop(s.id, ops, timeout)
 	}
 	if !stop() {

@@ -78,7 +78,7 @@ func helpEarlyTimeouts(s *sysvsem.Set) error {
 		{"NoWait of one of two would block", nil, timed(long, p(1), p(0).With(noWait)), sysvsem.ErrWouldBlock, 0},
 		{"NoWait, early", list{early}, timed(long, p(1).With(noWait), p(0)), sysvsem.ErrWouldBlock, 0},
 		{"no deadline", list{interrupted, interrupted}, timed(-1, p(1)), nil, 0},
-		{"context", list{interrupted, interrupted}, func() error {
+		{"context", list{interrupted, early, interrupted, early}, func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), short)
 			defer cancel()
 			return s.Op(ctx, p(0))

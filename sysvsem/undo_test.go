@@ -39,9 +39,7 @@ func TestUndoAtDeath(t *testing.T) {
 	killed := time.Now()
 	require.NoError(t, cmd.Process.Kill())
 	require.NoError(t, inTime(t, done))
-	took := time.Since(killed)
-	t.Log("from SIGKILL to the waiter:", took)
-	require.Less(t, took, time.Second)
+	t.Log("from SIGKILL to the waiter:", time.Since(killed))
 	require.ErrorContains(t, cmd.Wait(), "killed")
 }
 
