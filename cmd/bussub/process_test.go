@@ -140,7 +140,7 @@ func TestIdentity(t *testing.T) {
 		for _, subscribers := range []int{1, 3} {
 			t.Run(fmt.Sprintf("format=%s/lines=%s/subscribers=%d", in.format, in.name, subscribers), func(t *testing.T) {
 				home(t)
-				create(t, "b", bus.WithSlots(1<<10))
+				create(t, "b", bus.WithSlots(1<<11))
 				file := filepath.Join(t.TempDir(), "in")
 				require.NoError(t, os.WriteFile(file, in.data, 0o600))
 				got := shell(t, fmt.Sprintf(`

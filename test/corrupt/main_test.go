@@ -112,7 +112,7 @@ func TestViolationsAreCaught(t *testing.T) {
 		c.roles, c.round, c.each = []string{"misdelivers"}, 1, 200
 		s, err := c.run(t.Context())
 		require.NoError(t, err)
-		require.Contains(t, fmt.Sprint(s.violations), "on a bus that takes 65536")
+		require.Contains(t, fmt.Sprint(s.violations), "on a bus that takes 3000")
 	})
 }
 

@@ -16,10 +16,10 @@ import (
 
 // geometries are taken in turn.
 var geometries = [][]bus.Option{
-	{bus.WithSlots(8), bus.WithSlotSize(64), bus.WithOwnedSlots(2), bus.WithPublishers(6), bus.WithSubscribers(64), bus.WithTopics(16), bus.WithMaxFrame(4096)},
-	{bus.WithSlots(64), bus.WithSlotSize(128), bus.WithOwnedSlots(4), bus.WithPublishers(8), bus.WithSubscribers(128), bus.WithTopics(64), bus.WithMaxFrame(1 << 16)},
-	{bus.WithSlots(1024), bus.WithSlotSize(256), bus.WithPublishers(64), bus.WithTopics(512), bus.WithMaxFrame(1 << 20)},
-	{bus.WithSlots(16), bus.WithSlotSize(4096), bus.WithOwnedSlots(12), bus.WithPublishers(70), bus.WithSubscribers(64), bus.WithTopics(12), bus.WithMaxFrame(1 << 20)},
+	{bus.WithSlots(8), bus.WithSlotSize(64), bus.WithOwnedSlots(2), bus.WithPublishers(6), bus.WithSubscribers(64), bus.WithTopics(16)},
+	{bus.WithSlots(64), bus.WithSlotSize(128), bus.WithOwnedSlots(4), bus.WithPublishers(8), bus.WithSubscribers(128), bus.WithTopics(64), bus.WithMaxFrame(3000)},
+	{bus.WithSlots(1024), bus.WithSlotSize(256), bus.WithPublishers(64), bus.WithTopics(512)},
+	{bus.WithSlots(16), bus.WithSlotSize(4096), bus.WithOwnedSlots(12), bus.WithPublishers(70), bus.WithSubscribers(64), bus.WithTopics(12)},
 	{bus.WithSlots(256), bus.WithSlotSize(64), bus.WithPublishers(16), bus.WithSubscribers(1024), bus.WithTopics(2048), bus.WithMaxFrame(2000)},
 }
 

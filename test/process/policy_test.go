@@ -145,23 +145,48 @@ func TestEvict(t *testing.T) {
 	}
 }
 
-// A publisher that does not wait has not waited for anybody's patience: it evicts nobody.
-func TestNoWaitEvictsNobody(t *testing.T) {
-	b := newBus(t, creation{Slots: ringSlots, SlotSize: 128})
-	s := startAll(t, job{Role: "subscribe", Bus: busName, Patterns: []string{"held.>"}, Policy: "evict", Patience: time.Millisecond, Every: true})[0]
+// Promise 5: a publisher that does not wait cuts off a subscriber that does not move, when its patience is over, and not before.
+func TestNoWaitEvicts(t *testing.T) {
+	const patience = 100 * time.Millisecond
+	b, s, f := heldBus(t, "evict", patience, bus.NoWait())
+	ctx := deadline(t)
+	began := time.Now()
+	require.ErrorIs(t, f.try(ctx), bus.ErrFull)
+	eventually(t, func() bool { return f.try(ctx) == nil }, "a stopped subscriber holds a publisher that does not wait")
+	require.Greater(t, time.Since(began), patience)
+	snap := snapshot(t, b)
+	require.Equal(t, uint64(1), snap.Evictions)
+	require.Equal(t, "evicted", snap.Subscribers[0].Gate)
+	s.cont()
+	require.Equal(t, uint64(1), s.expect("evicted").Lost)
+	s.exit()
+}
+
+// A subscriber that moves on has all of its patience after each message, however many wait for it all the time, and whether they do.
+func TestSlowIsNotEvicted(t *testing.T) {
+	const patience = time.Second
+	b := newBus(t, creation{Slots: 8, SlotSize: 128})
+	s := startAll(t, job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{"held.>"}, Policy: "evict", Patience: patience, Pace: 10 * time.Millisecond, Every: true})[0]
+	var jobs []job
+	for i := range 4 {
+		jobs = append(jobs, job{Role: "publish", Bus: busName, Auto: true, ID: i + 2, Topic: "held", Min: 16, Max: 64})
+	}
+	crowd := startAll(t, jobs...)
 	f := newFeed(t, b, "held", 1, 64, bus.NoWait())
 	ctx := deadline(t)
-	f.publish(ctx, ringSlots)
-	for began := time.Now(); time.Since(began) < 50*time.Millisecond; {
-		require.ErrorIs(t, f.try(ctx), bus.ErrFull)
+	full := 0
+	for began := time.Now(); time.Since(began) < patience*3/2; time.Sleep(time.Millisecond) {
+		if err := f.try(ctx); err != nil {
+			require.ErrorIs(t, err, bus.ErrFull)
+			full++
+		}
 	}
-	require.Zero(t, snapshot(t, b).Evictions)
-	s.tell("go")
-	eventually(t, func() bool { return f.try(ctx) == nil }, "the subscriber reads and there is no room")
-	awaitAsleep(t, b, 1, s)
+	require.NotZero(t, full)
 	require.Zero(t, snapshot(t, b).Evictions)
 	require.Zero(t, s.seen("evicted"))
-	s.exit()
+	for _, w := range crowd {
+		w.kill()
+	}
 }
 
 // Promise 5: a subscription that is demoted goes on as a lossy one, and learns exactly what it lost.

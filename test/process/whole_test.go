@@ -77,7 +77,7 @@ func TestWholeFrameToSleeper(t *testing.T) {
 func TestWholeFramesFromTheKilled(t *testing.T) {
 	const victims, kills = 2, 60
 	rnd := newRand(t)
-	b := newBus(t, creation{Slots: 512, SlotSize: 256, Publishers: 8})
+	b := newBus(t, creation{Slots: 4096, SlotSize: 256, Publishers: 8})
 	reliable := mixedSizes(job{Role: "subscribe", Auto: true, Patterns: []string{">"}, Policy: "reliable", Every: true})
 	lossy := mixedSizes(job{Role: "subscribe", Auto: true, Patterns: []string{">"}})
 	subs := startAll(t, reliable, lossy)
