@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,9 @@ type job struct {
 	o options
 	p *bus.Publisher
 
+	encoder codec.Encoder
+	rounded rounding // in the current message
+
 	src     source
 	what    string // a message of src is called
 	pace    *pacer
@@ -29,12 +33,20 @@ type job struct {
 	notices *cli.Notices
 
 	published, bytes, skipped uint64
+	numbers                   uint64 // that were published as another
 
 	begin, first time.Time // of the job; when its first message was published
 }
 
+// rounding says which numbers of a message are published as others.
+type rounding struct {
+	count       uint64
+	first, into string
+}
+
 func newJob(p *bus.Publisher, o options, stderr io.Writer) *job {
 	j := &job{o: o, p: p, what: "line", begin: time.Now()}
+	j.encoder = codec.Encoder{Format: o.format, Numbers: o.numbers, Rounded: j.round}
 	switch {
 	case o.messages != nil:
 		j.what = "message"
@@ -73,6 +85,9 @@ func (j *job) run(parent context.Context, stdin io.Reader) error {
 
 	err := j.publish(ctx, &ended)
 	j.notices.Flush()
+	if j.numbers > 1 {
+		j.notices.Say("%d numbers in all were published as the nearest float64", j.numbers)
+	}
 	if j.skipped > 0 {
 		j.notices.Say("skipped %d of %s", j.skipped, cli.Plural(j.src.Number(), j.what))
 		if err == nil {
@@ -110,11 +125,15 @@ func (j *job) publish(ctx context.Context, ended *atomic.Bool) error {
 		if j.o.format.Blank(line) && j.o.messages == nil && !j.o.whole {
 			continue
 		}
-		if frame, err = j.o.format.AppendFrame(frame[:0], line); err != nil {
+		if frame, err = j.encoder.AppendFrame(frame[:0], line); err != nil {
+			j.rounded = rounding{}
 			if err = j.skip(j.hint(err, line)); err != nil {
 				return err
 			}
 			continue
+		}
+		if j.rounded.count > 0 {
+			j.tell()
 		}
 		if j.pace != nil {
 			if err := j.pace.wait(ctx); err != nil {
@@ -125,6 +144,29 @@ func (j *job) publish(ctx context.Context, ended *atomic.Bool) error {
 			return err
 		}
 	}
+}
+
+// round hears of a number that is published as another.
+func (j *job) round(text []byte, nearest float64) {
+	if j.rounded.count == 0 {
+		const shown = 40
+		j.rounded.first = string(text[:min(len(text), shown)])
+		if len(text) > shown {
+			j.rounded.first += "…"
+		}
+		j.rounded.into = strconv.FormatFloat(nearest, 'g', -1, 64)
+	}
+	j.rounded.count++
+}
+
+// tell says, of the first such message, what is done about numbers that do not fit.
+func (j *job) tell() {
+	if j.numbers == 0 {
+		j.notices.Say("%v", j.at(fmt.Errorf("the number %s is published as the nearest float64, %s (said once; --numbers exact keeps such numbers, --numbers error refuses them)",
+			j.rounded.first, j.rounded.into)))
+	}
+	j.numbers += j.rounded.count
+	j.rounded = rounding{}
 }
 
 // send publishes one frame.
@@ -189,6 +231,10 @@ func (j *job) unreadable(err error) error {
 // hint adds what to do about a line that is not what the format asks for.
 func (j *job) hint(err error, line []byte) error {
 	var syntax *codec.SyntaxError
+	var number *codec.NumberError
+	if errors.As(err, &number) {
+		return fmt.Errorf("%w (--numbers exact carries it as it is written)", err)
+	}
 	if j.o.format != codec.JSON || !errors.As(err, &syntax) || errors.Is(err, codec.ErrTooDeep) {
 		return err
 	}

@@ -9,6 +9,11 @@
 // line of white space is no message, and a byte order mark at the start of a line is left out. A last line without a
 // newline counts.
 //
+// A JSON number is carried as what any reader of msgpack understands: an integer of up to 64 bits, or the float64 that it is, also where it is
+// written as 101.50 or 1e5. One that is neither, as 99999999999999999999, becomes the nearest float64, which is said of the first
+// one; with --numbers error it is an error, and with --numbers exact its text is carried, in an ext that bussub and
+// package bus understand. 1e400, for which there is no float64, is an error but with --numbers exact.
+//
 // What cannot be published, because it is not what the format asks for, too large, or (with --no-wait) because the
 // ring is full, is named with the number of its line. It ends the command, or with --on-error skip
 // is left out: at most ten such lines a second are reported one by one, the others in sums.

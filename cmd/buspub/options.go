@@ -19,6 +19,7 @@ type options struct {
 	topic       string
 	messages    []string // nil: standard input
 	format      codec.Format
+	numbers     codec.Numbers
 	whole       bool
 	onError     onError
 	create      bool
@@ -83,6 +84,7 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	f.StringVarP(&o.bus, "bus", "b", "", "`NAME` of the bus (default: $"+cli.EnvBus+")")
 	f.VarP(&o.format, "format", "f", "what a line is: "+strings.Join(codec.Names(), ", "))
 	f.BoolVar(&o.whole, "whole", false, "all of standard input is one message, not a message a line")
+	f.Var(&o.numbers, "numbers", "a JSON number of more digits than 64 bits hold: nearest publishes another, error refuses it, exact keeps its text and that of 1.50")
 	f.Var(&o.onError, "on-error", "what to do about a message that cannot be published")
 	f.BoolVar(&o.create, "create", false, "create the bus, with default sizes, if it does not exist")
 	f.DurationVar(&o.wait, "wait", 0, "wait so long for the bus to exist")
@@ -100,6 +102,7 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	})
 	_ = cmd.RegisterFlagCompletionFunc("bus", cli.CompleteBuses)
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(codec.Names(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("numbers", cobra.FixedCompletions(codec.NumbersNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("on-error", cobra.FixedCompletions([]string{string(stop), string(skip)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -124,6 +127,8 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 	switch {
 	case o.whole && len(o.messages) > 0:
 		return cli.Usagef("--whole is about standard input: leave out the MESSAGEs, or --whole")
+	case cmd.Flags().Changed("numbers") && o.format != codec.JSON:
+		return cli.Usagef("--numbers %v has nothing to decide with --format %v: only json has numbers", o.numbers, o.format)
 	case o.create && o.wait > 0:
 		return cli.Usagef("--create and --wait exclude each other: either this command creates the bus or another one does")
 	case o.wait < 0 || o.timeout < 0:

@@ -36,6 +36,19 @@ func BenchmarkAppendFrame(b *testing.B) {
 	for _, s := range samples {
 		run(codec.JSON, s.name, []byte(s.json))
 	}
+	exact := codec.Encoder{Numbers: codec.Exact}
+	b.Run("format=json/sample=exact/numbers=exact", func(b *testing.B) {
+		line := []byte(samples[5].json)
+		b.SetBytes(int64(len(line)))
+		b.ReportAllocs()
+		var dst []byte
+		for b.Loop() {
+			var err error
+			if dst, err = exact.AppendFrame(dst[:0], line); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	run(codec.Text, "log", []byte(samples[1].json))
 	run(codec.Raw, "log", []byte(samples[1].json))
 }

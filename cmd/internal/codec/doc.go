@@ -25,26 +25,36 @@
 //
 // # JSON to msgpack to JSON
 //
-// Compact JSON with minimal escapes comes out as the same bytes: key order,
-// duplicate keys and the text of every number included. What is not compact
-// or minimal is normalised: white space between tokens goes, and a string is
-// written with the fewest escapes (RFC 8785, section 3.2.2.2): \/ becomes /,
-// \u00e9 becomes é, \u003c becomes <, and U+2028 stays as it is. Invalid UTF-8
-// and lone surrogates are errors, and so is nesting beyond [MaxDepth].
+// The values come out as they were, keys in their order, duplicates too. White
+// space between tokens goes, and a string is written with the fewest escapes
+// (RFC 8785, section 3.2.2.2): \/ becomes /, \u00e9 becomes é, \u003c becomes
+// <, and U+2028 stays as it is. Invalid UTF-8 and lone surrogates are errors,
+// and so is nesting beyond [MaxDepth].
 //
-// Numbers keep their kind and their text:
+// Numbers become what any reader of msgpack understands:
 //
 //	JSON text                                    msgpack
 //	-9223372036854775808 … 18446744073709551615  the shortest int or uint
-//	a float64 in its one rendering: 0.1, 1.0,    float64
-//	  -0.0, 1e+21, 1e-7
-//	any other text: 1e5, 1E5, 1.10, -0, 1e300,   ext [ExtNumber] with that text
-//	  99999999999999999999
+//	with a point or an exponent: 0.1, 101.50,    float64, if that is the number
+//	  100.00, 1e5, 1e+16; and -0                 to all of its digits
+//	99999999999999999999, 1.0000000000000000001  by [Numbers]: the nearest float64
+//	                                             ([Nearest]), ext ([Exact]), or an
+//	                                             error ([Refuse])
+//	1e400                                        an error, but with [Exact]
 //
-// The one rendering of a float64 is the shortest decimal that reads back as
-// the same value, laid out as encoding/json and JavaScript do (an exponent
-// below 1e-6 and from 1e+21), with ".0" added where it would read as an
-// integer. Each text has thus one frame and each float64 one text.
+// [wire.Nearest] says when a float64 is the number. A number with a point or
+// an exponent is a float64 also if it is whole: whether a column is of
+// integers or floats must not depend on the value that a row happens to have,
+// and printf's "%.2f" writes 100.00. Out comes the one rendering of a float64:
+// the shortest decimal that reads back as the same value, laid out as
+// encoding/json and JavaScript do (an exponent below 1e-6 and from 1e+21),
+// with ".0" added where it would read as an integer. So 101.50 comes out as
+// 101.5, and 1e5 as 100000.0.
+//
+// [Exact] keeps the text of numbers as well: compact JSON with minimal escapes
+// comes out as the same bytes. An integer or a float64 whose text is its one
+// rendering is carried as such, any other number (1e5, 1.10, -0, 1e300) as an
+// ext of type [wire.ExtNumber] with that text.
 //
 // # msgpack to JSON to msgpack
 //
@@ -52,6 +62,7 @@
 //
 //	bin                                   {"$bytes":"<base64>"}
 //	timestamp (ext -1), years 0 to 9999   {"$time":"<RFC 3339, UTC, to the nanosecond>"}
+//	number as text ([wire.ExtNumber])     that text
 //	any other ext                         {"$ext":[<type>,"<base64>"]}
 //	float NaN, ±infinity                  {"$float":"NaN"}, "Infinity", "-Infinity"
 //	str that is not UTF-8                 {"$str":"<base64>"}
@@ -70,6 +81,7 @@
 // that were not strings stay strings, a float32 comes back as the float64 of
 // its shortest decimal (and so prints the same), every NaN comes back as the
 // quiet NaN, and a map that looks like one of the objects above comes back as
-// what that object stands for. Wide encodings of small values come back in
+// what that object stands for. A number that was carried as text does so again
+// with [Exact]. Wide encodings of small values come back in
 // the shortest encoding.
 package codec

@@ -32,6 +32,8 @@ type encoder struct {
 	options []jsontext.Options
 	open    []container
 	wide    []container
+	numbers Numbers
+	rounded func(text []byte, nearest float64)
 }
 
 // container is an array or map whose header is the byte at pos.
@@ -45,12 +47,14 @@ var encoders = sync.Pool{New: func() any {
 	return &encoder{options: []jsontext.Options{jsontext.AllowDuplicateNames(true)}}
 }}
 
-func appendJSONFrame(dst, line []byte) ([]byte, error) {
+func appendJSONFrame(dst, line []byte, numbers Numbers, rounded func([]byte, float64)) ([]byte, error) {
 	if !fits(len(line)) {
 		return dst, ErrTooLong
 	}
 	e := encoders.Get().(*encoder)
+	e.numbers, e.rounded = numbers, rounded
 	out, err := e.append(dst, line)
+	e.rounded = nil
 	if cap(e.wide) <= maxKept {
 		encoders.Put(e)
 	}
@@ -90,7 +94,10 @@ func (e *encoder) append(dst, line []byte) ([]byte, error) {
 		case '"':
 			dst = appendStr(dst, trimToken(line[begin:end]))
 		case '0':
-			dst = appendNumber(dst, trimToken(line[begin:end]))
+			text := trimToken(line[begin:end])
+			if dst, err = e.number(dst, text); err != nil {
+				return nil, &SyntaxError{JSON, end - len(text), err}
+			}
 		case '{', '[':
 			if len(e.open) == maxTextDepth {
 				return nil, &SyntaxError{JSON, end - 1, ErrTooDeep}

@@ -11,15 +11,17 @@ import (
 	"shmbus/cmd/internal/codec"
 )
 
-// toFrame and toJSON fail the test on an error; toJSON returns the line
-// without its newline.
+// toFrame and toJSON fail the test on an error; toFrame keeps the text of
+// numbers, and toJSON returns the line without its newline.
 func toFrame(t testing.TB, json string) []byte {
 	t.Helper()
-	frame, err := codec.JSON.AppendFrame(nil, []byte(json))
+	frame, err := exact.AppendFrame(nil, []byte(json))
 	require.NoError(t, err)
 	require.NoError(t, codec.Valid(frame))
 	return frame
 }
+
+var exact = codec.Encoder{Numbers: codec.Exact}
 
 func toJSON(t testing.TB, frame []byte) string {
 	t.Helper()
@@ -100,7 +102,7 @@ func TestJSONComesOutAsItWent(t *testing.T) {
 	}
 }
 
-func TestNumbersAreCarriedAs(t *testing.T) {
+func TestExactNumbersAreCarriedAs(t *testing.T) {
 	tests := []struct{ json, frame string }{
 		{`0`, "\x00"},
 		{`127`, "\x7f"},

@@ -66,12 +66,13 @@ func (f Format) Blank(line []byte) bool {
 }
 
 // AppendFrame appends the one msgpack frame that line stands for to dst. The
-// line is without its newline. It allocates nothing but dst's growth.
+// line is without its newline, and numbers are carried as by [Nearest]; see
+// [Encoder]. It allocates nothing but dst's growth.
 // On error, mostly a *[SyntaxError], dst is returned as it was.
 func (f Format) AppendFrame(dst, line []byte) ([]byte, error) {
 	switch f {
 	case JSON:
-		return appendJSONFrame(dst, line)
+		return appendJSONFrame(dst, line, Nearest, nil)
 	case Text, Raw:
 		if !fits(len(line)) {
 			return dst, ErrTooLong

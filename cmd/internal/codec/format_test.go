@@ -113,6 +113,7 @@ func TestNoAllocations(t *testing.T) {
 		frame, err := codec.JSON.AppendFrame(nil, line)
 		require.NoError(t, err)
 		check("AppendFrame/"+s.name, func() { _, _ = codec.JSON.AppendFrame(dst, line) })
+		check("exact AppendFrame/"+s.name, func() { _, _ = exact.AppendFrame(dst, line) })
 		check("AppendLine/"+s.name, func() { _, _ = codec.JSON.AppendLine(dst, frame) })
 		check("Valid/"+s.name, func() { _ = codec.Valid(frame) })
 	}

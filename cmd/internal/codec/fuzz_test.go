@@ -3,6 +3,7 @@ package codec_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"testing"
 	"unicode/utf8"
 
@@ -11,8 +12,10 @@ import (
 	"shmbus/cmd/internal/codec"
 )
 
-// FuzzJSON: a JSON line comes back as its compact form, from a frame that is
-// valid, and once normalised it comes back as it is, from the same frame.
+// FuzzJSON: with exact numbers a JSON line comes back as its compact form, from a
+// frame that is valid, and once normalised it comes back as it is, from the same
+// frame. With the nearest numbers it differs from that in numbers alone, each of
+// which is the float64 that encoding/json reads.
 func FuzzJSON(f *testing.F) {
 	for _, s := range []string{
 		`null`, `{"a":[1,-0,-0.0,1.0,1e5,1.10],"b":{"c":"é\n\u0000\ud83c\udf89"}}`, ` [ 1 , 2 ] `,
@@ -24,7 +27,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		kept := bytes.Clone(line)
-		frame, err := codec.JSON.AppendFrame([]byte("dst"), line)
+		frame, err := exact.AppendFrame([]byte("dst"), line)
 		require.Equal(t, kept, line)
 		if err != nil {
 			require.Equal(t, "dst", string(frame))
@@ -44,6 +47,7 @@ func FuzzJSON(f *testing.F) {
 		}
 		again := toFrame(t, once)
 		require.Equal(t, frame, again)
+		nearest(t, line, once)
 		require.Equal(t, once, toJSON(t, again))
 	})
 }
@@ -78,4 +82,28 @@ func FuzzFrame(f *testing.F) {
 		require.NotContains(t, once, "\n")
 		require.Equal(t, once, toJSON(t, toFrame(t, once)))
 	})
+}
+
+// nearest checks what becomes of a line, which comes out as exact, with the nearest numbers.
+func nearest(t *testing.T, line []byte, exact string) {
+	rounded := 0
+	e := codec.Encoder{Rounded: func([]byte, float64) { rounded++ }}
+	frame, err := e.AppendFrame(nil, line)
+	if err != nil {
+		number, ok := errors.AsType[*codec.NumberError](err)
+		require.True(t, ok, "%v", err)
+		require.True(t, number.Huge)
+		return
+	}
+	require.NoError(t, codec.Valid(frame))
+	out := toJSON(t, frame)
+	require.Equal(t, frame, toFrame(t, out), "no number comes out as it would not go in")
+	var want, got any
+	require.NoError(t, json.Unmarshal([]byte(exact), &want))
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.Equal(t, want, got)
+
+	refusing := codec.Encoder{Numbers: codec.Refuse}
+	_, err = refusing.AppendFrame(nil, line)
+	require.Equal(t, rounded > 0, err != nil)
 }

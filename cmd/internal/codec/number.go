@@ -5,34 +5,38 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"shmbus/internal/wire"
 )
-
-// ExtNumber is the msgpack ext type of a JSON number whose text is not the
-// one rendering of an int64, a uint64 or a float64. Its payload is that text.
-// An ext of this type with any other payload is an ordinary ext. Consumers
-// that decode into values of unknown type may have to be told of it:
-// vmihailenco/msgpack refuses ext types that were not registered.
-const ExtNumber = 'N'
 
 // maxPlain exceeds the length of every plain number's text: a sign, 21
 // digits and ".0", or 17 digits, a point and an exponent such as e-308.
 const maxPlain = 32
 
-// appendNumber appends the frame of a JSON number to dst. The text is known
-// to follow JSON's grammar.
-func appendNumber(dst, text []byte) []byte {
+// number appends the frame of a JSON number, which follows JSON's grammar, to dst.
+func (e *encoder) number(dst, text []byte) ([]byte, error) {
 	if len(text) == 1 {
-		return append(dst, text[0]-'0')
+		return append(dst, text[0]-'0'), nil
 	}
-	if out, ok := appendPlainNumber(dst, text); ok {
-		return out
+	if e.numbers == Exact {
+		if out, ok := appendPlainNumber(dst, text); ok {
+			return out, nil
+		}
+		return append(wire.AppendExtHead(dst, wire.ExtNumber, len(text)), text...), nil
 	}
-	return append(wire.AppendExtHead(dst, ExtNumber, len(text)), text...)
+	n := wire.Nearest(text)
+	if !n.Fits {
+		huge := math.IsInf(n.Float(), 0)
+		if huge || e.numbers == Refuse {
+			return dst, newNumberError(text, huge)
+		}
+		if e.rounded != nil {
+			e.rounded(text, n.Float())
+		}
+	}
+	return n.Append(dst), nil
 }
 
+// appendPlainNumber appends the frame of a number whose text is the one rendering of an int64, a uint64 or a float64.
 func appendPlainNumber(dst, text []byte) ([]byte, bool) {
 	if len(text) > maxPlain {
 		return dst, false
@@ -106,19 +110,16 @@ func recognise(text []byte) (known, plain bool) {
 	return significant <= 15 && leading < 6, true
 }
 
-// isExactNumber reports whether an ext of type ExtNumber with this payload is
-// what appendNumber makes of some number, namely of the payload itself.
+// isExactNumber reports whether an ext of type [wire.ExtNumber] with this
+// payload is what Exact makes of some number, namely of the payload itself.
 func isExactNumber(payload []byte) bool {
-	if len(payload) == 0 || !numeric(payload[0]) || !numeric(payload[len(payload)-1]) ||
-		!jsontext.Value(payload).IsValid() {
+	if !wire.IsNumber(payload) {
 		return false
 	}
 	var space [maxPlain]byte
 	_, plain := appendPlainNumber(space[:0], payload)
 	return !plain
 }
-
-func numeric(c byte) bool { return c == '-' || c >= '0' && c <= '9' }
 
 // appendFloat appends the one rendering of a finite float of the given size
 // in bits: ECMAScript's Number::toString, as in encoding/json, but with ".0"

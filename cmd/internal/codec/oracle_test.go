@@ -225,7 +225,7 @@ func TestOracleFloats(t *testing.T) {
 	}
 }
 
-// Any decimal text comes out as written and, unless carried as an ext, reads
+// With exact numbers any decimal text comes out as written and, unless carried as an ext, reads
 // as the float64 that strconv reads.
 func TestOracleDecimals(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 4))

@@ -34,7 +34,7 @@ func appendExtText(dst []byte, typ int8, payload []byte) []byte {
 		dst = t.AppendFormat(dst, time.RFC3339Nano)
 		return append(dst, '"', '}')
 	}
-	if typ == ExtNumber && isExactNumber(payload) {
+	if typ == wire.ExtNumber && isExactNumber(payload) {
 		return append(dst, payload...)
 	}
 	dst = strconv.AppendInt(append(dst, `{"$ext":[`...), int64(typ), 10)
@@ -160,7 +160,7 @@ func appendExtOf(dst, pair []byte) ([]byte, bool) {
 	if _, isTime := timeOf(int8(n), dst[payload:]); isTime {
 		return dst, false
 	}
-	return dst, n != ExtNumber || !isExactNumber(dst[payload:])
+	return dst, n != wire.ExtNumber || !isExactNumber(dst[payload:])
 }
 
 // decodedLen is the length of what padded base64 text holds, if it is valid.
