@@ -66,7 +66,7 @@ func notFound(dirs []string, name string) error {
 
 func (e *NotFoundError) Error() string {
 	if len(e.Known) == 0 {
-		return fmt.Sprintf("there is no such bus, nor any other, in %s (create it with: busd -b %s)", strings.Join(e.Dirs, ", "), e.Name)
+		return fmt.Sprintf("there is no such bus, nor any other, in %s (create it with: busd create %s)", strings.Join(e.Dirs, ", "), e.Name)
 	}
 	return fmt.Sprintf("there is no such bus in %s; there is: %s", strings.Join(e.Dirs, ", "), strings.Join(e.Known, ", "))
 }

@@ -57,7 +57,7 @@ func TestCreateOpenRemove(t *testing.T) {
 func TestNotFoundNamesTheOthers(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Open("nix", WithDir(dir))
-	require.ErrorContains(t, err, "busd -b nix")
+	require.ErrorContains(t, err, "busd create nix")
 	b, err := Create("prices", WithDir(dir))
 	require.NoError(t, err)
 	defer Remove("prices", WithDir(dir))

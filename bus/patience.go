@@ -66,7 +66,7 @@ func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 	}
 	cut := false
 	r.Holds(p.ring.Next(), end, func(h ring.Hold) {
-		if st.over(seg, h, since, first) && p.cutGate(h) {
+		if st.over(seg, h, since, first) && p.bus.cutGate(h.Subscriber, h.Gate, policyGate(atomic.LoadUint64(seg.sub(h.Subscriber, layout.SubPolicy)))) {
 			cut = true
 		}
 	})
@@ -106,21 +106,6 @@ func policyGate(policy uint64) uint32 {
 		return layout.GateDemoted
 	}
 	return layout.GateOpen
-}
-
-// cutGate opens the gate of a subscription whose patience is over, and tells it.
-func (p *Publisher) cutGate(h ring.Hold) bool {
-	reason := policyGate(atomic.LoadUint64(p.seg.sub(h.Subscriber, layout.SubPolicy)))
-	if !p.bus.ring.OpenGate(h.Subscriber, h.Gate, reason) {
-		return false
-	}
-	fault.At(fault.GateReleased)
-	atomic.AddUint64(p.seg.header(layout.HeaderEvictions), 1)
-	k := waker{seg: p.seg}
-	k.addSub(h.Subscriber) // it may be asleep and should learn it
-	k.post()
-	fault.At(fault.GateNotified)
-	return true
 }
 
 // isFull returns the error that says whom this publisher waits for in vain, and why it does not wait on: nil if it has [NoWait]. While

@@ -10,18 +10,21 @@ import (
 	"github.com/spf13/pflag"
 
 	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
 )
 
 const configHelp = `A configuration file lists buses, each with a section; its keys are the flags of busd serve that
 are about a bus. Keys before the first section apply to all sections, and so do those flags.
 
   # busd.conf
-  mode = 0660
+  mode = 0660                # for all buses
   [prices]
   slots = 16K
   slot-size = 512
   [audit]
   on-removed = recreate
+
+busd serve --check --config FILE says whether a file is right, and what the buses would be, and makes none.
 
 SIGHUP rereads it: buses that are new in it are made or adopted, those that are gone from it
 are left as they are and no longer watched.`
@@ -39,30 +42,36 @@ func loadConfig(path string, defaults spec) ([]spec, error) {
 // parseConfig reads a configuration; its errors begin with the path and the number of the line.
 func parseConfig(r io.Reader, path string, defaults spec) ([]spec, error) {
 	var specs []spec
-	seen := map[string]int{}
+	sections, keys := map[string]int{}, map[string]int{} // the lines of the sections, and of the keys in this one
 	section := &defaults
+	at := func(n int, format string, a ...any) error {
+		return cli.Usagef("%s:%d: %w", path, n, fmt.Errorf(format, a...))
+	}
 	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		fail := func(format string, a ...any) ([]spec, error) {
-			return nil, fmt.Errorf("%s:%d: %w", path, n, fmt.Errorf(format, a...))
+	n := 1
+	for ; lines.Scan(); n++ {
+		line := lines.Text()
+		if n == 1 {
+			line = strings.TrimPrefix(line, "\uFEFF")
 		}
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' || line[0] == ';' {
+		line = strings.TrimSpace(withoutComment(line))
+		if line == "" {
 			continue
 		}
 		if line[0] == '[' {
-			name, ok := strings.CutSuffix(line[1:], "]")
-			if !ok {
-				return fail("a section is written [NAME]")
+			name, rest, ok := strings.Cut(line[1:], "]")
+			if !ok || strings.TrimSpace(withoutComment(rest)) != "" {
+				return nil, at(n, "a section is written [NAME], alone on its line")
 			}
 			name = strings.TrimSpace(name)
 			if err := bus.ValidName(name); err != nil {
-				return fail("%w", err)
+				return nil, at(n, "%w", err)
 			}
-			if at, again := seen[name]; again {
-				return fail("bus %s has a section in line %d already", name, at)
+			if first, again := sections[name]; again {
+				return nil, at(n, "bus %s has a section in line %d already", name, first)
 			}
-			seen[name] = n
+			sections[name] = n
+			clear(keys)
 			specs = append(specs, defaults)
 			section = &specs[len(specs)-1]
 			section.Name = name
@@ -70,16 +79,36 @@ func parseConfig(r io.Reader, path string, defaults spec) ([]spec, error) {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok {
-			return fail("%q is neither [NAME] nor key = value", line)
+			return nil, at(n, "%q is neither [NAME] nor key = value", line)
 		}
-		if err := section.set(strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
-			return fail("%w", err)
+		key = strings.TrimSpace(key)
+		if first, again := keys[key]; again {
+			return nil, at(n, "%s is set in line %d already: delete one of the two", key, first)
+		}
+		keys[key] = n
+		if err := section.set(key, strings.TrimSpace(value)); err != nil {
+			return nil, at(n, "%w", err)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, at(n, "%w", err)
+	}
+	for _, s := range specs {
+		if err := s.check(); err != nil {
+			return nil, at(sections[s.Name], "bus %s: %w", s.Name, err)
+		}
 	}
 	return specs, nil
+}
+
+// withoutComment cuts a comment off a line: from a # or ; on that begins the line or follows a space.
+func withoutComment(line string) string {
+	for i, c := range line {
+		if (c == '#' || c == ';') && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			return line[:i]
+		}
+	}
+	return line
 }
 
 // set sets what a key of a configuration file stands for.

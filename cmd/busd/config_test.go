@@ -12,13 +12,13 @@ import (
 func TestParseConfig(t *testing.T) {
 	defaults := defaultSpec()
 	defaults.Topics = 99
-	specs, err := parseConfig(strings.NewReader(`
+	specs, err := parseConfig(strings.NewReader("\uFEFF"+`
 # comment
 ; comment
-mode = 0660
+mode = 0660 # for both
 
-[prices]
-slots = 16K
+[prices] # the first
+slots = 16K	; a comment after a tab
 slot-size=512
 remove-on-exit = true
 [ audit ]
@@ -37,6 +37,12 @@ func TestParseConfigErrors(t *testing.T) {
 		{"open section", "[prices", "c:1: a section is written [NAME]"},
 		{"bad name", "\n[a b]", "c:2: invalid bus name"},
 		{"twice", "[a]\n[b]\n[a]", "c:3: bus a has a section in line 1 already"},
+		{"text after a section", "[a] b", "c:1: a section is written [NAME], alone on its line"},
+		{"a key twice", "[a]\nslots = 8\ntopics = 3\nslots = 16\n", "c:4: slots is set in line 2 already"},
+		{"a key twice before the sections", "mode = 0600\nmode = 0660", "c:2: mode is set in line 1 already"},
+		{"a size that no bus can have", "\n[a]\n[b]\nslots = 1000\n", "c:3: bus b: layout: impossible geometry: slots 1000 is not a power of two (try 1024)"},
+		{"a size that no bus can have, for all", "slots = 1000\n[b]\n", "c:2: bus b: layout: impossible geometry"},
+		{"a group without a right", "[b]\ngroup = 0\n", "c:1: bus b: mode 0600 gives group 0 nothing"},
 		{"no key", "[a]\nslots 4K", `c:2: "slots 4K" is neither [NAME] nor key = value`},
 		{"unknown key", "[a]\nslot = 4K", `c:2: there is no key "slot"; there are clients, group, max-frame, mode`},
 		{"bad value", "[a]\nslots = lots", `c:2: slots: "lots" is no size`},

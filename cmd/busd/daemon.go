@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"shmbus/cmd/internal/cli"
 )
 
 // A daemon keeps buses until its context ends.
@@ -157,9 +159,5 @@ func (d *daemon) died(n int64) {
 }
 
 func (d *daemon) summary() string {
-	buses := "buses"
-	if d.count.Load() == 1 {
-		buses = "bus"
-	}
-	return fmt.Sprintf("watching %d %s, %d deaths so far", d.count.Load(), buses, d.deaths.Load())
+	return fmt.Sprintf("watching %s, %s so far", cli.Plural(d.count.Load(), "bus"), cli.Plural(d.deaths.Load(), "death"))
 }

@@ -30,6 +30,7 @@ type finding struct {
 	Bus      string   `json:"bus,omitempty"`
 	Text     string   `json:"text"`
 	Advice   string   `json:"advice,omitempty"`
+	Command  string   `json:"command,omitempty"` // of a shell, with which the advice is followed
 	Fixable  bool     `json:"fixable"`
 	Fixed    bool     `json:"fixed"`
 	Error    string   `json:"error,omitempty"`
@@ -71,6 +72,7 @@ func newDoctor() *cobra.Command {
   foreign-key-file     a key file whose System V key is another's
   unreadable           a bus that can not be looked at
   half-removed         a bus whose segment or semaphores were removed by hand
+  blocked              a reliable subscriber that leaves publishers no room; a problem if it is stopped, a warning if it does not read
   dead-clients         clients that died and that nobody has cleared
   damage               words in a segment that no correct program wrote
   slot-books           slots that are in two places, or in none (looked at while nobody publishes)
@@ -96,6 +98,7 @@ With --json: an array of objects with
   bus        its name, where it is about one
   text       what was found
   advice     what to do
+  command    the shell command that does it, where one does
   fixable    whether --fix, as it was asked for, does it
   fixed      whether it was done
   error      why not, if it was tried`,
@@ -154,6 +157,9 @@ func (d *doctor) examine() error {
 func (d *doctor) add(f finding) {
 	f.Fixable = f.fix != nil
 	f.Text, f.Advice = cli.Printable(f.Text), cli.Printable(f.Advice)
+	if cli.Printable(f.Command) != f.Command {
+		f.Command = "" // no one would paste it as it is
+	}
 	d.findings = append(d.findings, f)
 }
 
@@ -200,8 +206,11 @@ func (d *doctor) write(w io.Writer) error {
 		case f.Error != "":
 			fmt.Fprintf(&b, "%-8s could not be fixed: %s\n", "", f.Error)
 			fallthrough
-		case f.Advice != "" && !f.Fixed:
-			fmt.Fprintf(&b, "%-8s do: %s\n", "", f.Advice)
+		case f.Fixed:
+		case f.Advice != "" && f.Command != "":
+			fmt.Fprintf(&b, "%-8s do: %s: %s\n", "", f.Advice, f.Command)
+		case f.Advice != "" || f.Command != "":
+			fmt.Fprintf(&b, "%-8s do: %s\n", "", f.Advice+f.Command)
 		}
 	}
 	fixable := 0
@@ -210,18 +219,11 @@ func (d *doctor) write(w io.Writer) error {
 			fixable++
 		}
 	}
-	fmt.Fprintf(&b, "%s, %s, %d fixed", plural(d.remaining(), "problem"), plural(warnings, "warning"), fixed)
+	fmt.Fprintf(&b, "%s, %s, %d fixed", cli.Plural(d.remaining(), "problem"), cli.Plural(warnings, "warning"), fixed)
 	if fixable > 0 {
 		fmt.Fprintf(&b, "; busd doctor --fix can fix %d", fixable)
 	}
 	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func plural(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }

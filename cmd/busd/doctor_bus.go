@@ -31,11 +31,68 @@ func (d *doctor) checkBus(i bus.Info) {
 	if err != nil {
 		return
 	}
+	d.checkBlocked(i, o, s)
 	d.checkDead(i, o, s)
 	d.checkDamage(i, o)
 	d.checkBooks(i, o)
 	d.checkPermissions(i)
 	d.checkDaemon(i, s)
+}
+
+// blockedGrace is how long one position must have kept publishers from publishing to be worth a word.
+const blockedGrace = 500 * time.Millisecond
+
+// checkBlocked looks for a subscription that leaves publishers no room, and does not move.
+func (d *doctor) checkBlocked(i bus.Info, o *bus.Observer, s bus.Snapshot) {
+	before, ok := blockageOf(s)
+	if !ok || cli.Sleep(d.ctx, blockedGrace) != nil {
+		return
+	}
+	s, err := o.Snapshot()
+	if err != nil {
+		return
+	}
+	b, ok := blockageOf(s)
+	if !ok || b.by.Index != before.by.Index || b.by.Client != before.by.Client || b.by.Position != before.by.Position {
+		return
+	}
+	f := finding{
+		Check: "blocked", Severity: warning, Bus: i.Name, Text: fmt.Sprintf("bus %s: publishers have no room: %v", i.Name, b),
+		Advice: "find out why it does not read, or end it, or let publishers go on without it", Command: d.busd(i, "evict", fmt.Sprint(b.by.Pid)),
+	}
+	if b.stopped {
+		f.Severity = problem
+		f.Advice = fmt.Sprintf("continue it (kill -CONT %d), or end it, or let publishers go on without it", b.by.Pid)
+	}
+	d.add(f)
+}
+
+// busd returns the shell command that does something to a bus: busd VERB NAME ARGUMENTS. It says which folder, if the name would
+// be looked for elsewhere.
+func (d *doctor) busd(i bus.Info, verb string, arguments ...string) string {
+	command := strings.Join(append([]string{"busd", verb, i.Name}, arguments...), " ")
+	if found, err := bus.List(); err == nil {
+		for _, other := range found {
+			if other.Name == i.Name {
+				if other.Path == i.Path {
+					return command
+				}
+				break
+			}
+		}
+	}
+	dir := filepath.Dir(i.Path)
+	return "SHMBUS_DIR=" + quote(dir) + " " + command
+}
+
+// quote returns a word of a shell.
+func quote(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("/._-+:@%,", r) && !('0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
+	}) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // dead describes the clients, and the records of clients, that nobody has cleared.
@@ -81,7 +138,7 @@ func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
 	d.add(finding{
 		Check: "dead-clients", Severity: problem, Bus: i.Name,
 		Text:   fmt.Sprintf("bus %s: not yet cleared after their death: %s", i.Name, strings.Join(still, ", ")),
-		Advice: "busd doctor --fix, or start busd -b " + i.Name,
+		Advice: "busd doctor --fix, or start busd serve -b " + i.Name,
 		fix: func() error {
 			b, err := bus.Open(i.Name, bus.WithDir(filepath.Dir(i.Path)), bus.WithClientName("busd doctor"))
 			if err != nil {

@@ -118,7 +118,7 @@ func (d *doctor) checkKeyFile(i bus.Info) {
 		// Who opened it before may still use it.
 		if st, err := sysvshm.FromID(i.ShmID).Stat(); err == nil && st.Key == i.Key && st.Attached > 0 {
 			f.fix = nil
-			f.Text += fmt.Sprintf("; it has %s", plural(st.Attached, "mapping"))
+			f.Text += fmt.Sprintf("; it has %s", cli.Plural(st.Attached, "mapping"))
 		}
 	case i.State == "denied":
 		f.Check, f.Severity, f.fix = "unreadable", info, nil
@@ -130,7 +130,7 @@ func (d *doctor) checkKeyFile(i bus.Info) {
 		// It may be a bus of another version, at work.
 		if st, err := sysvshm.FromID(i.ShmID).Stat(); err == nil && st.Key == i.Key && st.Attached > 0 {
 			f.fix = nil
-			f.Text += fmt.Sprintf(" and which has %s", plural(st.Attached, "mapping"))
+			f.Text += fmt.Sprintf(" and which has %s", cli.Plural(st.Attached, "mapping"))
 		}
 		if other, ok := busBehind(i.Key); ok && other.UUID.String() != i.UUID {
 			f.Text = fmt.Sprintf("%s names System V key %s, which bus %q has", i.Path, key(i.Key), other.Name)

@@ -160,7 +160,7 @@ func (d *doctor) checkSet(st sysvsem.Stat, known knownBuses) {
 	switch {
 	case live > 0 || users > 0:
 		f.Severity = warning
-		f.Text += fmt.Sprintf("; %s by living processes", plural(max(live, users), "semaphore")+" held or used")
+		f.Text += fmt.Sprintf("; %s by living processes", cli.Plural(max(live, users), "semaphore")+" held or used")
 		f.Advice = fmt.Sprintf("end them, then busd doctor --fix --orphans; see ipcs -s -i %d", st.ID)
 	case d.uid != 0 && st.UID != d.uid:
 		f.Severity = info

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -104,13 +105,12 @@ func (k *keeper) open() error {
 		"publishers", g.Publishers, "subscribers", g.Subscribers, "topics", g.Topics,
 		"key", fmt.Sprintf("%#08x", uint32(b.Key())), "shmid", b.ShmID(), "semid", b.SemID())
 	if created {
-		if want := k.spec.MaxFrame; int(want) > g.MaxFrame {
-			k.log.Warn("half of the ring does not carry messages of max-frame: larger ones than its max_frame are refused; more or larger slots carry more",
-				"max-frame", want, "max_frame", g.MaxFrame)
+		if list := k.spec.adjusted(); len(list) > 0 {
+			k.log.Warn("sizes are not as asked for", "sizes", strings.Join(list, ", "))
 		}
 		return nil
 	}
-	if diff := k.spec.differences(g); len(diff) > 0 {
+	if diff := k.spec.differs(g); len(diff) > 0 {
 		k.log.Warn("the bus exists with other sizes than asked for; to change them, remove it first (busd rm)", "has", strings.Join(diff, ", "))
 	}
 	if s, err := b.Snapshot(); err == nil {
@@ -152,8 +152,13 @@ func (k *keeper) keep(ctx context.Context) error {
 	}
 }
 
-// watch reports deaths until ctx ends or the bus is gone.
+// watch reports deaths and trouble until ctx ends or the bus is gone.
 func (k *keeper) watch(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var looks sync.WaitGroup
+	looks.Go(func() { (&trouble{log: k.log}).watch(ctx, k.bus) })
+	defer looks.Wait()
+	defer cancel()
 	return k.bus.WatchDeaths(ctx, k.death)
 }
 

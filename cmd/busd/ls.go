@@ -29,6 +29,7 @@ type lsEntry struct {
 	SlotSize    int    `json:"slot_size"`
 	SizeBytes   int    `json:"size_bytes"`
 	Head        uint64 `json:"head"`
+	Messages    uint64 `json:"messages"`
 	Clients     int    `json:"clients"`
 	Publishers  int    `json:"publishers"`
 	Subscribers int    `json:"subscribers"`
@@ -54,7 +55,7 @@ With --json: an array of objects with
   name, state, uuid, path (of the key file), key, shm_id, sem_id    strings and numbers
   uid, gid, mode                  who may use it: owner, group (-1 without a segment), permission bits in octal
   slots, slot_size, size_bytes    sizes; size_bytes is that of the segment
-  head                            position of the next message
+  head, messages                  position of the next message: a message takes one for each slot that it needs; how many messages were published
   clients, publishers, subscribers    how many live ones
   daemon_pids                     process ids of the busds that serve it
   error                           why there is no more to say; only if there is a reason`,
@@ -80,17 +81,17 @@ func ls(stdout, stderr io.Writer, asJSON bool) error {
 		return unread
 	}
 	if len(entries) == 0 {
-		fmt.Fprintf(stderr, "there is no bus in %s; make one with: busd -b NAME\n", strings.Join(bus.Dirs(), ", "))
+		fmt.Fprintf(stderr, "there is no bus in %s; make one with: busd create NAME\n", strings.Join(bus.Dirs(), ", "))
 		return nil
 	}
-	t := cli.Table{Head: []string{"NAME", "STATE", "SEGMENT>", "SLOTS>", "MESSAGES>", "PUBS>", "SUBS>", "BUSD", "MODE", "OWNER", "FOLDER", "KEY", "SHMID>", "SEMID>", "NOTE"}}
+	t := cli.Table{Head: []string{"NAME", "STATE", "SEGMENT>", "SLOTS>", "MESSAGES>", "POSITIONS>", "PUBS>", "SUBS>", "BUSD", "MODE", "OWNER", "FOLDER", "KEY", "SHMID>", "SEMID>", "NOTE"}}
 	for _, e := range entries {
 		if e.State != "live" || e.Error != "" {
-			t.Row(e.Name, e.State, "", "", "", "", "", "", e.Mode, ownerName(e.UID, e.GID), filepath.Dir(e.Path),
+			t.Row(e.Name, e.State, "", "", "", "", "", "", "", e.Mode, ownerName(e.UID, e.GID), filepath.Dir(e.Path),
 				key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), e.Error)
 			continue
 		}
-		t.Row(e.Name, e.State, cli.Bytes(uint64(e.SizeBytes)), fmt.Sprintf("%s×%d", cli.Size(e.Slots), e.SlotSize), cli.Count(e.Head),
+		t.Row(e.Name, e.State, cli.Bytes(uint64(e.SizeBytes)), fmt.Sprintf("%s×%d", cli.Size(e.Slots), e.SlotSize), cli.Count(e.Messages), cli.Count(e.Head),
 			fmt.Sprint(e.Publishers), fmt.Sprint(e.Subscribers), strings.Trim(fmt.Sprint(e.DaemonPids), "[]"),
 			e.Mode, ownerName(e.UID, e.GID), filepath.Dir(e.Path), key(e.Key), fmt.Sprint(e.ShmID), fmt.Sprint(e.SemID), "")
 	}
@@ -111,6 +112,7 @@ func newLsEntry(i bus.Info) lsEntry {
 				return err
 			}
 			e.Slots, e.SlotSize, e.SizeBytes, e.Head = s.Geometry.Slots, s.Geometry.SlotSize, s.SizeBytes, s.Head
+			e.Messages, _ = published(s)
 			e.Publishers, e.Subscribers = alive(s)
 			for _, c := range s.Clients {
 				if c.Alive {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ import (
 func TestLsOfNothing(t *testing.T) {
 	dir := ownDir(t)
 	r := busd(t, "ls")
-	require.Equal(t, result{"", "there is no bus in " + dir + "; make one with: busd -b NAME\n", 0}, r)
+	require.Equal(t, result{"", "there is no bus in " + dir + "; make one with: busd create NAME\n", 0}, r)
 	require.Equal(t, result{"[]\n", "", 0}, busd(t, "ls", "--json"))
 }
 
@@ -25,14 +26,15 @@ func TestLs(t *testing.T) {
 	p, err := b.Publisher("a")
 	require.NoError(t, err)
 	require.NoError(t, p.Publish(t.Context(), "x"))
+	require.NoError(t, p.Publish(t.Context(), strings.Repeat("x", 300))) // three slots
 	gone := makeBus(t, "gone")
 	discard(gone.ShmID(), gone.SemID())
 	gone.Close()
 
 	r := busd(t, "ls")
 	require.Zero(t, r.code, r.stderr)
-	require.Regexp(t, `(?m)^NAME +STATE +SEGMENT +SLOTS +MESSAGES +PUBS +SUBS +BUSD +MODE +OWNER +FOLDER +KEY +SHMID +SEMID +NOTE$`, r.stdout)
-	require.Regexp(t, `(?m)^prices +live +.* KiB +64×128 +1 +1 +0 +\d+ `, r.stdout)
+	require.Regexp(t, `(?m)^NAME +STATE +SEGMENT +SLOTS +MESSAGES +POSITIONS +PUBS +SUBS +BUSD +MODE +OWNER +FOLDER +KEY +SHMID +SEMID +NOTE$`, r.stdout)
+	require.Regexp(t, `(?m)^prices +live +.* KiB +64×128 +2 +4 +1 +0 +\d+ `, r.stdout)
 	require.Regexp(t, `(?m)^gone +stale `, r.stdout)
 
 	var list []lsEntry
@@ -43,7 +45,7 @@ func TestLs(t *testing.T) {
 	require.Equal(t, lsEntry{
 		Name: "prices", State: "live", UUID: b.UUID().String(), Path: filepath.Join(dir, "prices.shmbus"), Key: b.Key(), ShmID: b.ShmID(), SemID: b.SemID(),
 		UID: os.Geteuid(), GID: os.Getegid(), Mode: "0600",
-		Slots: 64, SlotSize: 128, SizeBytes: b.Size(), Head: 1, Clients: 1, Publishers: 1, DaemonPids: []int{os.Getpid()},
+		Slots: 64, SlotSize: 128, SizeBytes: b.Size(), Head: 4, Messages: 2, Clients: 1, Publishers: 1, DaemonPids: []int{os.Getpid()},
 	}, list[1])
 }
 

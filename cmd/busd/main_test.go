@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,7 +37,7 @@ func (w withBinary) Run() int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "busd")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", dir, ".", "../bussub").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}
@@ -43,6 +45,24 @@ func (w withBinary) Run() int {
 		os.Unsetenv(name)
 	}
 	return w.tests.Run()
+}
+
+// startBussub starts a subscriber in a process of its own, which is killed at the end of the test. It has subscribed when this
+// function returns.
+func startBussub(t *testing.T, b *bus.Bus, args ...string) (cmd *exec.Cmd, stderr *bytes.Buffer) {
+	t.Helper()
+	cmd, stderr = exec.Command(filepath.Join(filepath.Dir(binary), "bussub"), append([]string{"-b", b.Name()}, args...)...), new(bytes.Buffer)
+	cmd.Stderr = stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	require.Eventually(t, func() bool {
+		s, err := b.Snapshot()
+		return err == nil && slices.ContainsFunc(s.Subscribers, func(u bus.SubscriberStatus) bool { return u.Pid == cmd.Process.Pid && u.Asleep })
+	}, patience, 5*time.Millisecond)
+	return cmd, stderr
 }
 
 // result is how a command ended.

@@ -86,7 +86,7 @@ func TestNotifyReadyComesFirst(t *testing.T) {
 	d.died(1)
 	d.count.Add(1)
 	d.tellReady()
-	require.Equal(t, "READY=1\nSTATUS=watching 1 bus, 1 deaths so far", m.next())
+	require.Equal(t, "READY=1\nSTATUS=watching 1 bus, 1 death so far", m.next())
 	d.died(1)
 	require.Equal(t, "STATUS=watching 1 bus, 2 deaths so far", m.next())
 }

@@ -9,8 +9,9 @@ import (
 // rates are what two looks at a bus say about its speed, per second.
 type rates struct {
 	Interval    time.Duration
-	Messages    float64
-	Bytes       float64 // sum over the publishers seen both times
+	Messages    float64 // of all topics
+	Bytes       float64
+	Positions   float64 // that messages took
 	Deaths      float64
 	Publishers  map[int]rate // by the number of the record
 	Subscribers map[int]rate
@@ -29,7 +30,10 @@ func ratesBetween(before, after bus.Snapshot) rates {
 	// Counts are read while others write them: one may seem to go back.
 	per := func(before, after uint64) float64 { return max(float64(int64(after-before)), 0) / seconds }
 
-	r.Messages = per(before.Head, after.Head)
+	r.Positions = per(before.Head, after.Head)
+	messages, bytes := published(before)
+	messagesNow, bytesNow := published(after)
+	r.Messages, r.Bytes = per(messages, messagesNow), per(bytes, bytesNow)
 	r.Deaths = per(before.Deaths, after.Deaths)
 	type owner struct {
 		index, client int
@@ -41,9 +45,7 @@ func ratesBetween(before, after bus.Snapshot) rates {
 	}
 	for _, p := range after.Publishers {
 		if old, ok := publishers[owner{p.Index, p.Client, p.Since}]; ok {
-			x := rate{per(old.Messages, p.Messages), per(old.Bytes, p.Bytes)}
-			r.Publishers[p.Index] = x
-			r.Bytes += x.Bytes
+			r.Publishers[p.Index] = rate{per(old.Messages, p.Messages), per(old.Bytes, p.Bytes)}
 		}
 	}
 	subscribers := map[owner]bus.SubscriberStatus{}
@@ -56,4 +58,12 @@ func ratesBetween(before, after bus.Snapshot) rates {
 		}
 	}
 	return r
+}
+
+// published returns how many messages were published on all topics since the bus was made, and how many bytes.
+func published(s bus.Snapshot) (messages, bytes uint64) {
+	for _, t := range s.Topics {
+		messages, bytes = messages+t.Messages, bytes+t.Bytes
+	}
+	return messages, bytes
 }

@@ -47,6 +47,7 @@ func TestRates(t *testing.T) {
 	require.Equal(t, 500*time.Millisecond, r.Interval)
 	require.InDelta(t, 2000, r.Messages, 1e-9)
 	require.InDelta(t, 128000, r.Bytes, 1e-9)
+	require.InDelta(t, 2000, r.Positions, 1e-9)
 	require.Equal(t, map[int]rate{0: {2000, 128000}}, r.Publishers, "publisher 1 has a new owner")
 	require.InDelta(t, 1980, r.Subscribers[0].Messages, 1e-9)
 }
@@ -56,7 +57,7 @@ func TestRatesWithoutAComparison(t *testing.T) {
 	require.Zero(t, ratesBetween(after, after).Messages, "no time passed")
 	require.Zero(t, ratesBetween(after, before).Messages, "time went back")
 	before.Head = after.Head + 1
-	require.Zero(t, ratesBetween(before, after).Messages, "a count went back")
+	require.Zero(t, ratesBetween(before, after).Positions, "a count went back")
 	before.UUID = "another"
 	require.Empty(t, ratesBetween(before, after).Subscribers, "another bus")
 }

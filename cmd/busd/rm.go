@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shmbus/bus"
+	"shmbus/cmd/internal/cli"
 )
 
 func newRm() *cobra.Command {
@@ -21,9 +22,16 @@ func newRm() *cobra.Command {
 and says who; with --force it removes nevertheless, and they get an error that says so.
 
 A busd that serves a removed bus gives it up or makes it again, as its --on-removed says.`,
-		Args:              arguments(1, -1),
-		ValidArgsFunction: completeBuses,
+		Args:              arguments(0, -1),
+		ValidArgsFunction: cli.CompleteBuses,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// Which bus is to go is said on the command line, not by the environment.
+			if name := cmd.Flag("bus").Value.String(); name != "" {
+				args = append([]string{name}, args...)
+			}
+			if len(args) == 0 {
+				return cli.Usagef("busd rm: which bus? usage: %s", cmd.UseLine())
+			}
 			var errs []error
 			for _, name := range args {
 				errs = append(errs, rm(name, force, cmd.ErrOrStderr()))
@@ -31,6 +39,8 @@ A busd that serves a removed bus gives it up or makes it again, as its --on-remo
 			return errors.Join(errs...)
 		},
 	}
+	cmd.Flags().StringP("bus", "b", "", "`NAME` of a bus, as an argument gives it")
+	_ = cmd.RegisterFlagCompletionFunc("bus", cli.CompleteBuses)
 	cmd.Flags().BoolVar(&force, "force", false, "also when clients are attached")
 	return cmd
 }

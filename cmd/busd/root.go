@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
-	"shmbus/layout"
 )
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
@@ -30,14 +27,13 @@ func newRoot() *cobra.Command {
 	root := newServe()
 	root.Use = "busd"
 	root.Short = "make, keep, and look at shared-memory message buses"
-	root.Long = "busd makes buses, keeps them, and reports on them. Without a command it serves; see busd serve --help.\n\n" + envHelp
-	root.Version = version()
-	root.SetVersionTemplate("busd {{.Version}}\n")
+	root.Long = "busd makes buses, keeps them, and reports on them. Without a command it serves: busd -b NAME is busd serve -b NAME.\n\n" + envHelp
+	cli.AddVersion(root)
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return cli.Usagef("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(), newLs(), newStatus(), newTopics(), newRm(), newDoctor())
+	root.AddCommand(newCreate(), newServe(), newLs(), newStatus(), newTopics(), newRm(), newEvict(), newDoctor(), newVersion())
 	return root
 }
 
@@ -48,12 +44,16 @@ const envHelp = `Environment:
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.`
 
-func version() string {
-	v := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		v = info.Main.Version
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print the version",
+		Args:  arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "busd", cli.VersionText())
+			return err
+		},
 	}
-	return fmt.Sprintf("%s, segment layout %d", v, layout.Version)
 }
 
 // arguments returns a check of the number of arguments, whose error is one of usage. hi < 0 is without bound.
@@ -81,28 +81,30 @@ func verbs(cmd *cobra.Command) []string {
 	return names
 }
 
-// busArgument returns the bus that the arguments name, or the default one.
-func busArgument(args []string) (string, error) {
-	var name string
-	if len(args) > 0 {
-		name = args[0]
-	}
-	if name, err := cli.BusName(name); err == nil {
-		return name, nil
-	}
-	return "", cli.Usagef("which bus? name it, or set %s (busd ls shows which there are)", cli.EnvBus)
+// busFlag defines -b, which names a bus as an argument does.
+func busFlag(cmd *cobra.Command) *string {
+	name := cmd.Flags().StringP("bus", "b", "", "`NAME` of the bus, if no argument gives it (default: $"+cli.EnvBus+")")
+	_ = cmd.RegisterFlagCompletionFunc("bus", cli.CompleteBuses)
+	return name
 }
 
-// completeBuses completes an argument with the names of the buses that exist.
-func completeBuses(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	infos, _ := bus.List()
-	var names []cobra.Completion
-	for _, i := range infos {
-		if strings.HasPrefix(i.Name, toComplete) && !slices.Contains(args, i.Name) {
-			names = append(names, i.Name)
+// busArgument returns the bus that the arguments or the flag name, or the default one.
+func busArgument(args []string, flag string) (string, error) {
+	name := flag
+	if len(args) > 0 {
+		if flag != "" && flag != args[0] {
+			return "", cli.Usagef("which bus, %s or %s? name one", args[0], flag)
 		}
+		name = args[0]
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	name, err := cli.BusName(name)
+	if err != nil {
+		return "", cli.Usagef("which bus? name it, or set %s (busd ls shows which there are)", cli.EnvBus)
+	}
+	if err := bus.ValidName(name); err != nil {
+		return "", cli.Usagef("%w", err)
+	}
+	return name, nil
 }
 
 // look attaches a bus read-only for the time of a call.

@@ -14,7 +14,7 @@ func TestWrongUsage(t *testing.T) {
 		stderr string
 	}{
 		{"no bus", nil, "use -b NAME or set SHMBUS_BUS"},
-		{"unknown command", []string{"sevre"}, `there is no command "sevre"; use one of completion, doctor`},
+		{"unknown command", []string{"sevre"}, `there is no command "sevre"; use one of completion, create, doctor`},
 		{"unknown flag", []string{"ls", "--jsno"}, "unknown flag: --jsno (see busd ls --help)"},
 		{"argument too many", []string{"ls", "x"}, `unexpected argument "x"`},
 		{"serve takes no argument", []string{"serve", "prices"}, `unexpected argument "prices"`},
@@ -28,6 +28,15 @@ func TestWrongUsage(t *testing.T) {
 		{"impossible sizes", []string{"-b", "x", "--slots", "1000"}, "not a power of two"},
 		{"mode", []string{"-b", "x", "--mode", "999"}, "use octal permission bits"},
 		{"on-removed", []string{"-b", "x", "--on-removed", "cry"}, "neither exit nor recreate"},
+		{"create which bus", []string{"create"}, "SHMBUS_BUS"},
+		{"create a bus with a name that is none", []string{"create", "a/b"}, "invalid bus name"},
+		{"create an impossible bus", []string{"create", "x", "--slots", "1000"}, "try 1024"},
+		{"two names", []string{"status", "a", "-b", "b"}, "which bus, a or b?"},
+		{"evict whom", []string{"evict"}, "name the bus and the pid"},
+		{"evict no process", []string{"evict", "x", "-3"}, "unknown shorthand"},
+		{"evict no pid", []string{"evict", "x", "reader"}, `"reader" is no process id`},
+		{"a mode without the owner", []string{"-b", "x", "--mode", "0060"}, "0600 or more"},
+		{"negative interval", []string{"status", "x", "--interval", "-1s"}, "too short"},
 		{"log format", []string{"-b", "x", "--log-format", "xml"}, "neither text nor json"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,6 +47,24 @@ func TestWrongUsage(t *testing.T) {
 			require.Empty(t, r.stdout)
 		})
 	}
+}
+
+func TestVersion(t *testing.T) {
+	r := busd(t, "--version")
+	require.Zero(t, r.code)
+	require.Regexp(t, `^busd v\d+\.\d+\.\d+\S* \(.*segment layout \d+, go`, r.stdout)
+	require.Equal(t, r, busd(t, "version"))
+}
+
+// Whatever looks at a bus, or removes it, takes its name after -b as well, as the commands do that publish and subscribe.
+func TestBusFlag(t *testing.T) {
+	ownDir(t)
+	b := makeBus(t, "prices")
+	b.Close()
+	for _, args := range [][]string{{"status", "-b", "prices"}, {"-b", "prices", "status"}, {"topics", "--bus", "prices"}, {"topics", "prices", "-b", "prices"}, {"rm", "-b", "prices"}} {
+		require.Zero(t, busd(t, args...).code, args)
+	}
+	requireGone(t, b)
 }
 
 func TestHelpGoesToStdout(t *testing.T) {
@@ -59,4 +86,7 @@ func TestCompletionKnowsTheBuses(t *testing.T) {
 	require.NotContains(t, r.stdout, "audit")
 	require.Contains(t, busd(t, "__complete", "rm", "prices", "").stdout, "audit\n")
 	require.Contains(t, busd(t, "completion", "bash").stdout, "busd")
+	for _, command := range []string{"status", "topics", "rm", "create", "evict", "serve"} {
+		require.Contains(t, busd(t, "__complete", command, "-b", "pr").stdout, "prices\n", command)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ type serveFlags struct {
 	config    string
 	logFormat string
 	quiet     bool
+	check     bool
 }
 
 func newServe() *cobra.Command {
@@ -39,9 +41,12 @@ When somebody removes a bus, --on-removed exit has busd give it up, and end with
 empty bus of the same name.
 
 ` + configHelp + "\n\nUnder systemd (Type=notify or notify-reload) it tells when it is ready, reloading and stopping.\n\n" + envHelp,
-		Example: "  busd -b prices\n  busd serve -b prices,audit --slots 64K --slot-size 512 --mode 0660\n  busd --config /etc/busd.conf --log-format json",
+		Example: "  busd serve -b prices\n  busd serve -b prices,audit --slots 64K --slot-size 512 --mode 0660\n  busd serve --config /etc/busd.conf --log-format json",
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.check {
+				return f.describe(cmd.OutOrStdout())
+			}
 			return f.run(cmd.Context(), cmd.ErrOrStderr())
 		},
 	}
@@ -50,12 +55,27 @@ empty bus of the same name.
 	fs.StringSliceVarP(&f.buses, "bus", "b", nil, "names of the buses (default: SHMBUS_BUS, unless there is a configuration file)")
 	f.spec.flags(fs)
 	fs.StringVar(&f.config, "config", "", "configuration file that lists more buses")
+	fs.BoolVar(&f.check, "check", false, "say whether flags and configuration file are right and what the buses would be; make none")
 	fs.StringVar(&f.logFormat, "log-format", "text", "text or json, to standard error")
 	fs.BoolVar(&f.quiet, "quiet", false, "log warnings and errors only")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("on-removed", cobra.FixedCompletions([]cobra.Completion{"exit", "recreate"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("bus", completeBuses)
+	_ = cmd.RegisterFlagCompletionFunc("bus", cli.CompleteBuses)
 	return cmd
+}
+
+// describe prints the buses that flags and configuration file ask for.
+func (f serveFlags) describe(w io.Writer) error {
+	specs, err := f.specs()
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, s := range specs {
+		fmt.Fprintf(&b, "%s\n", s)
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
 }
 
 func (f serveFlags) run(ctx context.Context, stderr io.Writer) error {
@@ -74,7 +94,9 @@ func (f serveFlags) run(ctx context.Context, stderr io.Writer) error {
 	defer n.close()
 
 	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, unix.SIGHUP)
+	if f.config != "" || !signal.Ignored(unix.SIGHUP) { // nohup has it ignored
+		signal.Notify(reload, unix.SIGHUP)
+	}
 	defer signal.Stop(reload)
 
 	d := newDaemon(log, n)
@@ -122,7 +144,7 @@ func (f serveFlags) specs() ([]spec, error) {
 		}
 	}
 	if len(specs) == 0 {
-		return nil, fmt.Errorf("%s lists no bus: give it a section [NAME]", f.config)
+		return nil, cli.Usagef("%s lists no bus: give it a section [NAME]", f.config)
 	}
 	return specs, nil
 }

@@ -213,7 +213,7 @@ func TestServeLogsDeaths(t *testing.T) {
 	second.logs(fmt.Sprintf(`level=WARN msg="another busd serves this bus already.*" bus=prices pid=%d`, p.pid()))
 	second.kill()
 	p.logs("a client died")
-	require.Equal(t, "STATUS=watching 1 bus, 1 deaths so far", p.manager.next())
+	require.Equal(t, "STATUS=watching 1 bus, 1 death so far", p.manager.next())
 	var line map[string]any
 	for _, text := range strings.Split(strings.TrimSpace(p.text()), "\n") {
 		require.NoError(t, json.Unmarshal([]byte(text), &line), "every line is JSON")

@@ -37,21 +37,26 @@ func defaultSpec() spec {
 
 // flags defines the flags of a spec. The keys of a configuration file are the same ones.
 func (s *spec) flags(fs *pflag.FlagSet) {
+	s.makeFlags(fs)
+	fs.BoolVar(&s.RemoveOnExit, "remove-on-exit", s.RemoveOnExit, "remove the bus when busd ends by SIGTERM or SIGINT, instead of leaving it")
+	fs.Var(&s.OnRemoved, "on-removed", "what to do when somebody else removes the bus: exit or recreate")
+}
+
+// makeFlags defines those that say how the bus is made, not how it is kept.
+func (s *spec) makeFlags(fs *pflag.FlagSet) {
 	d := layout.Default()
 	size := func(v *cli.Size, name, usage string, deflt int) {
 		fs.Var(v, name, fmt.Sprintf("%s (default %s)", usage, cli.Size(deflt)))
 	}
-	size(&s.Slots, "slots", "messages that the ring holds, a power of two", d.Slots)
+	size(&s.Slots, "slots", "slots of the ring, a power of two: as many messages as fit a slot each are held", d.Slots)
 	size(&s.SlotSize, "slot-size", "bytes of a slot, a multiple of 64; 16 are the frame's header, and larger frames take several slots", d.SlotSize)
 	size(&s.Topics, "topics", "topics that there can ever be", d.Topics)
 	size(&s.Publishers, "publishers", "publishers at a time", d.Publishers)
-	size(&s.Subscribers, "subscribers", "subscriptions at a time", d.Subscribers)
+	size(&s.Subscribers, "subscribers", "subscriptions at a time, rounded up to a multiple of 64", d.Subscribers)
 	fs.Var(&s.Clients, "clients", "processes, or handles, attached at a time (default publishers + subscribers + 32)")
-	size(&s.MaxFrame, "max-frame", "bytes of the largest message", d.MaxFrame)
+	fs.Var(&s.MaxFrame, "max-frame", "bytes of the largest message (default what half the ring carries, 16M at most)")
 	fs.Var(&s.Mode, "mode", "permission bits of the bus: publishing and subscribing need rw, looking needs r (default 0600)")
 	fs.Var(&s.Group, "group", "group of a new bus, by name or number (default that of the folder of key files, or busd's own)")
-	fs.BoolVar(&s.RemoveOnExit, "remove-on-exit", s.RemoveOnExit, "remove the bus when busd ends by SIGTERM or SIGINT, instead of leaving it")
-	fs.Var(&s.OnRemoved, "on-removed", "what to do when somebody else removes the bus: exit or recreate")
 }
 
 // sizes returns the sizes by the names of their flags.
@@ -62,7 +67,8 @@ func (s spec) sizes() map[string]cli.Size {
 	}
 }
 
-// check refuses sizes that no int of 32 bits holds; which smaller ones make a bus is known to Create.
+// check refuses what Create would refuse, without looking at the host: also where the bus exists, for the day on which it
+// is to be made again.
 func (s spec) check() error {
 	for name, v := range s.sizes() {
 		if v > math.MaxInt32 {
@@ -72,7 +78,54 @@ func (s spec) check() error {
 	if s.Group >= 0 && s.mode()&0o060 == 0 {
 		return fmt.Errorf("mode %04o gives group %v nothing: use --mode 0660, or 0640 to look only", s.mode(), s.Group)
 	}
-	return nil
+	if s.mode()&0o600 != 0o600 {
+		return fmt.Errorf("mode %04o keeps the bus from its owner, busd: use --mode 0600 or more", s.mode())
+	}
+	_, err := bus.Sizes(s.options()...)
+	return err
+}
+
+// String describes the bus that a spec makes.
+func (s spec) String() string {
+	m := layout.Map{}
+	g, err := bus.Sizes(s.options()...)
+	if err == nil {
+		m, err = layout.NewMap(g)
+	}
+	if err != nil {
+		return fmt.Sprintf("%s: %v", s.Name, err)
+	}
+	text := fmt.Sprintf("%s: %s, mode %04o", s.Name, describeSizes(g, m.Size), s.mode())
+	if s.Group >= 0 {
+		text += fmt.Sprintf(", group %v", s.Group)
+	}
+	if list := s.adjusted(); len(list) > 0 {
+		text += " (" + strings.Join(list, ", ") + ")"
+	}
+	return text
+}
+
+// describeSizes says how large a bus is.
+func describeSizes(g layout.Geometry, bytes int) string {
+	return fmt.Sprintf("%s of %s, a segment of %s; at a time %s, %s, %s",
+		cli.Plural(g.Slots, "slot"), cli.Plural(g.SlotSize, "byte"), cli.Bytes(uint64(bytes)),
+		cli.Plural(g.Publishers, "publisher"), cli.Plural(g.Subscribers, "subscription"), cli.Plural(g.Clients, "client"))
+}
+
+// adjusted lists the sizes that a bus gets other than they are asked for.
+func (s spec) adjusted() []string {
+	g, err := bus.Sizes(s.options()...)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for name, asked := range s.sizes() {
+		if gets := sizeOf(g, name); asked >= 0 && gets != asked {
+			list = append(list, fmt.Sprintf("%s %s becomes %s", name, asked, gets))
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // options returns what Create is told.
@@ -112,30 +165,28 @@ func (s spec) permissions(has bus.Snapshot) []string {
 	return list
 }
 
-// differences lists the sizes that were asked for and that an existing bus does not have.
-func (s spec) differences(g layout.Geometry) []string {
+// differs lists the sizes that were asked for and that an existing bus does not have.
+func (s spec) differs(have layout.Geometry) []string {
+	wanted, err := bus.Sizes(s.options()...)
+	if err != nil {
+		return nil
+	}
 	var list []string
-	for _, d := range []struct {
-		what string
-		want cli.Size
-		have int
-	}{
-		{"slots", s.Slots, g.Slots}, {"slot-size", s.SlotSize, g.SlotSize}, {"topics", s.Topics, g.Topics},
-		{"publishers", s.Publishers, g.Publishers}, {"subscribers", roundUp(s.Subscribers, 64), g.Subscribers},
-		{"clients", s.Clients, g.Clients}, {"max-frame", s.MaxFrame, g.MaxFrame},
-	} {
-		if d.want >= 0 && int(d.want) != d.have {
-			list = append(list, fmt.Sprintf("%s %s instead of %s", d.what, cli.Size(d.have), d.want))
+	for name, asked := range s.sizes() {
+		if want, has := sizeOf(wanted, name), sizeOf(have, name); asked >= 0 && want != has {
+			list = append(list, fmt.Sprintf("%s %s instead of %s", name, has, want))
 		}
 	}
+	slices.Sort(list)
 	return list
 }
 
-func roundUp(v, unit cli.Size) cli.Size {
-	if v < 0 {
-		return v
-	}
-	return max((v+unit-1)/unit*unit, unit)
+// sizeOf returns the size that the flag of the given name sets.
+func sizeOf(g layout.Geometry, name string) cli.Size {
+	return cli.Size(map[string]int{
+		"slots": g.Slots, "slot-size": g.SlotSize, "topics": g.Topics, "publishers": g.Publishers,
+		"subscribers": g.Subscribers, "clients": g.Clients, "max-frame": g.MaxFrame,
+	}[name])
 }
 
 // modeValue is a flag's value of permission bits, written in octal; -1 is none.

@@ -25,10 +25,10 @@ func TestSpecFlags(t *testing.T) {
 
 func TestSpecDifferences(t *testing.T) {
 	g := layout.Default()
-	require.Empty(t, defaultSpec().differences(g))
+	require.Empty(t, defaultSpec().differs(g))
 	s := defaultSpec()
-	s.Slots, s.Subscribers, s.SlotSize = 8192, 200, 256
-	require.Equal(t, []string{"slots 16K instead of 8K"}, s.differences(g), "200 subscribers are rounded up to 256")
+	s.Slots, s.Subscribers, s.SlotSize = 8192, 200, 256 // what follows from a size is not a difference
+	require.Equal(t, []string{"slots 16K instead of 8K"}, s.differs(g), "200 subscribers are rounded up to 256")
 }
 
 func TestGroupValue(t *testing.T) {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
@@ -27,16 +30,20 @@ func newStatus() *cobra.Command {
 		Use:   "status [NAME]",
 		Short: "show who publishes and subscribes on a bus, how fast, how far behind",
 		Long: `busd status looks at a bus without taking part in it: publishers and subscribers with their rates, positions, lag
-and losses, how full the ring is, what deaths were handled. Rates are those of a quarter of a second, or of the interval.
+and losses, how full the ring is, what deaths were handled, and who keeps publishers from publishing. Rates are those of a quarter of a
+second, or of the interval.
 
---watch looks again and again: on a terminal it redraws, elsewhere it appends a line each time.
+POSITION, LAG and LOST are positions: a message takes one, or one for each slot that it needs. MESSAGES and RECEIVED are messages. FULL is
+how often a publisher found no room. A subscriber or publisher whose process is stopped is shown as stopped, if its process can be seen from here.
+
+--watch looks again and again: on a terminal it redraws what fits, elsewhere, or with TERM=dumb, it appends a line each time.
 
 ` + statusJSONHelp,
 		Example:           "  busd status prices\n  busd status prices --watch --interval 500ms\n  busd status prices --json | jq '.subscribers[] | {pid, lag, lost}'",
 		Args:              arguments(0, 1),
-		ValidArgsFunction: completeBuses,
+		ValidArgsFunction: cli.CompleteBuses,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := busArgument(args)
+			name, err := busArgument(args, cmd.Flag("bus").Value.String())
 			if err != nil {
 				return err
 			}
@@ -48,6 +55,7 @@ and losses, how full the ring is, what deaths were handled. Rates are those of a
 			})
 		},
 	}
+	busFlag(cmd)
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON; with --watch an object on each line")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "look again until interrupted")
 	cmd.Flags().DurationVar(&f.interval, "interval", time.Second, "time between the looks of --watch")
@@ -59,9 +67,28 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 	if err != nil {
 		return err
 	}
+	term := os.Getenv("TERM")
+	screen := screen{w: w}
+	onScreen := f.watch && !f.json && cli.IsTerminal(w) && term != "" && term != "dumb"
+	resized := make(chan os.Signal, 1)
+	if onScreen {
+		signal.Notify(resized, unix.SIGWINCH)
+		defer signal.Stop(resized)
+	}
 	for pause := glance; ; pause = f.interval {
-		if err := cli.Sleep(ctx, pause); err != nil {
-			return err
+		next := time.NewTimer(pause)
+		for waits := true; waits; {
+			select {
+			case <-next.C:
+				waits = false
+			case <-resized:
+				if err := screen.draw(); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				next.Stop()
+				return context.Cause(ctx)
+			}
 		}
 		now, err := o.Snapshot()
 		if err != nil {
@@ -71,12 +98,13 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 		switch {
 		case f.json:
 			err = writeJSON(w, newStatusJSON(now, r), !f.watch)
-		case !f.watch:
-			err = writeStatus(w, now, r)
-		case cli.IsTerminal(w):
-			err = redraw(w, now, r)
-		default:
+		case onScreen:
+			screen.snapshot, screen.rates = now, r
+			err = screen.draw()
+		case f.watch:
 			err = writeStatusLine(w, now, r)
+		default:
+			err = writeStatus(w, now, r)
 		}
 		if err != nil || !f.watch {
 			return err
@@ -88,12 +116,44 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 	}
 }
 
-// redraw writes a snapshot over the last one, in one piece and without clearing first, so that nothing flickers.
-func redraw(w io.Writer, s bus.Snapshot, r rates) error {
-	const home, clearLine, clearBelow = "\x1b[H", "\x1b[K", "\x1b[J"
+// A screen is a terminal on which a snapshot is drawn over the last one, so that it never scrolls.
+type screen struct {
+	w        io.Writer
+	snapshot bus.Snapshot
+	rates    rates
+	size     frame
+}
+
+// The size of a terminal that does not tell it.
+const (
+	usualRows    = 24
+	usualColumns = 80
+)
+
+// draw writes what fits, in one piece and, unless the size has changed, without clearing first, so that nothing flickers.
+func (x *screen) draw() error {
+	if x.snapshot.Taken.IsZero() {
+		return nil
+	}
+	const home, clearLine, clearBelow, clearAll = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[2J"
+	rows, columns, ok := cli.TerminalSize(x.w)
+	if !ok {
+		rows, columns = usualRows, usualColumns
+	}
 	var b strings.Builder
-	_ = writeStatus(&b, s, r)
-	_, err := io.WriteString(w, home+strings.ReplaceAll(b.String(), "\n", clearLine+"\n")+clearBelow)
+	if size := (frame{columns, rows}); size != x.size {
+		x.size = size
+		b.WriteString(clearAll)
+	}
+	b.WriteString(home)
+	// A newline in the last row would scroll. A character in the last column may leave the cursor behind it, where clearing the
+	// rest of the line takes the character away: so neither is used.
+	room := frame{max(columns-1, 1), max(rows-1, 1)}
+	for _, line := range statusLines(x.snapshot, x.rates, room) {
+		b.WriteString(line + clearLine + "\n")
+	}
+	b.WriteString(clearBelow)
+	_, err := io.WriteString(x.w, b.String())
 	return err
 }
 
@@ -104,8 +164,8 @@ func writeStatusLine(w io.Writer, s bus.Snapshot, r rates) error {
 	for _, u := range s.Subscribers {
 		lag, lost = max(lag, u.Lag), lost+u.Lost
 	}
-	_, err := fmt.Fprintf(w, "%s %s head=%d rate=%s bytes=%s fill=%s backlog=%s publishers=%d subscribers=%d maxlag=%d lost=%d deaths=%d\n",
-		s.Taken.Format("15:04:05.000"), s.Name, s.Head, cli.Rate(r.Messages), byteRate(r.Bytes), percent(filled(s)), percent(s.Fill), publishers, subscribers, lag, lost, s.Deaths)
+	_, err := fmt.Fprintf(w, "%s %s head=%d rate=%s bytes=%s positions=%s fill=%s backlog=%s publishers=%d subscribers=%d maxlag=%d lost=%d deaths=%d\n",
+		s.Taken.Format("15:04:05.000"), s.Name, s.Head, cli.Rate(r.Messages), byteRate(r.Bytes), cli.Rate(r.Positions), percent(filled(s)), percent(s.Fill), publishers, subscribers, lag, lost, s.Deaths)
 	return err
 }
 

@@ -16,12 +16,13 @@ const statusJSONHelp = `With --json: an object with
   fill                    part of the ring that holds a message, 0 to 1
   backlog                 part of the ring that the slowest reliable subscriber has yet to read, 0 to 1
   interval_ns             time over which the rates were measured
-  message_rate, byte_rate per second, whole bus
+  message_rate, byte_rate, position_rate    per second, whole bus; a message takes one position or more
   deaths, reclaimed, evictions, posts    counts since creation
-  clients       [{index, pid, name, since, alive, daemon}]
-  publishers    [{index, client, pid, name, topic, position, messages, bytes, full, waiting, alive, since, message_rate, byte_rate}]
+  blocked_by    what keeps publishers from publishing: {subscriber, pid, name, pattern, lag, stopped, waiting}; null if nothing does
+  clients       [{index, pid, name, since, alive, daemon, stopped}]
+  publishers    [{index, client, pid, name, topic, position, messages, bytes, full, waiting, alive, stopped, since, message_rate, byte_rate}]
   subscribers   [{index, client, pid, name, pattern, policy, position, lag, received, bytes, lost, losses, sleeps, posts,
-                  asleep, gate, alive, since, message_rate, byte_rate}]
+                  asleep, gate, alive, stopped, since, message_rate, byte_rate}]    lag and lost in positions
   topics        as busd topics --json prints them
 Fields may be added, never renamed.`
 
@@ -54,23 +55,36 @@ type statusJSON struct {
 	IntervalNS     int64            `json:"interval_ns"`
 	MessageRate    float64          `json:"message_rate"`
 	ByteRate       float64          `json:"byte_rate"`
+	PositionRate   float64          `json:"position_rate"`
 	Deaths         uint64           `json:"deaths"`
 	Reclaimed      uint64           `json:"reclaimed"`
 	Evictions      uint64           `json:"evictions"`
 	Posts          uint64           `json:"posts"`
+	BlockedBy      *blockedByJSON   `json:"blocked_by"`
 	Clients        []clientJSON     `json:"clients"`
 	Publishers     []publisherJSON  `json:"publishers"`
 	Subscribers    []subscriberJSON `json:"subscribers"`
 	Topics         []topicJSON      `json:"topics"`
 }
 
+type blockedByJSON struct {
+	Subscriber int    `json:"subscriber"` // index
+	Pid        int    `json:"pid"`
+	Name       string `json:"name"`
+	Pattern    string `json:"pattern"`
+	Lag        uint64 `json:"lag"`
+	Stopped    bool   `json:"stopped"`
+	Waiting    int    `json:"waiting"` // publishers
+}
+
 type clientJSON struct {
-	Index  int       `json:"index"`
-	Pid    int       `json:"pid"`
-	Name   string    `json:"name"`
-	Since  time.Time `json:"since"`
-	Alive  bool      `json:"alive"`
-	Daemon bool      `json:"daemon"`
+	Index   int       `json:"index"`
+	Pid     int       `json:"pid"`
+	Name    string    `json:"name"`
+	Since   time.Time `json:"since"`
+	Alive   bool      `json:"alive"`
+	Daemon  bool      `json:"daemon"`
+	Stopped bool      `json:"stopped"`
 }
 
 type publisherJSON struct {
@@ -85,6 +99,7 @@ type publisherJSON struct {
 	Full        uint64    `json:"full"`
 	Waiting     bool      `json:"waiting"`
 	Alive       bool      `json:"alive"`
+	Stopped     bool      `json:"stopped"`
 	Since       time.Time `json:"since"`
 	MessageRate float64   `json:"message_rate"`
 	ByteRate    float64   `json:"byte_rate"`
@@ -108,6 +123,7 @@ type subscriberJSON struct {
 	Asleep      bool      `json:"asleep"`
 	Gate        string    `json:"gate"`
 	Alive       bool      `json:"alive"`
+	Stopped     bool      `json:"stopped"`
 	Since       time.Time `json:"since"`
 	MessageRate float64   `json:"message_rate"`
 	ByteRate    float64   `json:"byte_rate"`
@@ -121,18 +137,22 @@ func newStatusJSON(s bus.Snapshot, r rates) statusJSON {
 		Created: s.Created, Taken: s.Taken, Slots: g.Slots, SlotSize: g.SlotSize,
 		MaxPublishers: g.Publishers, MaxSubscribers: g.Subscribers, MaxTopics: g.Topics, MaxClients: g.Clients, MaxFrame: g.MaxFrame,
 		Head: s.Head, Oldest: s.Oldest, Fill: filled(s), Backlog: s.Fill,
-		IntervalNS: r.Interval.Nanoseconds(), MessageRate: r.Messages, ByteRate: r.Bytes,
+		IntervalNS: r.Interval.Nanoseconds(), MessageRate: r.Messages, ByteRate: r.Bytes, PositionRate: r.Positions,
 		Deaths: s.Deaths, Reclaimed: s.Reclaimed, Evictions: s.Evictions, Posts: s.Posts,
 		Clients: []clientJSON{}, Publishers: []publisherJSON{}, Subscribers: []subscriberJSON{}, Topics: newTopicsJSON(s),
 	}
+	stopped := stoppedClients(s)
+	if b, ok := blockageOf(s); ok {
+		j.BlockedBy = &blockedByJSON{b.by.Index, b.by.Pid, b.by.Name, b.by.Pattern, b.by.Lag, b.stopped, len(b.waiting)}
+	}
 	for _, c := range s.Clients {
-		j.Clients = append(j.Clients, clientJSON{c.Index, c.Pid, c.Name, c.Since, c.Alive, c.Daemon})
+		j.Clients = append(j.Clients, clientJSON{c.Index, c.Pid, c.Name, c.Since, c.Alive, c.Daemon, stopped[c.Index]})
 	}
 	for _, p := range s.Publishers {
 		x := r.Publishers[p.Index]
 		j.Publishers = append(j.Publishers, publisherJSON{
 			Index: p.Index, Client: p.Client, Pid: p.Pid, Name: p.Name, Topic: p.Topic, Position: p.Position,
-			Messages: p.Messages, Bytes: p.Bytes, Full: p.Full, Waiting: p.Waiting, Alive: p.Alive, Since: p.Since,
+			Messages: p.Messages, Bytes: p.Bytes, Full: p.Full, Waiting: p.Waiting, Alive: p.Alive, Stopped: stopped[p.Client], Since: p.Since,
 			MessageRate: x.Messages, ByteRate: x.Bytes,
 		})
 	}
@@ -141,7 +161,7 @@ func newStatusJSON(s bus.Snapshot, r rates) statusJSON {
 		j.Subscribers = append(j.Subscribers, subscriberJSON{
 			Index: u.Index, Client: u.Client, Pid: u.Pid, Name: u.Name, Pattern: u.Pattern, Policy: u.Policy,
 			Position: u.Position, Lag: u.Lag, Received: u.Received, Bytes: u.Bytes, Lost: u.Lost, Losses: u.Losses,
-			Sleeps: u.Sleeps, Posts: u.Posts, Asleep: u.Asleep, Gate: u.Gate, Alive: u.Alive, Since: u.Since,
+			Sleeps: u.Sleeps, Posts: u.Posts, Asleep: u.Asleep, Gate: u.Gate, Alive: u.Alive, Stopped: stopped[u.Client], Since: u.Since,
 			MessageRate: x.Messages, ByteRate: x.Bytes,
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -28,9 +29,9 @@ func TestWriteStatus(t *testing.T) {
 	require.Equal(t, `prices: live, 1h00m old, uuid u
   system V  key 0x00001234, shmid 5, semid 6, 3 MiB
   access    mode 0640, owner 64998:64999, key file /run/shmbus/prices.shmbus
-  ring      16384 slots of 256 bytes, 12% filled; oldest 0, head 2000; reliable backlog 25%
-  traffic   2k/s messages, 125 KiB/s
-  handled   1 deaths, 4 records reclaimed, 3 evictions, 2 wake-ups
+  ring      16384 slots of 256 bytes, 12% filled; oldest position 0, head 2000; reliable backlog 25%
+  traffic   2k/s messages, 125 KiB/s; 2k/s positions
+  handled   1 death, 4 records reclaimed, 3 evictions, 2 wake-ups
   busd      pid 10, up 1m00s
 
 publishers: 2 of 64
@@ -54,7 +55,7 @@ func TestStatusLine(t *testing.T) {
 	before, after := twoLooks()
 	var b strings.Builder
 	require.NoError(t, writeStatusLine(&b, after, ratesBetween(before, after)))
-	require.Equal(t, "03:04:05.500 prices head=2000 rate=2k/s bytes=125 KiB/s fill=12% backlog=25% publishers=2 subscribers=2 maxlag=20 lost=7 deaths=1\n", b.String())
+	require.Equal(t, "03:04:05.500 prices head=2000 rate=2k/s bytes=125 KiB/s positions=2k/s fill=12% backlog=25% publishers=2 subscribers=2 maxlag=20 lost=7 deaths=1\n", b.String())
 }
 
 // TestStatusJSONIsDocumented holds the output to the help text.
@@ -142,6 +143,7 @@ func TestStatusWatchAppendsLines(t *testing.T) {
 func TestStatusWatchRedrawsOnATerminal(t *testing.T) {
 	ownDir(t)
 	makeBus(t, "prices")
+	t.Setenv("TERM", "xterm")
 	master, terminal := openTerminal(t)
 	ctx, end := context.WithCancelCause(t.Context())
 	var command sync.WaitGroup
@@ -161,6 +163,96 @@ func TestStatusWatchRedrawsOnATerminal(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, seen, "\x1b[K\r\n", "what a longer line left is cleared")
 	require.Contains(t, seen, "\x1b[J", "and what more lines left")
+}
+
+// Whatever the size of the terminal: no line is wider, there are no more lines, and every table keeps a share of them.
+func TestStatusFitsTheTerminal(t *testing.T) {
+	before, after := twoLooks()
+	for i := range 30 {
+		after.Publishers = append(after.Publishers, bus.PublisherStatus{Index: 2 + i, Client: 1, Pid: 10000 + i, Name: "feed", Topic: "a.rather.long.name.of.a.topic", Alive: true})
+		after.Subscribers = append(after.Subscribers, bus.SubscriberStatus{Index: 2 + i, Client: 1, Pid: 10000 + i, Name: "näme", Pattern: "a.rather.long.pattern.>", Policy: "reliable", Gate: "closed", Alive: true})
+	}
+	r := ratesBetween(before, after)
+	for _, columns := range []int{1, 20, 40, 79, 200} {
+		for _, rows := range []int{1, 2, 7, 8, 15, 23, 40, 200} {
+			lines := statusLines(after, r, frame{columns, rows})
+			require.LessOrEqual(t, len(lines), rows)
+			for _, line := range lines {
+				require.LessOrEqual(t, utf8.RuneCountInString(line), columns, line)
+				require.NotContains(t, line, "\x1b")
+			}
+			if rows >= 23 && columns >= 79 {
+				text := strings.Join(lines, "\n")
+				for _, part := range []string{"publishers: 32 of 64", "subscribers: 32 of 256", "other clients:", "STATE", "LAG", "PATTERN", "TOPIC"} {
+					require.Contains(t, text, part)
+				}
+				if rows < 40 {
+					require.Equal(t, 2, strings.Count(text, "… "), text)
+				}
+			}
+		}
+	}
+	require.Len(t, statusLines(after, r, frame{}), strings.Count(strings.Join(statusLines(after, r, frame{200, 200}), "\n"), "\n")+1)
+}
+
+// A terminal that cannot move its cursor gets a line for each look, as a pipe does.
+func TestStatusWatchOnADumbTerminal(t *testing.T) {
+	for _, term := range []string{"dumb", ""} {
+		ownDir(t)
+		makeBus(t, "prices")
+		t.Setenv("TERM", term)
+		master, terminal := openTerminal(t)
+		ctx, end := context.WithCancelCause(t.Context())
+		var command sync.WaitGroup
+		command.Go(func() {
+			defer terminal.Close()
+			cli.Exec(ctx, run, []string{"status", "prices", "--watch", "--interval", "5ms"}, nil, terminal, io.Discard)
+		})
+		seen := ""
+		for b := make([]byte, 4096); strings.Count(seen, "head=0") < 2; {
+			n, err := master.Read(b)
+			require.NoError(t, err)
+			seen += string(b[:n])
+		}
+		end(cli.SignalError{})
+		command.Wait()
+		require.NotContains(t, seen, "\x1b")
+	}
+}
+
+// A terminal that changes its size is drawn anew at once, and never scrolls.
+func TestStatusWatchFollowsTheTerminal(t *testing.T) {
+	ownDir(t)
+	makeBus(t, "prices")
+	t.Setenv("TERM", "xterm")
+	master, terminal := openTerminal(t)
+	resize := func(rows, columns uint16) {
+		require.NoError(t, unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}))
+	}
+	resize(24, 80)
+	ctx, end := context.WithCancelCause(t.Context())
+	var command sync.WaitGroup
+	command.Go(func() {
+		defer terminal.Close()
+		cli.Exec(ctx, run, []string{"status", "prices", "--watch", "--interval", "1h"}, nil, terminal, io.Discard)
+	})
+	frame := func() string {
+		seen := ""
+		for b := make([]byte, 4096); !strings.HasSuffix(seen, "\x1b[J"); {
+			n, err := master.Read(b)
+			require.NoError(t, err)
+			seen += string(b[:n])
+		}
+		return seen
+	}
+	require.Contains(t, frame(), "subscribers: 0 of 256")
+	resize(6, 30)
+	require.NoError(t, unix.Kill(os.Getpid(), unix.SIGWINCH)) // the kernel tells the foreground of the terminal, which this is not
+	second := frame()
+	require.True(t, strings.HasPrefix(second, "\x1b[2J\x1b[H"), "%q", second)
+	require.Equal(t, 5, strings.Count(second, "\n"))
+	end(cli.SignalError{})
+	command.Wait()
 }
 
 // openTerminal returns the two ends of a pseudo-terminal.

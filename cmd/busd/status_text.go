@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,39 +12,142 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-// writeStatus prints a snapshot for people.
+// A frame is how much room there is for a snapshot.
+type frame struct {
+	columns int // 0: as many as it takes
+	rows    int // 0: as many as it takes
+}
+
+// writeStatus prints a snapshot for people, all of it.
 func writeStatus(w io.Writer, s bus.Snapshot, r rates) error {
-	var b strings.Builder
-	age := func(t time.Time) string { return cli.Age(s.Taken.Sub(t)) }
-	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
+	_, err := io.WriteString(w, strings.Join(statusLines(s, r, frame{}), "\n")+"\n")
+	return err
+}
 
-	fmt.Fprintf(&b, "%s: %s, %s old, uuid %s\n", cli.Printable(s.Name), s.State, age(s.Created), s.UUID)
-	fmt.Fprintf(&b, "  system V  key %s, shmid %d, semid %d, %s\n", key(s.Key), s.ShmID, s.SemID, cli.Bytes(uint64(s.SizeBytes)))
-	fmt.Fprintf(&b, "  access    mode %s, owner %s, key file %s\n", octal(s.Mode), ownerName(s.UID, s.GID), cli.Printable(s.Path))
-	fmt.Fprintf(&b, "  ring      %d slots of %d bytes, %s filled; oldest %d, head %d; reliable backlog %s\n",
-		s.Geometry.Slots, s.Geometry.SlotSize, percent(filled(s)), s.Oldest, s.Head, percent(s.Fill))
-	fmt.Fprintf(&b, "  traffic   %s messages, %s\n", cli.Rate(r.Messages), byteRate(r.Bytes))
-	fmt.Fprintf(&b, "  handled   %d deaths, %d records reclaimed, %d evictions, %d wake-ups\n", s.Deaths, s.Reclaimed, s.Evictions, s.Posts)
-	fmt.Fprintf(&b, "  busd      %s\n", daemonText(s))
+// A section is a table of the status under a title.
+type section struct {
+	title string
+	table cli.Table
+	drop  []string // columns that are left out where there is no room, in this order
+}
 
-	publishers, subscribers := alive(s)
-	fmt.Fprintf(&b, "\npublishers: %d of %d\n", publishers, s.Geometry.Publishers)
-	t := cli.Table{Head: []string{"PID>", "NAME", "TOPIC", "RATE>", "BYTES>", "MESSAGES>", "POSITION>", "FULL>", "STATE", "AGE>"}}
+// statusLines returns a snapshot as lines that fit the frame. Where there is no room for all rows of the tables, each gets its share.
+func statusLines(s bus.Snapshot, r rates, room frame) []string {
+	stopped := stoppedClients(s)
+	lines := statusHead(s, r)
+	sections := []section{publisherSection(s, r, stopped), subscriberSection(s, r, stopped)}
+	if idle := clientSection(s, stopped); len(idle.table.Rows) > 0 {
+		sections = append(sections, idle)
+	}
+	shown := make([]int, len(sections))
+	for i, x := range sections {
+		shown[i] = len(x.table.Rows)
+	}
+	if room.rows > 0 {
+		shares(shown, room.rows-len(lines)-3*len(sections)) // beside the rows a section has an empty line, a title, a heading
+	}
+	for i, x := range sections {
+		lines = append(lines, "", x.title)
+		left := len(x.table.Rows) - shown[i]
+		x.table.Rows = x.table.Rows[:shown[i]]
+		if room.columns > 0 {
+			x.table.Fit(room.columns, "  ", x.drop...)
+		}
+		var b strings.Builder
+		_ = x.table.Write(&b, "  ")
+		for line := range strings.Lines(b.String()) {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+		if left > 0 {
+			lines = append(lines, fmt.Sprintf("  … %d more", left))
+		}
+	}
+	if room.rows > 0 {
+		lines = lines[:min(len(lines), room.rows)]
+	}
+	if room.columns > 0 {
+		for i, line := range lines {
+			if characters := []rune(line); len(characters) > room.columns {
+				lines[i] = string(characters[:room.columns])
+			}
+		}
+	}
+	return lines
+}
+
+// shares reduces the numbers of rows of tables until they fit the room together. A table that does not show all its rows needs one
+// more to say so.
+func shares(rows []int, room int) {
+	wanted := slices.Clone(rows)
+	for {
+		total, largest := 0, 0
+		for i, n := range rows {
+			total += n
+			if n < wanted[i] {
+				total++
+			}
+			if n > rows[largest] {
+				largest = i
+			}
+		}
+		if total <= room || rows[largest] == 0 {
+			return
+		}
+		rows[largest]--
+	}
+}
+
+func statusHead(s bus.Snapshot, r rates) []string {
+	lines := []string{
+		fmt.Sprintf("%s: %s, %s old, uuid %s", cli.Printable(s.Name), s.State, age(s, s.Created), s.UUID),
+		fmt.Sprintf("  system V  key %s, shmid %d, semid %d, %s", key(s.Key), s.ShmID, s.SemID, cli.Bytes(uint64(s.SizeBytes))),
+		fmt.Sprintf("  access    mode %s, owner %s, key file %s", octal(s.Mode), ownerName(s.UID, s.GID), cli.Printable(s.Path)),
+		fmt.Sprintf("  ring      %d slots of %d bytes, %s filled; oldest position %d, head %d; reliable backlog %s",
+			s.Geometry.Slots, s.Geometry.SlotSize, percent(filled(s)), s.Oldest, s.Head, percent(s.Fill)),
+		fmt.Sprintf("  traffic   %s messages, %s; %s positions", cli.Rate(r.Messages), byteRate(r.Bytes), cli.Rate(r.Positions)),
+		fmt.Sprintf("  handled   %s, %s reclaimed, %s, %s", cli.Plural(s.Deaths, "death"), cli.Plural(s.Reclaimed, "record"),
+			cli.Plural(s.Evictions, "eviction"), cli.Plural(s.Posts, "wake-up")),
+		fmt.Sprintf("  busd      %s", daemonText(s)),
+	}
+	if b, ok := blockageOf(s); ok {
+		lines = append(lines, fmt.Sprintf("  BLOCKED   by %v", b))
+	}
+	return lines
+}
+
+func age(s bus.Snapshot, t time.Time) string { return cli.Age(s.Taken.Sub(t)) }
+
+func publisherSection(s bus.Snapshot, r rates, stopped map[int]bool) section {
+	publishers, _ := alive(s)
+	x := section{
+		title: fmt.Sprintf("publishers: %d of %d", publishers, s.Geometry.Publishers),
+		table: cli.Table{Head: []string{"PID>", "NAME", "TOPIC", "RATE>", "BYTES>", "MESSAGES>", "POSITION>", "FULL>", "STATE", "AGE>"}},
+		drop:  []string{"AGE>", "FULL>", "POSITION>", "BYTES>", "MESSAGES>", "NAME"},
+	}
 	for _, p := range s.Publishers {
 		state := "ready"
 		switch {
 		case !p.Alive:
 			state = "dead"
+		case stopped[p.Client]:
+			state = "stopped"
 		case p.Waiting:
 			state = "waiting"
 		}
-		x := r.Publishers[p.Index]
-		t.Row(strconv.Itoa(p.Pid), p.Name, p.Topic, cli.Rate(x.Messages), byteRate(x.Bytes), cli.Count(p.Messages), number(p.Position), cli.Count(p.Full), state, age(p.Since))
+		rate := r.Publishers[p.Index]
+		x.table.Row(strconv.Itoa(p.Pid), p.Name, p.Topic, cli.Rate(rate.Messages), byteRate(rate.Bytes), cli.Count(p.Messages),
+			strconv.FormatUint(p.Position, 10), cli.Count(p.Full), state, age(s, p.Since))
 	}
-	_ = t.Write(&b, "  ")
+	return x
+}
 
-	fmt.Fprintf(&b, "\nsubscribers: %d of %d\n", subscribers, s.Geometry.Subscribers)
-	t = cli.Table{Head: []string{"PID>", "NAME", "PATTERN", "POLICY", "RATE>", "RECEIVED>", "POSITION>", "LAG>", "LOST>", "STATE", "AGE>"}}
+func subscriberSection(s bus.Snapshot, r rates, stopped map[int]bool) section {
+	_, subscribers := alive(s)
+	x := section{
+		title: fmt.Sprintf("subscribers: %d of %d", subscribers, s.Geometry.Subscribers),
+		table: cli.Table{Head: []string{"PID>", "NAME", "PATTERN", "POLICY", "RATE>", "RECEIVED>", "POSITION>", "LAG>", "LOST>", "STATE", "AGE>"}},
+		drop:  []string{"AGE>", "POSITION>", "RECEIVED>", "POLICY", "NAME", "RATE>"},
+	}
 	for _, u := range s.Subscribers {
 		state := "awake"
 		switch {
@@ -51,31 +155,37 @@ func writeStatus(w io.Writer, s bus.Snapshot, r rates) error {
 			state = "dead"
 		case u.Gate == "evicted" || u.Gate == "demoted":
 			state = u.Gate
+		case stopped[u.Client]:
+			state = "stopped"
 		case u.Asleep:
 			state = "asleep"
 		}
-		x := r.Subscribers[u.Index]
-		t.Row(strconv.Itoa(u.Pid), u.Name, u.Pattern, u.Policy, cli.Rate(x.Messages), cli.Count(u.Received), number(u.Position), cli.Count(u.Lag), cli.Count(u.Lost), state, age(u.Since))
+		rate := r.Subscribers[u.Index]
+		x.table.Row(strconv.Itoa(u.Pid), u.Name, u.Pattern, u.Policy, cli.Rate(rate.Messages), cli.Count(u.Received),
+			strconv.FormatUint(u.Position, 10), cli.Count(u.Lag), cli.Count(u.Lost), state, age(s, u.Since))
 	}
-	_ = t.Write(&b, "  ")
+	return x
+}
 
-	if idle := idleClients(s); len(idle) > 0 {
-		fmt.Fprintf(&b, "\nother clients:\n")
-		t = cli.Table{Head: []string{"PID>", "NAME", "STATE", "AGE>"}}
-		for _, c := range idle {
-			state := "attached"
-			switch {
-			case !c.Alive:
-				state = "dead"
-			case c.Daemon:
-				state = "daemon"
-			}
-			t.Row(strconv.Itoa(c.Pid), c.Name, state, age(c.Since))
-		}
-		_ = t.Write(&b, "  ")
+func clientSection(s bus.Snapshot, stopped map[int]bool) section {
+	x := section{
+		title: "other clients:",
+		table: cli.Table{Head: []string{"PID>", "NAME", "STATE", "AGE>"}},
+		drop:  []string{"AGE>"},
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	for _, c := range idleClients(s) {
+		state := "attached"
+		switch {
+		case !c.Alive:
+			state = "dead"
+		case stopped[c.Index]:
+			state = "stopped"
+		case c.Daemon:
+			state = "daemon"
+		}
+		x.table.Row(strconv.Itoa(c.Pid), c.Name, state, age(s, c.Since))
+	}
+	return x
 }
 
 // filled returns how much of the ring holds a message, from 0 to 1. It stays 1 once it is.

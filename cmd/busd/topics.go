@@ -34,9 +34,9 @@ publishers and subscriptions it has now.
 With --json: an array, sorted by name, of objects with
   id, name, messages, bytes, publishers, subscribers`,
 		Args:              arguments(0, 1),
-		ValidArgsFunction: completeBuses,
+		ValidArgsFunction: cli.CompleteBuses,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := busArgument(args)
+			name, err := busArgument(args, cmd.Flag("bus").Value.String())
 			if err != nil {
 				return err
 			}
@@ -52,6 +52,7 @@ With --json: an array, sorted by name, of objects with
 			})
 		},
 	}
+	busFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -36,5 +36,5 @@ func TestTopicsOfNoBus(t *testing.T) {
 	ownDir(t)
 	r := busd(t, "topics", "prices")
 	require.Equal(t, 1, r.code)
-	require.Contains(t, r.stderr, "busd -b prices")
+	require.Contains(t, r.stderr, "busd create prices")
 }

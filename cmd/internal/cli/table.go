@@ -23,14 +23,38 @@ func (t *Table) Write(w io.Writer, indent string) error {
 	if len(t.Rows) == 0 {
 		return nil
 	}
+	head, rows, right, width := t.layout()
+	var b strings.Builder
+	for _, row := range append([][]string{head}, rows...) {
+		var line strings.Builder
+		line.WriteString(indent)
+		for i, cell := range row {
+			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			if right[i] {
+				line.WriteString(pad + cell)
+			} else {
+				line.WriteString(cell + pad)
+			}
+			line.WriteString(gap)
+		}
+		b.WriteString(strings.TrimRight(line.String(), " "))
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// gap stands between two columns.
+const gap = "  "
+
+// layout returns the cells as they are printed, which columns are aligned right, and how wide they are.
+func (t *Table) layout() (head []string, rows [][]string, right []bool, width []int) {
 	columns := len(t.Head)
-	head, right, width := make([]string, columns), make([]bool, columns), make([]int, columns)
+	head, right, width = make([]string, columns), make([]bool, columns), make([]int, columns)
 	for i, h := range t.Head {
 		head[i], right[i] = strings.CutSuffix(h, ">")
 		width[i] = utf8.RuneCountInString(head[i])
 	}
-	rows := make([][]string, 0, 1+len(t.Rows))
-	rows = append(rows, head)
 	for _, r := range t.Rows {
 		row := make([]string, columns)
 		for i := range columns {
@@ -44,24 +68,22 @@ func (t *Table) Write(w io.Writer, indent string) error {
 		}
 		rows = append(rows, row)
 	}
-	var b strings.Builder
-	for _, row := range rows {
-		var line strings.Builder
-		line.WriteString(indent)
-		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if right[i] {
-				line.WriteString(pad + cell)
-			} else {
-				line.WriteString(cell + pad)
-			}
-			line.WriteString("  ")
+	return head, rows, right, width
+}
+
+// Fit drops columns, in the given order of their headings, until the table with its indent is not wider than so many characters.
+func (t *Table) Fit(characters int, indent string, headings ...string) {
+	for _, heading := range headings {
+		_, _, _, width := t.layout()
+		total := utf8.RuneCountInString(indent) - len(gap)
+		for _, w := range width {
+			total += w + len(gap)
 		}
-		b.WriteString(strings.TrimRight(line.String(), " "))
-		b.WriteByte('\n')
+		if total <= characters {
+			return
+		}
+		t.drop(slices.Index(t.Head, heading))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 // Age formats how long ago something was, in one or two units: "3s", "5m10s", "2h05m", "4d03h".
@@ -90,11 +112,19 @@ func (t *Table) DropEmpty() {
 		if used {
 			continue
 		}
-		t.Head = slices.Delete(slices.Clone(t.Head), c, c+1)
-		for i, r := range t.Rows {
-			if c < len(r) {
-				t.Rows[i] = slices.Delete(slices.Clone(r), c, c+1)
-			}
+		t.drop(c)
+	}
+}
+
+// drop drops a column.
+func (t *Table) drop(c int) {
+	if c < 0 {
+		return
+	}
+	t.Head = slices.Delete(slices.Clone(t.Head), c, c+1)
+	for i, r := range t.Rows {
+		if c < len(r) {
+			t.Rows[i] = slices.Delete(slices.Clone(r), c, c+1)
 		}
 	}
 }

@@ -36,3 +36,18 @@ func TestPrintable(t *testing.T) {
 	require.Equal(t, `a\nb\x1b"c"`, Printable("a\nb\x1b\"c\""))
 	require.Equal(t, `\xff`, Printable("\xff"))
 }
+
+func TestTableFits(t *testing.T) {
+	table := Table{Head: []string{"NAME", "LAG>", "AGE>"}}
+	table.Row("reader", "1234567", "3s")
+	fit := func(characters int) string {
+		t := Table{Head: table.Head, Rows: append([][]string{}, table.Rows...)}
+		t.Fit(characters, "  ", "AGE>", "NAME")
+		return strings.Join(t.Head, " ")
+	}
+	require.Equal(t, "NAME LAG> AGE>", fit(22), "  reader  1234567  AGE")
+	require.Equal(t, "NAME LAG>", fit(21))
+	require.Equal(t, "NAME LAG>", fit(17))
+	require.Equal(t, "LAG>", fit(16))
+	require.Equal(t, "LAG>", fit(1), "what is not named stays")
+}

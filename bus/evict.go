@@ -1,0 +1,55 @@
+package bus
+
+import (
+	"sync/atomic"
+
+	"shmbus/layout"
+	"shmbus/ring/fault"
+)
+
+// Evict makes publishers stop waiting for the reliable subscriptions of a process, whatever their policy, and returns how
+// many there were. Each ends with an [EvictedError], as after [EvictAfter]; the process stays a client and may subscribe again. The
+// pid is that of [ClientStatus]: the process's own, in its pid namespace. Evict may be called by any goroutine.
+func (b *Bus) Evict(pid int) (int, error) {
+	if err := b.adopt(); err != nil {
+		return 0, err
+	}
+	defer b.unref()
+	seg := b.seg
+	if seg.removed() {
+		return 0, ErrRemoved
+	}
+	n := 0
+	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
+		// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read. Whether the
+		// owner lives is asked last: if it does, then the pid is its own.
+		gate := b.ring.Gate(s)
+		owner := layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))
+		c := owner.Client()
+		if gate.State() != layout.GateClosed || owner == 0 || c < 0 || c >= seg.m.Geometry.Clients {
+			continue
+		}
+		if atomic.LoadUint64(seg.client(c, layout.ClientPid)) == uint64(pid) && seg.alive(owner) && b.cutGate(s, gate, layout.GateEvicted) {
+			n++
+		}
+	}
+	if n > 0 {
+		seg.wakeBlocked()
+	}
+	return n, nil
+}
+
+// cutGate opens the gate of a living subscription, giving the reason, and tells its owner. It reports whether it was this
+// call that did: a gate that was opened or closed again meanwhile stays as it is.
+func (b *Bus) cutGate(s int, gate layout.Gate, reason uint32) bool {
+	if !b.ring.OpenGate(s, gate, reason) {
+		return false
+	}
+	fault.At(fault.GateReleased)
+	atomic.AddUint64(b.seg.header(layout.HeaderEvictions), 1)
+	k := waker{seg: b.seg}
+	k.addSub(s) // it may be asleep and should learn it
+	k.post()
+	fault.At(fault.GateNotified)
+	return true
+}
