@@ -342,10 +342,16 @@ func (p *Publisher) afterRaw(aim ring.Aim) (err error) {
 // enterRaw begins a PublishRaw that needs a turn, or is not for the short way. If it is, short is true and the call goes on; otherwise
 // it is over.
 func (p *Publisher) enterRaw(ctx context.Context, frame []byte) (short bool, err error) {
+	short = uint(len(frame))-1 < p.short
+	if short && p.shared && ctx != nil && ctx.Err() == nil && p.alert.Load() == 0 && atomic.CompareAndSwapUint64(&p.busy, 0, 1) {
+		p.ring.Resume()
+		err = p.haveTurn()
+		return err == nil, err
+	}
 	if err := p.enter(ctx); err != nil {
 		return false, err
 	}
-	if uint(len(frame))-1 < p.short && p.held == 0 {
+	if short && p.shared {
 		p.ring.Resume()
 		return true, nil
 	}
