@@ -30,7 +30,7 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 				return done, err
 			}
 		}
-		if p.held == 0 && p.runs {
+		if p.held != lent && p.runs {
 			from := p.ring.Next() // no message of the run is before it
 			n, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
 			if n > 0 {

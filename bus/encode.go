@@ -3,9 +3,12 @@ package bus
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vmihailenco/msgpack/v5"
 
+	"shmbus/layout"
+	"shmbus/ring"
 	"shmbus/ring/fence"
 )
 
@@ -104,9 +107,9 @@ var encoders = sync.Pool{New: func() any {
 	return e
 }}
 
-// publishEncoded encodes v apart and publishes it with publish: no code of the caller's runs while others wait for it. An encoder
+// encodeApart encodes v into a buffer and publishes it with publish: no code of the caller's runs while others wait for it. An encoder
 // that panics takes its buffer with it.
-func publishEncoded(seg *segment, v any, publish func(frame []byte) error) error {
+func encodeApart(seg *segment, v any, publish func(frame []byte) error) error {
 	e := encoders.Get().(*encoder)
 	e.seg = seg
 	frame, err := e.encode(nil, v)
@@ -126,38 +129,74 @@ func publishEncoded(seg *segment, v any, publish func(frame []byte) error) error
 // github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does.
 func (p *Publisher) Publish(ctx context.Context, v any) error {
 	if p.shared {
-		if err := alive(ctx); err != nil {
-			return err
-		}
-		return publishEncoded(p.seg, v, func(frame []byte) error { return p.PublishRaw(ctx, frame) })
+		return p.publishApart(ctx, v)
 	}
 	if p.calls++; p.calls%ctxEvery == 0 {
 		if err := alive(ctx); err != nil {
 			return err
 		}
 	}
-	if err := p.enterAlone(); err != nil {
-		return err
-	}
-	defer p.exit() // v may panic
-	return p.publishValue(ctx, v)
-}
-
-// publishValue is Publish of an exclusive publisher.
-func (p *Publisher) publishValue(ctx context.Context, v any) error {
-	if p.held != 0 {
+	// While v encodes itself into the slot the call is held and not busy: Close does not wait for it, and a panic leaves a mark that the
+	// next call takes for what it is.
+	if atomic.LoadUint64(&p.busy) != 0 || p.held == lent {
 		return ErrBusy
 	}
-	slot := p.ring.Payload()[:p.room:p.room]
+	fence.Store(&p.held, encoding)
+	if p.alert.Load() != 0 {
+		return p.refuseHeld()
+	}
+	next, slot := p.ring.Next(), p.ring.Payload()[:p.room:p.room]
 	frame, err := p.enc.encode(slot, v)
-	if err != nil {
+	fence.Store(&p.busy, 1)
+	fence.StoreRelease(&p.held, 0)
+	switch {
+	case err != nil:
+	case p.ring.Next() != next:
+		err = ErrBusy // v, or another goroutine, has published with the slot
+	case len(frame) == 0 || len(frame) > p.room || !sameStart(frame, slot):
+		return p.publishElsewhere(ctx, frame)
+	default:
+		return p.publishEncoded(ctx, frame)
+	}
+	p.exit()
+	return err
+}
+
+// refuseHeld ends a Publish that came too late.
+func (p *Publisher) refuseHeld() error {
+	fence.Store(&p.busy, 1)
+	p.unhold()
+	return p.refuse()
+}
+
+// publishApart is Publish for any goroutine.
+func (p *Publisher) publishApart(ctx context.Context, v any) error {
+	if err := alive(ctx); err != nil {
 		return err
 	}
-	if len(frame) == 0 || len(frame) > p.room || !sameStart(frame, slot) {
-		return p.publishSlow(ctx, frame)
-	}
+	return encodeApart(p.seg, v, func(frame []byte) error { return p.PublishRaw(ctx, frame) })
+}
+
+// publishElsewhere is the rest of an exclusive Publish whose frame is not in the slot.
+func (p *Publisher) publishElsewhere(ctx context.Context, frame []byte) error {
+	defer p.exit()
+	return p.publishSlow(ctx, frame)
+}
+
+// publishEncoded is the rest of an exclusive Publish whose frame is in the slot.
+func (p *Publisher) publishEncoded(ctx context.Context, frame []byte) error {
 	if fence.RaceEnabled {
 		p.ring.CommitPayload(frame)
 	}
-	return p.publishFilled(ctx, len(frame))
+	info := p.whole | layout.FrameInfo(len(frame))
+	if p.stamp {
+		p.fillTime(len(frame))
+		info += layout.TimeSize
+	}
+	if p.ring.Exchange(info, p.tag) != ring.Done {
+		return p.waitToExchange(ctx, info, len(frame))
+	}
+	err := p.published(len(frame))
+	p.exit()
+	return err
 }

@@ -21,7 +21,7 @@ import (
 // makes one of them see the other.
 type guard struct {
 	busy   uint64        // 1 while a call is in progress
-	held   uint64        // 1 while a reservation is outstanding or a callback runs
+	held   uint64        // lent, encoding: code of the caller's has memory of the segment; Close does not wait for it
 	alert  atomic.Uint32 // closing, queued: what a call has to know at its beginning and its end
 	shared bool          // for any goroutine
 	over   atomic.Bool   // the record is given back, or is just being given back
@@ -35,6 +35,11 @@ type guard struct {
 const (
 	closing = 1 << iota
 	queued  // somebody waits for a turn
+)
+
+const (
+	lent     = 1 + iota // a reservation is outstanding, or a callback runs
+	encoding            // a value encodes itself into the slot, or has panicked on the way
 )
 
 func (g *guard) isClosed() bool { return g.alert.Load()&closing != 0 }
@@ -87,7 +92,7 @@ func (g *guard) exit() {
 // hold and unhold say that the user keeps a reservation, or is in a callback of its own, for which Close does not wait. In the shared
 // form Close has no barrier: the store is one itself.
 func (g *guard) hold() {
-	fence.Store(&g.held, 1)
+	fence.Store(&g.held, lent)
 	if g.shared {
 		g.holdShared()
 	}

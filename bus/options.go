@@ -156,7 +156,8 @@ func (exclusive) subscribe(c *subscribeConfig) { c.exclusive = true }
 // Exclusive makes a publisher or a subscription one for a single goroutine at a time, and faster: calls take no turns, Publish encodes
 // straight into the slot, Reserve lends the publisher's own slot, and the Raw of a message that is received is valid until the next call
 // on the subscription only. Calls that overlap return [ErrBusy] in most cases; in the others two goroutines that share an exclusive
-// publisher damage the bus for everybody. Close may still be called by any goroutine.
+// publisher damage the bus for everybody. Close may still be called by any goroutine; it does not wait for a value that encodes itself, nor, if
+// that has panicked, does it give the record back before the next Publish or the garbage collector does.
 func Exclusive() CommonOption { return exclusive{} }
 
 // NoWait makes publishing fail with a [FullError], which is [ErrFull], where it would have to wait for a reliable subscriber. One that

@@ -53,7 +53,7 @@ func (b *Bus) Publish(ctx context.Context, topic string, v any) error {
 	if err := alive(ctx); err != nil {
 		return &OpError{"publish on", b.name, err}
 	}
-	return publishEncoded(b.seg, v, func(frame []byte) error { return b.PublishRaw(ctx, topic, frame) })
+	return encodeApart(b.seg, v, func(frame []byte) error { return b.PublishRaw(ctx, topic, frame) })
 }
 
 // PublishRaw is [Bus.Publish] of bytes that are one msgpack frame already.

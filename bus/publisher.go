@@ -367,15 +367,22 @@ func (p *Publisher) lostRace(ctx context.Context, info layout.FrameInfo) error {
 }
 
 // exchangeRaw is the rest of PublishRaw once the slot is filled.
-func (p *Publisher) exchangeRaw(ctx context.Context, info layout.FrameInfo) (err error) {
-	defer p.exit() // contexts are the caller's, and may panic
+func (p *Publisher) exchangeRaw(ctx context.Context, info layout.FrameInfo) error {
 	if p.ring.Exchange(info, p.tag) != ring.Done {
-		err = p.exchangeSlow(ctx, info)
+		return p.waitToExchange(ctx, info, info.Size())
 	}
-	if err == nil {
-		err = p.published(info.Size())
-	}
+	err := p.published(info.Size())
+	p.exit()
 	return err
+}
+
+// waitToExchange is the rest of a call that publishes a frame of n bytes, which is in the slot, once Exchange could not.
+func (p *Publisher) waitToExchange(ctx context.Context, info layout.FrameInfo, n int) error {
+	defer p.exit() // contexts are the caller's, and may panic
+	if err := p.exchangeSlow(ctx, info); err != nil {
+		return err
+	}
+	return p.published(n)
 }
 
 // published counts the message just published and wakes who sleeps and wants it.
@@ -423,7 +430,7 @@ func (p *Publisher) wakeInterested(from uint64) error {
 func (p *Publisher) publishSlow(ctx context.Context, frame []byte) error {
 	n := len(frame)
 	switch limit := p.seg.m.Geometry.MaxFrame; {
-	case p.held != 0:
+	case p.held == lent:
 		return ErrBusy
 	case n == 0:
 		return fmt.Errorf("publish: %w: a frame has at least one byte", ErrInvalid)
