@@ -28,7 +28,7 @@ func TestPublishersKilledAtRandom(t *testing.T) {
 func killPublishersAtRandom(t *testing.T, batch, rounds int) {
 	const victims = 3
 	rnd := newRand(t)
-	b := newBus(t, creation{Slots: 64, SlotSize: 64, Publishers: 6})
+	b := newBus(t, creation{Slots: 64, SlotSize: 64, Publishers: 12})
 	reader := job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}, Single: true, Min: 16, Max: 48, Batch: batch}
 	reliable := reader
 	reliable.Policy, reliable.Every = "reliable", true
@@ -108,7 +108,7 @@ func killPublishersAtRandom(t *testing.T, batch, rounds int) {
 func TestPublishersStoppedAtRandom(t *testing.T) {
 	const rounds, publishers = 200, 3
 	rnd := newRand(t)
-	b := newBus(t, creation{Slots: 64, SlotSize: 64, Publishers: 4})
+	b := newBus(t, creation{Slots: 64, SlotSize: 64, Publishers: 12})
 	sub := startAll(t, job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}, Policy: "reliable", Single: true, Every: true, Min: 16, Max: 48})[0]
 	var jobs []job
 	for i := range publishers {

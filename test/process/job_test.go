@@ -175,10 +175,18 @@ func (c *child) open() *bus.Bus {
 }
 
 func (c *child) publisher(b *bus.Bus) *bus.Publisher {
-	p, err := b.Publisher(c.topic(), bus.WaitBy(c.Wait))
+	opts := []bus.PublisherOption{bus.WaitBy(c.Wait)}
+	if exclusive(c.ID) {
+		opts = append(opts, bus.Exclusive())
+	}
+	p, err := b.Publisher(c.topic(), opts...)
 	c.check(err)
 	return p
 }
+
+// exclusive reports whether the publisher of the given ID is, which every other one is: its messages all come from one record. Others' reservations
+// have records of their own.
+func exclusive(id int) bool { return id%2 == 1 }
 
 func (c *child) topic() string { return c.Topic + "." + strconv.Itoa(c.ID) }
 

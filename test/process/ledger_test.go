@@ -56,7 +56,7 @@ func (l *ledger) take(m *bus.Message) error {
 	}
 	if !known {
 		l.record[id] = m.Publisher
-	} else if l.record[id] != m.Publisher {
+	} else if exclusive(id) && l.record[id] != m.Publisher {
 		return fmt.Errorf("publisher %d moved from record %d to %d", id, l.record[id], m.Publisher)
 	}
 	l.seqs[id] = seq + 1
