@@ -23,7 +23,8 @@ func TestProcess(t *testing.T) {
 	}{
 		{"pipe", `seq 1000 | buspub -b b x; bussub -b b --from oldest --count 1000 | cmp - <(seq 1000)`, 0, "", ""},
 		{"file", `seq 1000 > in; buspub -b b x < in; bussub -b b --from oldest -n 1000 | cmp - in`, 0, "", ""},
-		{"arguments", `buspub -b b x '{"a":1.50}' null; bussub -b b --from oldest -n 2`, 0, "{\"a\":1.50}\nnull\n", ""},
+		{"arguments", `buspub -b b x '{"a":1.50}' null; bussub -b b --from oldest -n 2`, 0, "{\"a\":1.5}\nnull\n", ""},
+		{"exact numbers", `buspub -b b --numbers exact x '{"a":1.50}' 1e400; bussub -b b --from oldest -n 2`, 0, "{\"a\":1.50}\n1e400\n", ""},
 		{"invalid line, stop", `printf '1\nx\n2\n' | buspub -b b x`, 1, "", "line 2: json"},
 		{"invalid line, skip", `printf '1\nx\n2\n' | buspub -b b x --on-error skip; c=$?; bussub -b b --from oldest -n 2; exit $c`, 1, "1\n2\n", "line 2: json"},
 		{"unknown bus", `buspub -b nope x 1`, 1, "", "there is: b"},

@@ -143,14 +143,18 @@ func TestIdentity(t *testing.T) {
 				create(t, "b", bus.WithSlots(1<<11))
 				file := filepath.Join(t.TempDir(), "in")
 				require.NoError(t, os.WriteFile(file, in.data, 0o600))
+				exact := ""
+				if in.format == "json" {
+					exact = "--numbers exact"
+				}
 				got := shell(t, fmt.Sprintf(`
 					for i in $(seq %[1]d); do
 						bussub -b b --reliable --format %[2]s --count %[3]d --timeout 30s | cat > out$i & pids="$pids $!"
 					done
-					buspub -b b --subscribers %[1]d --timeout 30s --format %[2]s x < %[4]s || exit
+					buspub -b b --subscribers %[1]d --timeout 30s --format %[2]s %[5]s x < %[4]s || exit
 					for p in $pids; do wait $p || exit; done
 					for i in $(seq %[1]d); do cmp %[4]s out$i || exit; done
-				`, subscribers, in.format, in.messages, file))
+				`, subscribers, in.format, in.messages, file, exact))
 				require.Equal(t, 0, got.Code, got.Stderr)
 				require.Empty(t, got.Stderr)
 				require.Empty(t, got.Stdout)
