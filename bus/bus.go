@@ -28,6 +28,8 @@ type Bus struct {
 	cancel   context.CancelFunc
 	watching sync.Once
 	patrol   patrol
+	daemon   bool
+	folder   folderLock // a daemon's, of the goroutine on patrol and whoever leaves after it
 	watchers sync.WaitGroup
 
 	mu     sync.Mutex
@@ -146,7 +148,8 @@ func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
-		seg: seg, ring: r, topics: newTopicTable(seg), client: me, name: name,
+		daemon: c.daemon && seg.path != "",
+		seg:    seg, ring: r, topics: newTopicTable(seg), client: me, name: name,
 		dorm: &dormitory{seg: seg, sem: layout.SemSleep(me.index)},
 		ctx:  ctx, cancel: cancel, users: make(map[*lease]func() user), refs: 1,
 	}
@@ -264,6 +267,7 @@ func (b *Bus) unref() {
 			b.seg.leave(b.client)
 		}
 		b.seg.detach()
+		b.folder.release()
 		fault.At(fault.LeaveDetach)
 	}
 }

@@ -56,15 +56,23 @@ func (e *OpError) Unwrap() error { return e.Err }
 // A NotFoundError says which buses there are instead.
 type NotFoundError struct {
 	Name  string
-	Dirs  []string // where key files were looked for
-	Known []string // buses that exist there
+	Dirs  []string  // where key files were looked for
+	Known []string  // buses that exist there
+	Lost  []LostBus // segments of buses of that name, whose key file is not there
 }
 
 func notFound(dirs []string, name string) error {
-	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs)}
+	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs), Lost: lostBuses(dirs, name)}
 }
 
 func (e *NotFoundError) Error() string {
+	if len(e.Lost) > 0 {
+		l := e.Lost[0]
+		return fmt.Sprintf("there is no key file of that name in %s, but segment %d (key %#08x, user %d, %d mappings) is a bus of that name. "+
+			"If its key file was lost, do not make the bus again, which would be a second one: a busd that serves it writes the file back within seconds, "+
+			"as does any client that waits and runs as root or user %d, and so does: busd restore %s. If the bus is one of another folder, set SHMBUS_DIR to that",
+			strings.Join(e.Dirs, ", "), l.ShmID, uint32(l.Key), l.UID, l.Attached, l.UID, e.Name)
+	}
 	if len(e.Known) == 0 {
 		return fmt.Sprintf("there is no such bus, nor any other, in %s (create it with: busd create %s)", strings.Join(e.Dirs, ", "), e.Name)
 	}

@@ -129,12 +129,19 @@ type lockedKey struct {
 // lockKeyFile opens the key file, made if it is missing, and locks it. It waits for whoever creates or removes the
 // bus just now, and returns with a file that is still the one under that name.
 func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error) {
-	flags := os.O_RDWR
 	if create {
-		flags |= os.O_CREATE
 		if err := prepareFolder(filepath.Dir(path), mode); err != nil {
 			return nil, err
 		}
+	}
+	return lockKeyFileWithin(lockPatience, path, create, mode)
+}
+
+// lockKeyFileWithin is lockKeyFile in a folder that is there, for who waits no longer than that.
+func lockKeyFileWithin(patience time.Duration, path string, create bool, mode fs.FileMode) (*lockedKey, error) {
+	flags := os.O_RDWR
+	if create {
+		flags |= os.O_CREATE
 	}
 	if err := trusted(filepath.Dir(path)); err != nil {
 		return nil, err
@@ -145,7 +152,7 @@ func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error)
 			return nil, explainFile(err)
 		}
 		// A creator that was stopped holds the lock: say so rather than wait for it.
-		for deadline := time.Now().Add(lockPatience); ; time.Sleep(2 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 			if err != unix.EINTR && err != unix.EWOULDBLOCK || time.Now().After(deadline) {
 				break
@@ -154,7 +161,7 @@ func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error)
 		if err != nil {
 			f.Close()
 			if err == unix.EWOULDBLOCK {
-				return nil, fmt.Errorf("another process has been creating or removing the bus for %v (it holds a lock on %s): is it stopped?", lockPatience, path)
+				return nil, fmt.Errorf("another process has been creating or removing the bus for %v (it holds a lock on %s): is it stopped?", patience, path)
 			}
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}

@@ -2,7 +2,9 @@ package bus
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -77,6 +79,9 @@ func (b *Bus) goOnPatrol() {
 		if rests && p.waited.Load() {
 			continue // it began meanwhile, and saw nobody resting
 		}
+		if b.daemon {
+			b.folder.hold(filepath.Dir(b.seg.path))
+		}
 		turn := time.NewTimer(b.untilTurn(rests))
 		select {
 		case <-turn.C:
@@ -138,7 +143,7 @@ type keyStamp struct {
 }
 
 // stillThere reports whether the bus is the one that its key file names, and is not about to go. A key file that is
-// missing says nothing: those who know the bus can go on. Nor does one that a stranger wrote, or somebody in another IPC namespace.
+// missing says nothing: those who know the bus can go on, and who may writes it again. Nor does one that a stranger wrote, or somebody in another IPC namespace.
 func (s *segment) stillThere(last *keyStamp) bool {
 	shm, err := s.shm.Stat()
 	if err == nil && shm.Destroy {
@@ -151,6 +156,9 @@ func (s *segment) stillThere(last *keyStamp) bool {
 		return true
 	}
 	st, err := os.Lstat(s.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Size() == 0 {
+		s.restoreKeyFile(shm)
+	}
 	if err != nil {
 		return true
 	}

@@ -99,7 +99,11 @@ func (d *doctor) orphanedSegment(st sysvshm.Stat, h layout.Header, defect error,
 	case st.Attached > 0:
 		f.Severity = info
 		f.Text += fmt.Sprintf(" that no key file in %s names, but %d mappings use it", strings.Join(known.dirs, ", "), st.Attached)
-		f.Advice = "if it belongs to another SHMBUS_DIR, nothing; otherwise end its clients (ipcs -m -p), then busd doctor --fix --orphans"
+		f.Advice = "if it belongs to another SHMBUS_DIR, nothing; "
+		if defect == nil {
+			f.Advice += "if its key file was lost, busd restore " + h.Name + "; "
+		}
+		f.Advice += "otherwise end its clients (ipcs -m -p), then busd doctor --fix --orphans"
 	case d.uid != 0 && st.UID != d.uid:
 		f.Severity = info
 		f.Text += fmt.Sprintf(" of user %d that no key file in %s names", st.UID, strings.Join(known.dirs, ", "))

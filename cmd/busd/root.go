@@ -33,7 +33,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return cli.Usagef("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newCreate(), newServe(), newLs(), newStatus(), newTopics(), newRm(), newEvict(), newDoctor(), newVersion())
+	root.AddCommand(newCreate(), newServe(), newLs(), newStatus(), newTopics(), newRm(), newEvict(), newRestore(), newDoctor(), newVersion())
 	return root
 }
 

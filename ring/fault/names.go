@@ -110,6 +110,8 @@ var names = [points]string{
 	PatrolRung:           "patrol.rung",
 	PatrolSet:            "patrol.set",
 	PatrolSegment:        "patrol.segment",
+	RestoreLocked:        "restore.locked",
+	RestoreWritten:       "restore.written",
 	BellRead:             "bell.read",
 	BellHeard:            "bell.heard",
 	BellLowered:          "bell.lowered",

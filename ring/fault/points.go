@@ -149,6 +149,10 @@ const (
 	PatrolSet     // the semaphore set is gone
 	PatrolSegment // the segment is gone
 
+	// Writing the key file of a bus again that has lost it, under its lock.
+	RestoreLocked  // the key file is there and locked
+	RestoreWritten // it names the bus
+
 	// The death bell.
 	BellRead    // its value is known
 	BellHeard   // and what there was to do is done

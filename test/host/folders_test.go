@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/sysvshm"
 )
 
 // A folder that can not be used is an error that says so, and nothing is made.
@@ -103,6 +106,65 @@ func TestDefaultFolders(t *testing.T) {
 	require.Contains(t, ask(t, "use", login...)["open"], "there is no such bus")
 	require.Empty(t, ask(t, "create", login...)["create"])
 	require.Empty(t, ask(t, "remove", login...)["remove"])
+}
+
+// A lost key file is written again by clients of the bus's owner and of root only, and is the owner's again; a file of anybody
+// else's is not written to.
+func TestLostKeyFileOfOthersBus(t *testing.T) {
+	dir := folder(t, user{}, os.ModeSticky|0o777)
+	path := filepath.Join(dir, busName+".shmbus")
+	require.Empty(t, ask(t, "create", owner.run, env("MODE", "0666"))["create"])
+	guest := start(t, "echo", stranger.run, env("N", "1"))
+	guest.next()
+	require.NoError(t, os.Remove(path))
+	time.Sleep(300 * time.Millisecond) // several turns of who waits
+	require.NoFileExists(t, path)
+	require.Contains(t, ask(t, "use", member.run)["open"], "client that waits and runs as root or user 10001")
+
+	require.NoError(t, os.WriteFile(path, nil, 0o666))
+	require.NoError(t, os.Chown(path, int(stranger.uid), int(stranger.gid)))
+	host, err := bus.OpenKey(lostKey(t))
+	require.NoError(t, err)
+	require.NoError(t, host.Close())
+	require.ErrorIs(t, bus.Restore(busName, host.ShmID()), bus.ErrExists, "a planted file")
+	require.NoError(t, os.Remove(path))
+	require.ErrorIs(t, restoreAs(t, stranger, host.ShmID()), os.ErrPermission)
+	require.NoError(t, bus.Restore(busName, host.ShmID()))
+
+	root := start(t, "echo", env("N", "2"))
+	root.next()
+	require.NoError(t, os.Remove(path))
+	eventually(t, "root's client writes it", func() bool {
+		st, err := os.Stat(path)
+		return err == nil && st.Size() > 0
+	})
+	st, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o644), st.Mode())
+	require.Equal(t, owner.uid, st.Sys().(*syscall.Stat_t).Uid)
+	require.Empty(t, ask(t, "use", member.run)["publish"])
+	guest.kill()
+	root.kill()
+	require.Empty(t, ask(t, "remove", owner.run)["remove"])
+	nothing(t, dir)
+}
+
+// lostKey returns the key of the one bus there is.
+func lostKey(t *testing.T) int32 {
+	segs, err := sysvshm.List()
+	require.NoError(t, err)
+	require.Len(t, segs, 1)
+	return segs[0].Key
+}
+
+// restoreAs has a user run busd restore.
+func restoreAs(t *testing.T, u user, shmid int) error {
+	out, code := run(t, as(command("busd", "restore", busName, "--shmid", fmt.Sprint(shmid)), u))
+	if code == 0 {
+		return nil
+	}
+	require.Contains(t, out, "written by that user or root")
+	return os.ErrPermission
 }
 
 // The default folder of a user below /tmp is used only if it is the user's own: others can have made it first.

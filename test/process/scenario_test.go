@@ -55,6 +55,7 @@ var scenarios = []*scenario{
 	{name: "create and remove", role: "create", others: createOther, elsewhere: true},
 	{name: "create after the dead", role: "create", before: killCreator, others: createOther, elsewhere: true},
 	{name: "lose the bus", role: "lose", alone: true, anyDeaths: true, before: makeOther, around: takeOther, others: loseOther},
+	{name: "write a lost key file again", role: "restore", alone: true, elsewhere: true, before: makeOther, others: restoreOther},
 }
 
 // actions are what can happen at a point.
@@ -190,6 +191,34 @@ func loseOther(st *stage, _ string) {
 	}
 	require.ErrorIs(t, err, bus.ErrRemoved, at)
 	createOther(st, "kill")
+}
+
+// restoreOther checks that a bus whose key file somebody was writing again is found as soon as that one is dead, and that
+// those who look for it get an answer in time while it is only stopped.
+func restoreOther(st *stage, action string) {
+	t, at := st.t, st.ref.at
+	t.Helper()
+	if action == "kill" {
+		s, err := st.second.Subscribe(">")
+		require.NoError(t, err, at)
+		ctx, stop := context.WithCancel(t.Context())
+		var over sync.WaitGroup
+		over.Go(func() { s.Next(ctx) }) // while it waits it looks
+		defer func() { stop(); over.Wait(); s.Close() }()
+		eventually(t, func() bool {
+			b, err := bus.Open(otherName)
+			return err == nil && b.Close() == nil
+		}, "%s: the bus is not found again", at)
+	}
+	began := time.Now()
+	b, err := bus.Open(otherName)
+	if err == nil {
+		require.Equal(t, st.second.UUID(), b.UUID(), at)
+		b.Close()
+	} else {
+		require.True(t, errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrIncomplete), "%s: %v", at, err)
+	}
+	require.Less(t, time.Since(began), 10*time.Second, at)
 }
 
 // raiseBell brings the death bell close to where it is taken down, as very many deaths would.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ func init() {
 		"victim adopt":   (*victim).adopt,
 		"victim create":  (*victim).create,
 		"victim lose":    (*victim).lose,
+		"victim restore": (*victim).restore,
 	} {
 		roles[name] = func(c *child) { runVictim(c, f) }
 	}
@@ -365,6 +367,30 @@ func (v *victim) lose() {
 	v.check(err)
 	if _, err := s.Next(v.ctx); !errors.Is(err, bus.ErrRemoved) {
 		v.fault("waiting on a bus that was taken away: %v", err)
+	}
+	v.check(b.Close())
+}
+
+// restore waits on a bus that loses its key file, until the file is back.
+func (v *victim) restore() {
+	b, err := bus.Open(otherName)
+	v.check(err)
+	s, err := b.Subscribe(">", bus.WaitWith(bus.Block))
+	v.check(err)
+	path := filepath.Join(os.Getenv("SHMBUS_DIR"), otherName+".shmbus")
+	v.check(os.Remove(path))
+	ctx, stop := context.WithCancel(v.ctx)
+	go func() {
+		defer stop()
+		for ctx.Err() == nil {
+			if st, err := os.Stat(path); err == nil && st.Size() > 0 {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if _, err := s.Next(ctx); !errors.Is(err, context.Canceled) {
+		v.fault("waiting on a bus that lost its key file: %v", err)
 	}
 	v.check(b.Close())
 }

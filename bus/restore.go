@@ -1,0 +1,201 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"shmbus/layout"
+	"shmbus/ring/fault"
+	"shmbus/sysvshm"
+)
+
+// Restore writes the key file of a bus again that has lost it (to a cleaner of /tmp, say), for the segment with the given
+// identifier, in the folder where buses are made. It takes root, the bus's owner, or its creator: nobody else's key file vouches
+// for it. Clients of the bus that wait do the same by themselves; the error is [ErrExists] if somebody has.
+func Restore(name string, shmid int, opts ...Option) error {
+	c := newConfig(opts)
+	err := ValidName(name)
+	if err == nil {
+		err = restoreSegment(name, shmid, c)
+	}
+	if err != nil {
+		return &OpError{"restore", name, err}
+	}
+	return nil
+}
+
+func restoreSegment(name string, shmid int, c config) error {
+	seg, err := attachSegment(sysvshm.FromID(shmid), sysvshm.ReadOnly)
+	if err != nil {
+		return err
+	}
+	defer seg.detach()
+	if seg.head.Name != name {
+		return fmt.Errorf("segment %d is that of bus %q: give it the name that it was made with", shmid, seg.head.Name)
+	}
+	st, err := seg.shm.Stat()
+	if err != nil {
+		return err
+	}
+	if !vouches(os.Geteuid(), st.UID, st.CUID) {
+		return fmt.Errorf("%w: the bus belongs to user %d: its key file is written by that user or root", fs.ErrPermission, st.UID)
+	}
+	seg.path = keyPath(c.dirs[0], name)
+	if err := prepareFolder(c.dirs[0], st.Mode); err != nil {
+		return err
+	}
+	return seg.writeKeyFile(st)
+}
+
+// restoreKeyFile writes the key file again if it is missing, or empty as a killed creator leaves it, and this process
+// may vouch for the bus. It waits for nobody: whoever looks next tries again. A folder is made again only
+// where it is a default one; another may be out of this process's sight.
+func (s *segment) restoreKeyFile(st sysvshm.Stat) bool {
+	dir := filepath.Dir(s.path)
+	if s.readOnly() || !vouches(os.Geteuid(), st.UID, st.CUID) {
+		return false
+	}
+	if _, err := os.Stat(dir); err != nil && (dir != systemDir && !isOwnDir(dir) || prepareFolder(dir, st.Mode) != nil) {
+		return false
+	}
+	return s.writeKeyFile(st) == nil
+}
+
+// writeKeyFile writes a key file where there is none, for a bus that is not about to go. Under its lock nobody creates or removes
+// the bus; what is in it already, or is not a file of this user's or of the bus's owner, is left alone.
+func (s *segment) writeKeyFile(st sysvshm.Stat) error {
+	lock, err := lockKeyFileWithin(0, s.path, true, st.Mode)
+	if err != nil {
+		return err
+	}
+	defer lock.close()
+	fault.At(fault.RestoreLocked)
+	file, err := lock.f.Stat()
+	if err != nil {
+		return err
+	}
+	if author := ownerOf(file); file.Size() != 0 || author != os.Geteuid() && !vouches(author, st.UID, st.CUID) {
+		return ErrExists
+	}
+	now, err := s.shm.Stat()
+	if err == nil {
+		_, err = s.set.Stat()
+	}
+	if err != nil || now.Destroy || s.removed() {
+		lock.unlink()
+		return errors.Join(ErrRemoved, err)
+	}
+	// As after a creation. Where the group cannot be given, those who need it to read the file do not find the bus, as before.
+	if err := lock.f.Chmod(st.Mode &^ keyFileWrite); err != nil {
+		return err
+	}
+	uid := -1
+	if os.Geteuid() == 0 {
+		uid = st.UID
+	}
+	_ = lock.f.Chown(uid, st.GID)
+	k := keyFile{Version: 1, State: keyReady, UUID: s.head.UUID.String(), Key: s.head.Key, ShmID: s.shm.ID(), SemID: s.set.ID(),
+		IPC: ipcNamespace(), PID: int(s.head.Creator), Sems: s.m.Semaphores()}
+	if err := lock.write(k); err != nil {
+		return err
+	}
+	fault.At(fault.RestoreWritten)
+	return nil
+}
+
+// A LostBus is a segment of a bus whose key file is not where it was looked for: it was lost, or is in another folder.
+type LostBus struct {
+	ShmID    int
+	Key      int32
+	UID      int // owner
+	Attached int // mappings
+}
+
+// lostBuses returns the segments that say that they are buses of a name which none of the folders has. A key is made of the
+// device of the key file's folder, among other things, so that those of other devices are not looked at.
+func lostBuses(dirs []string, name string) []LostBus {
+	var lost []LostBus
+	all, _ := sysvshm.List()
+	for _, st := range all {
+		if st.Key == sysvshm.Private || st.Destroy || st.Size < layout.HeaderSize || !keyOfDirs(st.Key, dirs) {
+			continue
+		}
+		if h, err := peek(st.ID); err == nil && h.Name == name && h.Key == st.Key {
+			lost = append(lost, LostBus{st.ID, st.Key, st.UID, st.Attached})
+		}
+	}
+	return lost
+}
+
+// keyOfDirs reports whether ftok can have made the key from a file in one of the folders, or in one of that
+// name that is gone.
+func keyOfDirs(key int32, dirs []string) bool {
+	for _, dir := range dirs {
+		var st unix.Stat_t
+		for unix.Stat(dir, &st) != nil && filepath.Dir(dir) != dir {
+			dir = filepath.Dir(dir)
+		}
+		if uint8(st.Dev) == uint8(key>>16) {
+			return true
+		}
+	}
+	return false
+}
+
+// peek reads the header of a live bus's segment.
+func peek(shmid int) (h layout.Header, err error) {
+	m, err := sysvshm.FromID(shmid).Attach(sysvshm.ReadOnly)
+	if err != nil {
+		return h, err
+	}
+	defer m.Detach()
+	// A segment of huge pages, of which there are none left, faults at the first access.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("segment %d can not be read: %v", shmid, r)
+		}
+	}()
+	h, _, err = layout.DecodeHeader(m.Bytes(), len(m.Bytes()))
+	if err == nil {
+		err = halfRemoved(m.Bytes(), h)
+	}
+	return h, err
+}
+
+// A folderLock keeps cleaners away from a folder: systemd-tmpfiles passes over a folder on which somebody has a lock
+// (flock). It is a shared lock on the folder, which nobody else asks for, and has nothing to do with those of key files.
+type folderLock struct{ f *os.File }
+
+// hold takes the lock, and keeps what it has if the path names the same folder still.
+func (l *folderLock) hold(dir string) {
+	if l.f != nil {
+		held, err1 := l.f.Stat()
+		named, err2 := os.Stat(dir)
+		if err1 == nil && err2 == nil && os.SameFile(held, named) {
+			return
+		}
+		l.release()
+	}
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	l.f = os.NewFile(uintptr(fd), dir)
+	if unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) != nil { // a cleaner is at it: next time
+		l.release()
+	}
+}
+
+func (l *folderLock) release() {
+	if l.f != nil {
+		l.f.Close()
+		l.f = nil
+	}
+}
