@@ -13,6 +13,17 @@ need() {
     fi
 }
 
+# With this, tests that need a tool fail where it is missing instead of being left out.
+export SHMBUS_TEST_TOOLS=required
+
+# module installs the package of a Python module that is missing: MODULE=PACKAGE. It is for Debian's interpreter, whatever others there are.
+module() {
+    /usr/bin/python3 -c "import ${1%%=*}" 2>/dev/null && return
+    echo "installing ${1#*=}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${1#*=}" >/dev/null
+}
+
 # objects lists the System V objects that there are.
 objects() { { ipcs -m; ipcs -s; ipcs -q; } | grep '^0x' || true; }
 
