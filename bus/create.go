@@ -108,7 +108,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 }
 
 func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, c config) (*segment, error) {
-	mapping, err := shm.Attach(sysvshm.ReadWrite)
+	mapping, err := attachMemory(shm, sysvshm.ReadWrite)
 	if err != nil {
 		return nil, err
 	}

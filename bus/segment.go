@@ -135,8 +135,19 @@ func attachKey(key int32, flags sysvshm.AttachFlag) (*segment, error) {
 	return attachSegment(shm, flags)
 }
 
-func attachSegment(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*segment, error) {
+// attachMemory maps a segment for a handle. It stays out of core dumps: a process is dead to the others only when its core
+// is written, the messages of others are not its own to write to disk, and what was in the segment at its death can
+// still be looked at in the segment.
+func attachMemory(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*sysvshm.Mapping, error) {
 	mapping, err := shm.Attach(flags)
+	if err == nil {
+		_ = mapping.DontDump() // a core that is larger is no reason to fail
+	}
+	return mapping, err
+}
+
+func attachSegment(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*segment, error) {
+	mapping, err := attachMemory(shm, flags)
 	if err != nil {
 		if errors.Is(err, sysvshm.ErrRemoved) {
 			err = goneError(err.Error())

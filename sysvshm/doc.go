@@ -8,6 +8,7 @@
 //	FromID           take an identifier that came from elsewhere
 //	Segment.Attach   map the segment into this process
 //	Mapping.Bytes    the memory, as a slice
+//	Mapping.DontDump keep it out of core dumps
 //	Mapping.Detach   unmap it
 //	Segment.Remove   destroy the segment once nobody has it attached
 //

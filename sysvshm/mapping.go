@@ -53,6 +53,20 @@ func (m *Mapping) Bytes() []byte {
 	return m.data
 }
 
+// DontDump keeps the memory out of this process's core dumps (MADV_DONTDUMP). It does nothing after
+// [Mapping.Detach].
+func (m *Mapping) DontDump() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.data == nil {
+		return nil
+	}
+	if err := unix.Madvise(m.data, unix.MADV_DONTDUMP); err != nil {
+		return &Error{Op: "madvise(MADV_DONTDUMP)", ID: m.id, Err: err}
+	}
+	return nil
+}
+
 // Detach unmaps the memory. Any later access to a slice from [Mapping.Bytes] is a
 // fatal fault. Detach may be called more than once; the further calls do nothing and
 // return nil.

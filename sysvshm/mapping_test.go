@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -179,4 +180,24 @@ func asNobody(t *testing.T, name string, s *sysvshm.Segment) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
+}
+
+// Memory that was asked to stay out of core dumps does, and nothing is asked of memory that is gone.
+func TestDontDump(t *testing.T) {
+	const kept, left = 5, 7 // pages, by which the two are told apart
+	flags := func(pages int) string {
+		smaps, err := os.ReadFile("/proc/self/smaps")
+		require.NoError(t, err)
+		pattern := fmt.Sprintf(`(?s)/SYSV[^\n]*\nSize: +%d kB\n.*?VmFlags:([^\n]*)`, pages*os.Getpagesize()/1024)
+		m := regexp.MustCompile(pattern).FindSubmatch(smaps)
+		require.NotNil(t, m, pattern)
+		return string(m[1])
+	}
+	a := attach(t, newSegment(t, kept*os.Getpagesize()), sysvshm.ReadOnly)
+	attach(t, newSegment(t, left*os.Getpagesize()), sysvshm.ReadWrite)
+	require.NoError(t, a.DontDump())
+	require.Contains(t, flags(kept)+" ", " dd ")
+	require.NotContains(t, flags(left)+" ", " dd ")
+	require.NoError(t, a.Detach())
+	require.NoError(t, a.DontDump())
 }

@@ -56,6 +56,7 @@ var pointless = map[string]string{
 	"bus.createSegment":  "what failed is given up; create.announced stands before it",
 	"bus.inspectSegment": "it reads",
 	"bus.peek":           "it reads",
+	"bus.attachMemory":   "its callers have points behind it",
 	"bus.prepare":        "one system call, on a key file of somebody else's; create.locked stands before it",
 	"bus.markRemoved":    "one store; create.locked and remove.locked stand before it",
 }
