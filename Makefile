@@ -9,9 +9,9 @@ help:
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build the commands into bin/
+build: ## build the commands into bin/, each a file that needs nothing else
 	@mkdir -p $(BIN)
-	$(GO) build -o $(BIN)/ $(addprefix ./cmd/,$(COMMANDS))
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ $(addprefix ./cmd/,$(COMMANDS))
 
 .PHONY: demo
 demo: build ## see messages of this host's own live data flow, 12 seconds

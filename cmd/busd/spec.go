@@ -216,7 +216,7 @@ func (g *groupValue) Set(s string) error {
 	if err != nil {
 		found, lookupErr := user.LookupGroup(s)
 		if lookupErr != nil {
-			return fmt.Errorf("%q is neither a group of this system nor the number of one", s)
+			return fmt.Errorf("%q is neither a group in /etc/group nor the number of one: give a group that stands elsewhere by its number", s)
 		}
 		if n, err = strconv.ParseUint(found.Gid, 10, 31); err != nil {
 			return err

@@ -1,0 +1,300 @@
+package docs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/test/leak"
+)
+
+const root = "../.."
+
+// limit is how long a block may take.
+const limit = time.Minute
+
+// bin is a folder with the commands as make build makes them.
+var bin string
+
+func TestMain(m *testing.M) { leak.Main(withCommands{m}) }
+
+type withCommands struct{ *testing.M }
+
+func (w withCommands) Run() int {
+	dir, err := os.MkdirTemp("", "docs-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = filepath.Join(dir, "bin")
+	build := exec.Command("make", "-s", "-C", root, "build", "BIN="+bin)
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "make build: %v\n%s", err, out)
+		return 1
+	}
+	return w.M.Run()
+}
+
+// A block is a fenced piece of a page.
+type block struct {
+	page, language, text string
+	line                 int
+}
+
+func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
+
+// pages returns README and docs, by their paths from the root.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	require.NoError(t, err)
+	texts := map[string]string{}
+	for _, path := range append(paths, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		name, err := filepath.Rel(root, path)
+		require.NoError(t, err)
+		texts[name] = string(text)
+	}
+	return texts
+}
+
+// blocks returns the fenced blocks of README and docs.
+func blocks(t *testing.T) []block {
+	t.Helper()
+	var list []block
+	for page, text := range pages(t) {
+		var open *block
+		indent := ""
+		n := 0
+		for line := range strings.Lines(text) {
+			n++
+			fence := strings.TrimSpace(line)
+			switch {
+			case open == nil && strings.HasPrefix(fence, "```"):
+				indent = line[:strings.Index(line, "`")]
+				open = &block{page: page, language: strings.TrimPrefix(fence, "```"), line: n}
+			case open != nil && fence == "```":
+				list = append(list, *open)
+				open = nil
+			case open != nil:
+				open.text += strings.TrimPrefix(line, indent)
+			}
+		}
+		require.Nil(t, open, "%s: a block is not closed", page)
+	}
+	slices.SortFunc(list, func(a, b block) int { return strings.Compare(a.page, b.page)*1_000_000 + a.line - b.line })
+	return list
+}
+
+// A session says what a block of shell commands is run with.
+type session struct {
+	notRun string // why it cannot be run here
+	before string // commands that make what the page takes for granted
+	after  string // commands that remove what the block leaves on purpose
+	prints string // what it prints, a regular expression
+	ends   bool   // by itself; otherwise it is ended when it has printed that
+	root   bool   // it needs root, and gets folders and groups of its own
+}
+
+// sessions are by the first line of the block. A block that is not here fails the test.
+var sessions = map[string]session{
+	"make demo     # builds everything and shows this host's own live data on a bus: 12 seconds, leaves nothing behind": {
+		notRun: "make test runs this test; make demo is test/demo, which has a test of its own",
+	},
+	"bin/busd create prices                                   # makes the bus, and returns when it is there": {
+		prints: `(?s)prices made: .*\{"bid":101\.5\}.*prices: live, .*publishers: 0 of 64.*eu\.>`, ends: true,
+	},
+	"bin/busd create logs": {
+		before: `printf '{"status":200}\n{"status":404}\n' > access.json`, prints: `(?m)^200\n404$`, after: "bin/busd rm --force logs",
+	},
+	"busd create prices --mode 0660 --group prices            # as root, or as a member": {
+		root: true, before: `echo prices:x:64321: >> /etc/group; mount -t tmpfs tmpfs /srv`,
+		after:  `busd rm prices; SHMBUS_DIR=/srv/prices busd ls; SHMBUS_DIR=/srv/prices busd rm prices`,
+		prints: `(?s)prices made.*prices made.*prices +live .* 0660 +root:prices +/srv/prices `, ends: true,
+	},
+	"busd ls                  # the buses, and the state that each is in": {
+		before: "busd create prices --quiet", prints: `(?s)prices +live .*0 problems`, ends: true,
+	},
+}
+
+// What a reader pastes works: every block of shell commands is run, as it stands, in a fresh folder in which make build
+// has been; no command of it fails.
+func TestBlocks(t *testing.T) {
+	used := map[string]bool{}
+	for _, b := range blocks(t) {
+		if !slices.Contains([]string{"sh", "bash", "console", "shell"}, b.language) {
+			continue
+		}
+		first, _, _ := strings.Cut(b.text, "\n")
+		s, ok := sessions[first]
+		if !ok {
+			t.Errorf("%v: say in sessions how this block is run: %q", b, first)
+			continue
+		}
+		used[first] = true
+		if s.notRun != "" {
+			continue
+		}
+		t.Run(b.String(), func(t *testing.T) { paste(t, b.text, s) })
+	}
+	for first := range sessions {
+		require.True(t, used[first], "no page has the block %q any more", first)
+	}
+}
+
+// paste runs a block of shell commands.
+func paste(t *testing.T, text string, s session) {
+	if s.root && os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(bin, filepath.Join(dir, "bin")))
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	before := s.before
+	if s.root { // what is mounted here nobody else sees
+		before = "mount --make-rprivate /; cp /etc/group group; mount --bind group /etc/group; " + before
+	}
+	script := "set -e\n" + before + "\n" + text + "\n"
+	if s.ends {
+		script += s.after
+	}
+	cmd := exec.CommandContext(ctx, "bash", "-c", script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "SHMBUS_DIR="+filepath.Join(dir, "keys"), "SHMBUS_BUS=", "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if s.root {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS
+	}
+	var out output
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second
+	killAll := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error { killAll(); return nil }
+	require.NoError(t, cmd.Start())
+	prints := regexp.MustCompile(s.prints)
+	if s.ends {
+		err := cmd.Wait()
+		killAll()
+		require.NoError(t, err, out.String())
+		require.Regexp(t, prints, out.String())
+		return
+	}
+	require.Eventually(t, func() bool { return prints.MatchString(out.String()) }, limit, 10*time.Millisecond, "prints what it should")
+	killAll()
+	_ = cmd.Wait()
+	after := exec.Command("bash", "-ec", s.after)
+	after.Dir, after.Env = dir, cmd.Env
+	said, err := after.CombinedOutput()
+	require.NoError(t, err, string(said))
+}
+
+// output may be written to and read at the same time.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// The commands, and the targets of make, that a page names in a line of text exist, with the flags that it gives them.
+func TestCommandsInText(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	require.NoError(t, err)
+	code := regexp.MustCompile("`(?:bin/)?((?:busd|buspub|bussub|make) [^`]*)`")
+	n := 0
+	for page, text := range pages(t) {
+		for _, m := range code.FindAllStringSubmatch(text, -1) {
+			n++
+			words := strings.Fields(m[1])
+			if words[0] == "make" {
+				require.Regexp(t, `(?m)^`+regexp.QuoteMeta(words[1])+`:`, string(makefile), "%s: %s", page, m[0])
+				continue
+			}
+			for i, word := range words {
+				if word == "GROUP" {
+					words[i] = "0"
+				}
+			}
+			// A placeholder may stand for an argument: with --help nobody looks at them, but at the flags.
+			for _, flag := range []string{"--group", "--numbers", "--mode", "-b"} {
+				if words[len(words)-1] == flag {
+					words = words[:len(words)-1]
+				}
+			}
+			var out bytes.Buffer
+			cmd := exec.Command(filepath.Join(bin, words[0]), append(words[1:], "--help")...)
+			cmd.Stdout, cmd.Stderr = &out, &out
+			require.NoError(t, cmd.Run(), "%s: %s\n%s", page, m[0], out.String())
+		}
+	}
+	require.Greater(t, n, 20)
+}
+
+// The unit file of the manual starts at boot, and its busd takes the flags that it is given and the example of a configuration.
+func TestUnitFile(t *testing.T) {
+	for _, b := range blocks(t) {
+		if b.language != "ini" || !strings.Contains(b.text, "ExecStart=") {
+			continue
+		}
+		require.Contains(t, b.text, "\n[Install]\nWantedBy=multi-user.target\n")
+		config := filepath.Join(t.TempDir(), "busd.conf")
+		require.NoError(t, os.WriteFile(config, []byte(exampleConfig(t)), 0o600))
+		for _, key := range []string{"ExecStartPre", "ExecStart"} {
+			m := regexp.MustCompile(`(?m)^` + key + `=/usr/local/bin/busd (.*)$`).FindStringSubmatch(b.text)
+			require.NotNil(t, m, key)
+			args := strings.Fields(strings.ReplaceAll(m[1], "/etc/busd.conf", config))
+			out, err := exec.Command(filepath.Join(bin, "busd"), append(args, "--check")...).CombinedOutput()
+			require.NoError(t, err, string(out))
+			require.Contains(t, string(out), "prices: 16384 slots of 512 bytes")
+		}
+		return
+	}
+	require.Fail(t, "there is no unit file")
+}
+
+// exampleConfig returns the example of busd serve --help.
+func exampleConfig(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command(filepath.Join(bin, "busd"), "serve", "--help").Output()
+	require.NoError(t, err)
+	m := regexp.MustCompile(`(?s)\n  # busd\.conf\n.*?\n\n`).Find(out)
+	require.NotNil(t, m)
+	return string(m)
+}
+
+// The commands need no library of the system.
+func TestCommandsAreStatic(t *testing.T) {
+	for _, name := range []string{"busd", "buspub", "bussub"} {
+		b, err := os.ReadFile(filepath.Join(bin, name))
+		require.NoError(t, err)
+		require.NotContains(t, string(b), "libc.so", name)
+		dir, err := filepath.Abs(root)
+		require.NoError(t, err)
+		require.NotContains(t, string(b), dir, "%s names a folder of the machine that built it", name)
+	}
+}
