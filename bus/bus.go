@@ -219,8 +219,7 @@ func (b *Bus) Close() error {
 		l.end()
 	}
 	b.watchers.Wait()
-	b.unref()
-	return nil
+	return b.unref()
 }
 
 // adopt counts a new publisher or subscription. It fails when the handle is closed.
@@ -257,17 +256,18 @@ func (b *Bus) dismiss(l *lease) {
 }
 
 // unref leaves the bus when the last one that uses the memory is gone.
-func (b *Bus) unref() {
+func (b *Bus) unref() (err error) {
 	b.mu.Lock()
 	b.refs--
 	last := b.refs == 0
 	b.mu.Unlock()
 	if last {
 		if !b.seg.readOnly() {
-			b.seg.leave(b.client)
+			err = b.seg.leave(b.client)
 		}
 		b.seg.detach()
 		b.folder.release()
 		fault.At(fault.LeaveDetach)
 	}
+	return err
 }

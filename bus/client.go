@@ -35,23 +35,28 @@ func (s *segment) join(cfg config) (client, error) {
 	}
 }
 
+// ring does operations on semaphores that raise the bell. At its maximum, where nobody has listened for long, it is taken
+// down first.
+func (s *segment) ring(ops []sysvsem.Op) error {
+	err := s.set.TryOp(ops)
+	if errors.Is(err, sysvsem.ErrRange) {
+		s.lowerBell() // or somebody else just has
+		err = s.set.TryOp(ops)
+	}
+	return err
+}
+
 // joinOneOf takes one of the vacancies. It is not ok, and nothing is taken, if one that is careful finds that somebody
 // has died in a record since it was free: whoever listens may not have seen that one yet, and there were others.
 func (s *segment) joinOneOf(vacancies []vacancy, careful bool, cfg config) (_ client, ok bool, _ error) {
 	for _, v := range vacancies {
 		c := v.client
-		live := layout.SemLive(c)
-		ops := []sysvsem.Op{
-			{Num: live, Op: 0, Flags: sysvsem.NoWait},
-			{Num: live, Op: 1, Flags: sysvsem.NoWait | sysvsem.Undo},
+		err := s.ring([]sysvsem.Op{
+			{Num: layout.SemLive(c), Op: 0, Flags: sysvsem.NoWait},
+			{Num: layout.SemLive(c), Op: layout.LiveJoining, Flags: sysvsem.NoWait | sysvsem.Undo},
 			{Num: layout.SemBell, Op: 1, Flags: sysvsem.NoWait},
 			{Num: layout.SemBell, Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
-		}
-		err := s.set.TryOp(ops)
-		if errors.Is(err, sysvsem.ErrRange) {
-			s.lowerBell() // or somebody else just has
-			err = s.set.TryOp(ops)
-		}
+		})
 		if errors.Is(err, sysvsem.ErrWouldBlock) {
 			continue
 		}
@@ -59,10 +64,11 @@ func (s *segment) joinOneOf(vacancies []vacancy, careful bool, cfg config) (_ cl
 			return client{}, false, s.semError(err)
 		}
 		fault.At(fault.JoinLives)
-		if careful && v.since == 0 && s.clientState(c).State() != layout.ClientFree && s.letGo(c, true) == nil {
+		if careful && v.since == 0 && s.clientState(c).State() != layout.ClientFree && s.letGo(c, layout.LiveJoining, true) == nil {
 			return client{}, false, nil
 		}
-		return s.takeClient(c, cfg), true, nil
+		me, err := s.takeClient(c, cfg)
+		return me, err == nil, err
 	}
 	return client{}, false, &TableFullError{"clients", s.m.Geometry.Clients, "busd --clients or WithClients"}
 }
@@ -102,14 +108,23 @@ func (s *segment) vacancies() []vacancy {
 	return all
 }
 
-// takeClient begins a new generation of client record c, whose liveness semaphore this process holds.
-func (s *segment) takeClient(c int, cfg config) client {
+// takeClient begins a new generation of client record c, whose liveness semaphore this process holds at LiveJoining. It says that it
+// lives only after it has buried the client before: the record's old generation is never alive again.
+func (s *segment) takeClient(c int, cfg config) (client, error) {
 	state := s.client(c, layout.ClientStateWord)
-	for {
+	for lives := false; ; {
 		old := layout.ClientState(atomic.LoadUint64(state))
 		if old.State() == layout.ClientJoined {
 			s.buryClient(c, old)
 			continue
+		}
+		if !lives {
+			alive := []sysvsem.Op{{Num: layout.SemLive(c), Op: layout.LiveJoined - layout.LiveJoining, Flags: sysvsem.NoWait | sysvsem.Undo}}
+			if err := s.set.TryOp(alive); err != nil {
+				return client{}, s.semError(err)
+			}
+			lives = true
+			fault.At(fault.JoinAlone)
 		}
 		name := s.text(s.m.Clients.At(c)+layout.ClientName, layout.NameSize)
 		setText(name, cfg.client)
@@ -125,51 +140,77 @@ func (s *segment) takeClient(c int, cfg config) client {
 		next := layout.MakeClientState(old.Generation()+1, layout.ClientJoined)
 		if atomic.CompareAndSwapUint64(state, uint64(old), uint64(next)) {
 			fault.At(fault.JoinJoined)
-			return client{index: c, generation: next.Generation()}
+			return client{index: c, generation: next.Generation()}, nil
 		}
 	}
 }
 
-// leave gives the client record back: the death bell does not ring for it.
-func (s *segment) leave(c client) {
+// leave gives the client record back: the death bell does not ring for it. After an error the kernel gives it back when the process ends.
+func (s *segment) leave(c client) error {
 	state := layout.MakeClientState(c.generation, layout.ClientJoined)
 	atomic.CompareAndSwapUint64(s.client(c.index, layout.ClientStateWord), uint64(state),
 		uint64(layout.MakeClientState(c.generation, layout.ClientFree)))
 	fault.At(fault.LeaveState)
-	s.letGo(c.index, false)
+	err := s.letGo(c.index, layout.LiveJoined, false)
+	if err == nil || s.semError(err) == ErrRemoved {
+		return nil
+	}
+	return fmt.Errorf("leave: %w", s.semError(err))
 }
 
 // letGo gives up the life of client record c, which is no death. It may ring the bell all the same: who has looked meanwhile has
 // seen somebody alive there.
-func (s *segment) letGo(c int, ring bool) error {
+func (s *segment) letGo(c int, life int16, ring bool) error {
 	ops := []sysvsem.Op{
-		{Num: layout.SemLive(c), Op: -1, Flags: sysvsem.NoWait | sysvsem.Undo},
+		{Num: layout.SemLive(c), Op: -life, Flags: sysvsem.NoWait | sysvsem.Undo},
 		{Num: layout.SemBell, Op: 1, Flags: sysvsem.NoWait | sysvsem.Undo},
 		{Num: layout.SemBell, Op: -1, Flags: sysvsem.NoWait},
 	}
 	if ring {
 		ops = ops[:2]
 	}
-	err := s.set.TryOp(ops)
+	err := s.ring(ops)
 	fault.At(fault.LeaveLife)
 	return err
 }
 
-// clientLives asks the kernel whether a process holds client record c.
+// clientLives asks the kernel whether a process has joined as client c. One that is about to does not count: the record is that of
+// the client before until it has buried it.
 func (s *segment) clientLives(c int) bool {
 	v, err := s.set.GetVal(int(layout.SemLive(c)))
 	// Where the kernel cannot be asked nobody is declared dead.
-	return err != nil || v > 0
+	return err != nil || v == layout.LiveJoined
 }
 
-// alive reports whether the owner of a record is. Nobody is not.
-func (s *segment) alive(o layout.Owner) bool {
+// hasJoined reports whether o is the client that its record names: it lives, or nobody has buried it yet.
+func (s *segment) hasJoined(o layout.Owner) bool {
 	c := o.Client()
-	if c < 0 || c >= s.m.Geometry.Clients {
-		return false
+	return c >= 0 && c < s.m.Geometry.Clients && s.clientState(c) == layout.MakeClientState(o.Generation(), layout.ClientJoined)
+}
+
+// alive reports whether o names a living client. The zero Owner is not alive.
+func (s *segment) alive(o layout.Owner) bool { return s.hasJoined(o) && s.clientLives(o.Client()) }
+
+// census asks the kernel once who lives. What it returns is alive for many owners: it asks again only about those who were not alive
+// then.
+func (s *segment) census() func(layout.Owner) bool {
+	lives, err := s.set.GetAll()
+	if err != nil {
+		return s.alive
 	}
-	joined := layout.MakeClientState(o.Generation(), layout.ClientJoined)
-	return s.clientState(c) == joined && s.clientLives(c)
+	return s.aliveIn(lives)
+}
+
+func (s *segment) aliveIn(lives []uint16) func(layout.Owner) bool {
+	return func(o layout.Owner) bool {
+		return s.hasJoined(o) && (livesIn(lives, o.Client()) || s.clientLives(o.Client()))
+	}
+}
+
+// livesIn reports whether client c lived when the values of all semaphores were lives.
+func livesIn(lives []uint16, c int) bool {
+	n := int(layout.SemLive(c))
+	return n < len(lives) && lives[n] == layout.LiveJoined
 }
 
 // buryClient notes that a client is dead, and reports whether this call was the one that did.
@@ -181,15 +222,6 @@ func (s *segment) buryClient(c int, old layout.ClientState) bool {
 		atomic.StoreUint64(s.client(c, layout.ClientDied), atomic.AddUint64(s.header(layout.HeaderDeaths), 1))
 	}
 	return won
-}
-
-// take makes a record this client's if it is free or its owner is dead. It returns the owner before.
-func (s *segment) take(owner *uint64, me layout.Owner) (before layout.Owner, ok bool) {
-	before = layout.Owner(atomic.LoadUint64(owner))
-	if before == me || before != 0 && s.alive(before) {
-		return before, false
-	}
-	return before, s.takeFrom(owner, before, me)
 }
 
 // takeFrom makes a record this client's whose owner before is nobody, or known to be dead.

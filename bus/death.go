@@ -2,9 +2,13 @@ package bus
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"os"
+	"os/signal"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"shmbus/layout"
 	"shmbus/ring/fault"
@@ -39,7 +43,7 @@ func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 	defer context.AfterFunc(b.ctx, stop)()
 	b.beginWait()
 	dead := b.newObituary(f)
-	err := b.listen(ctx, func() { b.clearTheDead(dead) })
+	err := b.listen(ctx, func(lives []uint16) { b.clearTheDead(dead, lives) })
 	if b.ctx.Err() != nil {
 		return ErrClosed
 	}
@@ -48,8 +52,9 @@ func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 
 // An obituary is what one watcher knows of the dead.
 type obituary struct {
-	report func(Death)
-	known  map[int]uint32 // client -> generation that is known to be dead
+	report  func(Death)
+	known   map[int]uint32 // client -> generation that is known to be dead
+	cleared bool           // what the dead had left when it began
 }
 
 func (b *Bus) newObituary(report func(Death)) *obituary {
@@ -68,31 +73,63 @@ func (b *Bus) theDead(f func(c int, generation uint32)) {
 	}
 }
 
-// watch starts this handle's own listener, once: from then on a death makes all its sleepers look again,
-// because the dead may have owed them a wake-up.
+// watch starts this handle's own listener, once: from then on a death makes those of its sleepers look again to whom the
+// dead may have owed a wake-up. Where it cannot listen, the handle cannot sleep.
 func (b *Bus) watch() {
 	b.watching.Do(func() {
 		b.watchers.Go(func() {
 			dead := b.newObituary(nil)
-			b.listen(b.ctx, func() {
-				b.clearTheDead(dead)
-				b.dorm.kickAll()
+			err := b.listen(b.ctx, func(lives []uint16) {
+				b.clearTheDead(dead, lives)
+				b.dorm.kickIf(b.mayBeOwed)
 			})
+			if b.ctx.Err() == nil && !b.seg.removed() {
+				b.dorm.fail(fmt.Errorf("the deaths of others cannot be heard: %w", err))
+				return
+			}
 			b.dorm.kickAll() // closed or removed
 		})
 	})
 	b.beginWait()
 }
 
-// listen calls f now and whenever the death bell has rung.
+// mayBeOwed reports whether somebody who died may have been about to wake a sleeper, and nobody may have done it instead. It
+// need not be sure, but a death on a bus of a thousand sleepers should not wake a thousand threads.
+func (b *Bus) mayBeOwed(s *sleeper) bool {
+	if s.sub < 0 || s.woken() {
+		return true // whoever waits for room looks every few milliseconds in any case
+	}
+	seg, load := b.seg, atomic.LoadUint64
+	w := layout.Wake(load(s.word))
+	if w.IsNotYet() || b.ring.Gate(s.sub).State() == layout.GateEvicted {
+		return true
+	}
+	// A record keeps topic and intent until whoever clears it has woken: see wipePublisher. Of those alive, none whose
+	// message is wanted has left the sleeper asleep for long.
+	at, bit := w.Position(load(seg.sub(s.sub, layout.SubCursor))), uint64(1)<<(s.sub%64)
+	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
+		if load(seg.pub(p, layout.PubIntent)) <= at {
+			continue
+		}
+		t := load(seg.pub(p, layout.PubTopic))
+		if t > 0 && t <= uint64(seg.m.Geometry.Topics) && load(&seg.interest(int(t - 1))[s.sub/64])&bit != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// listen calls f now and whenever the death bell has rung, with the values of all semaphores.
 //
 // The bell's value only grows: it is raised by the kernel as it undoes the operations of a process that ended.
 // Waiting for value-k-1 and giving it back in one operation waits for value > k and changes nothing,
 // so that everybody hears every ring.
-func (b *Bus) listen(ctx context.Context, f func()) error {
-	set := b.seg.set
+func (b *Bus) listen(ctx context.Context, f func(lives []uint16)) error {
+	e := ear{seg: b.seg}
+	defer context.AfterFunc(ctx, func() { e.wake(e.turn.Load()) })()
 	for {
-		k, err := set.GetVal(layout.SemBell)
+		resets := e.resets()
+		lives, err := b.seg.set.GetAll()
 		if err != nil {
 			return b.seg.semError(err)
 		}
@@ -100,22 +137,75 @@ func (b *Bus) listen(ctx context.Context, f func()) error {
 			return ErrRemoved
 		}
 		fault.At(fault.BellRead)
-		f()
+		f(lives)
 		fault.At(fault.BellHeard)
+		k := lives[layout.SemBell]
 		if k >= bellLimit {
 			b.seg.lowerBell()
 			continue
 		}
-		// Somebody else may take the value down between reading it and waiting: hence the time limit.
-		wait, stop := context.WithTimeout(ctx, time.Minute)
-		err = set.Op(wait, sysvsem.Op{Num: layout.SemBell, Op: -int16(k + 1)}, sysvsem.Op{Num: layout.SemBell, Op: int16(k + 1)})
-		stop()
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil && !errors.Is(err, context.DeadlineExceeded):
-			return b.seg.semError(err)
+		if err := e.wait(ctx, k, resets); err != nil {
+			return err
 		}
+	}
+}
+
+// An ear is what listens to the bell: a thread that is in the kernel for as long as nobody dies. What ends its wait otherwise is a
+// signal, so that hearing needs none: programs that ignore SIGURG hear as well.
+type ear struct {
+	seg    *segment
+	thread atomic.Int64  // that waits, most likely
+	turn   atomic.Uint64 // odd while one waits; each wait has its own
+}
+
+// Somebody may take the bell down after its value was read and before the wait begins: then the wait would be for a value that
+// is far away. So the count of those who did is looked at again when the wait has begun, twice, because what begins may take long on a
+// machine that is busy. Once the wait has begun the kernel ends it before anybody can take the bell down.
+var bellLooks = []time.Duration{50 * time.Millisecond, 2 * time.Second}
+
+func (e *ear) resets() uint64 { return atomic.LoadUint64(e.seg.header(layout.HeaderBellResets)) }
+
+// wait returns when the bell's value is above k, when it has been taken down since there were so many resets, or, with an error, when
+// the context ends. It may return early.
+func (e *ear) wait(ctx context.Context, k uint16, resets uint64) error {
+	e.thread.Store(int64(unix.Gettid()))
+	turn := e.turn.Add(1)
+	defer e.turn.Add(1)
+	for _, after := range bellLooks {
+		defer time.AfterFunc(after, func() {
+			if e.resets() != resets {
+				e.wake(turn)
+			}
+		}).Stop()
+	}
+	if err := ctx.Err(); err != nil || e.resets() != resets {
+		return err
+	}
+	above := []sysvsem.Op{{Num: layout.SemBell, Op: -int16(k + 1)}, {Num: layout.SemBell, Op: int16(k + 1)}}
+	err := e.seg.set.WaitSignal(-1, above)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil && err != sysvsem.ErrInterrupted {
+		return e.seg.semError(err)
+	}
+	return nil
+}
+
+// wake ends a wait, if it still goes on. A signal may come before the thread is in the kernel, and the thread may be another one by then: so
+// it is sent again, to all at last. Where signals are ignored the bell is rung, and all look up.
+func (e *ear) wake(turn uint64) {
+	for n := 0; turn%2 == 1 && e.turn.Load() == turn; n++ {
+		switch {
+		case signal.Ignored(unix.SIGURG):
+			e.seg.ring([]sysvsem.Op{{Num: layout.SemBell, Op: 1}})
+			time.Sleep(9 * time.Millisecond)
+		case n < 10:
+			unix.Tgkill(os.Getpid(), int(e.thread.Load()), unix.SIGURG)
+		default:
+			interruptThreads()
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -137,36 +227,50 @@ func (b *Bus) Recover() (int, error) {
 		return 0, err
 	}
 	defer b.unref()
-	n, err := b.buryTheDead()
-	b.clearRecords()
-	return n, err
-}
-
-// buryTheDead marks the clients that the kernel says are dead, and returns how many it was the first to mark.
-func (b *Bus) buryTheDead() (int, error) {
-	seg := b.seg
-	alive, err := seg.set.GetAll()
+	lives, err := b.seg.set.GetAll()
 	if err != nil {
-		return 0, seg.semError(err)
+		return 0, b.seg.semError(err)
 	}
-	n := 0
-	for c := range seg.high(layout.HeaderClientHigh, seg.m.Geometry.Clients) {
-		state := layout.ClientState(atomic.LoadUint64(seg.client(c, layout.ClientStateWord)))
-		// A client that joined after GetAll is not dead: the kernel is asked again.
-		lives := int(layout.SemLive(c)) < len(alive) && alive[layout.SemLive(c)] > 0
-		if state.State() == layout.ClientJoined && !lives && !seg.clientLives(c) && seg.buryClient(c, state) {
-			n++
-		}
-	}
+	n := b.buryTheDead(lives)
+	b.clearRecords(b.seg.aliveIn(lives))
 	return n, nil
 }
 
-// clearTheDead clears what the dead left and reports those that are not known yet.
-func (b *Bus) clearTheDead(o *obituary) {
-	if _, err := b.buryTheDead(); err != nil {
-		return // removed: the wait that follows says so
+// buryTheDead marks the clients that were dead when the values of all semaphores were lives, and returns how many it was the first to mark.
+func (b *Bus) buryTheDead(lives []uint16) int {
+	seg, n := b.seg, 0
+	for c := range seg.high(layout.HeaderClientHigh, seg.m.Geometry.Clients) {
+		if livesIn(lives, c) {
+			continue
+		}
+		// A client that joined after that is not dead: the kernel is asked again.
+		if state := seg.clientState(c); state.State() == layout.ClientJoined && !seg.clientLives(c) && seg.buryClient(c, state) {
+			n++
+		}
 	}
-	var news []Death
+	return n
+}
+
+// clearTheDead reports the dead that are not known yet. Who buried one clears what all of them have left; the others need not do it
+// again. Should that one be stopped, or die, before it has, nobody waits for what is left: gates are opened and records taken by who needs
+// them, and whoever listens wakes its own sleepers.
+func (b *Bus) clearTheDead(o *obituary, lives []uint16) {
+	buried := b.buryTheDead(lives)
+	news := b.news(o)
+	if buried > 0 || !o.cleared {
+		o.cleared = true
+		b.clearRecords(b.seg.aliveIn(lives))
+	}
+	for _, d := range news {
+		o.report(d)
+	}
+}
+
+// news returns the deaths that are not known yet, if somebody wants to hear of them.
+func (b *Bus) news(o *obituary) (news []Death) {
+	if o.report == nil {
+		return nil
+	}
 	b.theDead(func(c int, generation uint32) {
 		if o.known[c] == generation {
 			return
@@ -180,12 +284,7 @@ func (b *Bus) clearTheDead(o *obituary) {
 		d.Publishers, d.Subscribers = b.countRecords(c, generation)
 		news = append(news, d)
 	})
-	b.clearRecords()
-	if o.report != nil {
-		for _, d := range news {
-			o.report(d)
-		}
-	}
+	return news
 }
 
 func (b *Bus) countRecords(c int, generation uint32) (pubs, subs int) {
@@ -205,11 +304,11 @@ func (b *Bus) countRecords(c int, generation uint32) (pubs, subs int) {
 
 // clearRecords frees the records of dead owners. Each is taken first, so that nobody else uses or clears it
 // meanwhile; one that is not cleared to the end is found again when this client is dead itself.
-func (b *Bus) clearRecords() {
+func (b *Bus) clearRecords(alive func(layout.Owner) bool) {
 	seg, me := b.seg, b.client.owner(layout.OwnerHeld)
 	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
 		w := seg.sub(s, layout.SubOwner)
-		if before, vacant := b.vacate(s); vacant && before != 0 && seg.takeFrom(w, before, me) {
+		if before, vacant := b.vacate(s, alive); vacant && before != 0 && seg.takeFrom(w, before, me) {
 			fault.At(fault.ClearSubscriber)
 			b.wipeSubscriber(s)
 			fault.At(fault.ClearSubscriberWiped)
@@ -220,10 +319,7 @@ func (b *Bus) clearRecords() {
 	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
 		w := seg.pub(p, layout.PubOwner)
 		owner := layout.Owner(atomic.LoadUint64(w))
-		if owner == 0 || seg.alive(owner) {
-			continue
-		}
-		if _, ok := seg.take(w, me); ok {
+		if owner != 0 && owner != me && !alive(owner) && seg.takeFrom(w, owner, me) {
 			fault.At(fault.ClearPublisher)
 			b.wipePublisher(p, true)
 			fault.At(fault.ClearPublisherWiped)
@@ -236,7 +332,7 @@ func (b *Bus) clearRecords() {
 // vacate reports whether subscriber record s may be taken, because it is free or its owner is dead, and returns that owner. The
 // gate of a dead owner is open afterwards: opening it needs no ownership, and while it is closed publishers wait. So it
 // is opened before the record is taken, since whoever takes it may be stopped at once, and is alive.
-func (b *Bus) vacate(s int) (before layout.Owner, ok bool) {
+func (b *Bus) vacate(s int, alive func(layout.Owner) bool) (before layout.Owner, ok bool) {
 	seg := b.seg
 	// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read.
 	gate := b.ring.Gate(s)
@@ -244,7 +340,7 @@ func (b *Bus) vacate(s int) (before layout.Owner, ok bool) {
 	if before == 0 {
 		return before, true
 	}
-	if before == b.client.owner(layout.OwnerHeld) || seg.alive(before) {
+	if before == b.client.owner(layout.OwnerHeld) || alive(before) {
 		return before, false
 	}
 	opened := b.ring.OpenGate(s, gate, layout.GateOpen)

@@ -67,6 +67,7 @@ func (s *Subscription) sleep(ctx context.Context) error {
 		fault.At(fault.SleepPosition)
 		fence.Store(&s.stats.Sleeps, s.stats.Sleeps+1)
 		fence.Store(seg.sub(s.index, layout.SubSleeps), s.stats.Sleeps)
+		s.sleeper.sub = s.index
 		err = s.bus.dorm.wait(ctx, s.sleeper, -1)
 		fault.At(fault.SleepReturned)
 	}

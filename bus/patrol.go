@@ -193,7 +193,7 @@ func (s *segment) giveUp(found bool) {
 	atomic.StoreUint64(s.header(layout.HeaderState), layout.StateRemoved)
 	fault.At(fault.PatrolMarked)
 	// Who listens to the bell hears this even if the set has to stay.
-	s.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: 1}})
+	s.ring([]sysvsem.Op{{Num: layout.SemBell, Op: 1}})
 	fault.At(fault.PatrolRung)
 	if !found {
 		return

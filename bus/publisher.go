@@ -205,15 +205,16 @@ func (p *Publisher) turnTo(topic string, id int) {
 	}
 }
 
-// takePublisher takes a publisher record that is free or whose owner is dead.
+// takePublisher takes a publisher record that is free, or, where none is, one whose owner is dead: only then is the kernel asked who
+// lives.
 func (b *Bus) takePublisher() (*ring.Publisher, error) {
 	seg, n := b.seg, b.seg.m.Geometry.Publishers
+	me := b.client.owner(layout.OwnerHeld)
 	var passed error // why records that are free were passed over
-	for i := range n {
+	take := func(i int, before layout.Owner) *ring.Publisher {
 		w := seg.pub(i, layout.PubOwner)
-		before, ok := seg.take(w, b.client.owner(layout.OwnerHeld))
-		if !ok {
-			continue
+		if !seg.takeFrom(w, before, me) {
+			return nil
 		}
 		fault.At(fault.PublisherTaken)
 		seg.raiseHigh(layout.HeaderPubHigh, i)
@@ -224,13 +225,29 @@ func (b *Bus) takePublisher() (*ring.Publisher, error) {
 		rp, err := b.ring.Publisher(i)
 		if err == nil {
 			fault.At(fault.PublisherSettled)
-			return rp, nil
+			return rp
 		}
 		atomic.StoreUint64(w, 0)
 		if errors.Is(err, ring.ErrCorrupt) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 		passed = errors.Join(passed, err)
+		return nil
+	}
+	for i := range n {
+		if atomic.LoadUint64(seg.pub(i, layout.PubOwner)) == 0 {
+			if rp := take(i, 0); rp != nil {
+				return rp, nil
+			}
+		}
+	}
+	alive := seg.census()
+	for i := range n {
+		if before := layout.Owner(atomic.LoadUint64(seg.pub(i, layout.PubOwner))); before != 0 && before != me && !alive(before) {
+			if rp := take(i, before); rp != nil {
+				return rp, nil
+			}
+		}
 	}
 	full := &TableFullError{"publishers", n, "busd --publishers or WithPublishers"}
 	if passed != nil {

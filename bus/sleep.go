@@ -21,10 +21,11 @@ type sleeper struct {
 	kicked atomic.Bool   // by this process: its context, Close, or the death bell
 	signal chan struct{} // capacity 1: look again
 	placed int           // index in dormitory.beds, guarded by its mutex
+	sub    int           // the subscriber record that it is of; -1 for a publisher
 }
 
 func newSleeper(word *uint64) *sleeper {
-	return &sleeper{word: word, signal: make(chan struct{}, 1)}
+	return &sleeper{word: word, signal: make(chan struct{}, 1), sub: -1}
 }
 
 // fallAsleep marks the wake word: from now on, publishers wake its owner. They do not move it yet.
@@ -184,12 +185,17 @@ func (d *dormitory) kick(s *sleeper) {
 }
 
 // kickAll makes all who sleep look again.
-func (d *dormitory) kickAll() {
+func (d *dormitory) kickAll() { d.kickIf(func(*sleeper) bool { return true }) }
+
+// kickIf makes those look again of whom f is true.
+func (d *dormitory) kickIf(f func(*sleeper) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.beds {
-		s.kicked.Store(true)
-		d.rouse(s)
+		if f(s) {
+			s.kicked.Store(true)
+			d.rouse(s)
+		}
 	}
 }
 
@@ -224,12 +230,18 @@ func (d *dormitory) interrupt() {
 			return
 		}
 		d.mu.Unlock()
-		threads, _ := os.ReadDir("/proc/self/task")
-		for _, t := range threads {
-			if tid, err := strconv.Atoi(t.Name()); err == nil {
-				unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
-			}
-		}
+		interruptThreads()
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// interruptThreads sends every thread of this process the signal that Go's runtime uses and otherwise ignores: whoever waits
+// in the kernel returns.
+func interruptThreads() {
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, t := range threads {
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
+		}
 	}
 }

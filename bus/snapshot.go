@@ -68,12 +68,7 @@ type snapshotter struct {
 }
 
 func (l *snapshotter) alive(o layout.Owner) bool {
-	c := o.Client()
-	if c < 0 || c >= l.seg.m.Geometry.Clients || int(layout.SemLive(c)) >= len(l.live) {
-		return false
-	}
-	joined := layout.MakeClientState(o.Generation(), layout.ClientJoined)
-	return layout.ClientState(atomic.LoadUint64(l.seg.client(c, layout.ClientStateWord))) == joined && l.live[layout.SemLive(c)] > 0
+	return l.seg.hasJoined(o) && livesIn(l.live, o.Client())
 }
 
 // process returns the pid and the name of a record's owner.

@@ -159,12 +159,14 @@ func (s start) in(r *ring.Ring) (ring.Start, error) {
 	return ring.FromNow(), nil
 }
 
+// takeSubscriber takes a subscriber record that is free, or, where none is, one whose owner is dead: only then is the kernel asked who
+// lives.
 func (b *Bus) takeSubscriber() (int, error) {
 	seg, n := b.seg, b.seg.m.Geometry.Subscribers
-	for i := range n {
-		before, vacant := b.vacate(i)
+	try := func(i int, alive func(layout.Owner) bool) bool {
+		before, vacant := b.vacate(i, alive)
 		if !vacant || !seg.takeFrom(seg.sub(i, layout.SubOwner), before, b.client.owner(layout.OwnerHeld)) {
-			continue
+			return false
 		}
 		fault.At(fault.SubscribeTaken)
 		seg.raiseHigh(layout.HeaderSubHigh, i)
@@ -172,7 +174,18 @@ func (b *Bus) takeSubscriber() (int, error) {
 			b.wipeSubscriber(i)
 			fault.At(fault.SubscribeWiped)
 		}
-		return i, nil
+		return true
+	}
+	for i := range n {
+		if atomic.LoadUint64(seg.sub(i, layout.SubOwner)) == 0 && try(i, seg.alive) {
+			return i, nil
+		}
+	}
+	alive := seg.census()
+	for i := range n {
+		if try(i, alive) {
+			return i, nil
+		}
 	}
 	return 0, &TableFullError{"subscribers", n, "busd --subscribers or WithSubscribers"}
 }

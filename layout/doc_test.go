@@ -26,6 +26,7 @@ func TestDocument(t *testing.T) {
 		"GateOpen": GateOpen, "GateClosed": GateClosed, "GateEvicted": GateEvicted, "GateDemoted": GateDemoted,
 		"PolicyLossy": PolicyLossy, "PolicyBlock": PolicyBlock, "PolicyEvict": PolicyEvict, "PolicyDemote": PolicyDemote,
 		"Awake": Awake, "Asleep": Asleep, "Claimed": Claimed, "Notified": Notified, "NotYet": NotYet,
+		"LiveJoined": LiveJoined, "LiveJoining": LiveJoining,
 		"FlagFirst": FlagFirst, "FlagLast": FlagLast, "FlagTime": FlagTime,
 		"FramePosition": FramePosition, "FrameInfoOffset": FrameInfoOffset,
 	}

@@ -75,7 +75,13 @@ func (m Map) Semaphores() int { return 1 + 2*m.Geometry.Clients }
 // Semaphore numbers in the set that goes with a segment.
 const SemBell = 0
 
-// SemLive returns the number of client c's liveness semaphore: 1 while it lives.
+// Values of a liveness semaphore. It is 0 where nobody is or the client has died.
+const (
+	LiveJoined  = 1 // the client lives
+	LiveJoining = 2 // a process has taken the record, and buries the client before it, if that died
+)
+
+// SemLive returns the number of client c's liveness semaphore: [LiveJoined] while it lives.
 func SemLive(c int) uint16 { return uint16(1 + 2*c) }
 
 // SemSleep returns the number of the semaphore on which client c sleeps.

@@ -150,7 +150,7 @@ func (d *doctor) checkSet(st sysvsem.Stat, known knownBuses) {
 	for c := range (len(values) - 1) / 2 {
 		switch values[layout.SemLive(c)] {
 		case 0:
-		case 1:
+		case layout.LiveJoined, layout.LiveJoining:
 			live++
 		default:
 			return // no bus's

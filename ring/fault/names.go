@@ -20,6 +20,7 @@ var names = [points]string{
 	RemoveSegment:        "remove.segment",
 	RemoveUnlinked:       "remove.unlinked",
 	JoinLives:            "join.lives",
+	JoinAlone:            "join.alone",
 	JoinFilled:           "join.filled",
 	JoinJoined:           "join.joined",
 	LeaveState:           "leave.state",

@@ -30,6 +30,7 @@ const (
 
 	// Joining a bus and leaving it.
 	JoinLives   // the kernel holds the client's life
+	JoinAlone   // who died in the record before is buried, and the liveness semaphore says that this one lives
 	JoinFilled  // the record says who it is
 	JoinJoined  // its state says joined
 	LeaveState  // its state says free

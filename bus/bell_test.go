@@ -1,0 +1,263 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/layout"
+	"shmbus/sysvsem"
+)
+
+func bell(t testing.TB, b *Bus) int {
+	t.Helper()
+	v, err := b.seg.set.GetVal(layout.SemBell)
+	require.NoError(t, err)
+	return v
+}
+
+// A handle is opened, closed, and given up while the bell stands at its maximum, as after that many deaths of which nobody heard.
+func TestBellAtItsMaximum(t *testing.T) {
+	b := newBus(t, WithClients(4))
+	full := func() {
+		require.NoError(t, b.seg.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: int16(32767 - bell(t, b))}}))
+	}
+	for range 6 {
+		full()
+		h, err := OpenKey(b.Key())
+		require.NoError(t, err)
+		require.Equal(t, 32767-bellLimit, bell(t, b))
+		full()
+		require.NoError(t, h.Close())
+		require.Equal(t, 32767-bellLimit, bell(t, b), "leaving is no death")
+		require.False(t, b.seg.clientLives(h.client.index))
+		require.Equal(t, uint32(layout.ClientFree), b.seg.clientState(h.client.index).State())
+	}
+	full()
+	require.NoError(t, b.seg.ring([]sysvsem.Op{{Num: layout.SemBell, Op: 1}}))
+	require.Equal(t, 32767-bellLimit+1, bell(t, b))
+}
+
+// Leaving rings the bell for nobody.
+func TestLeavingIsNoDeath(t *testing.T) {
+	b := newBus(t)
+	before := bell(t, b)
+	for range 3 {
+		h, err := OpenKey(b.Key())
+		require.NoError(t, err)
+		p, s := publisher(t, h, "a"), subscribe(t, h, "a", Reliable())
+		require.NoError(t, p.PublishRaw(soon(t), []byte{1}))
+		_, err = s.Next(soon(t))
+		require.NoError(t, err)
+		require.NoError(t, h.Close())
+	}
+	require.Equal(t, before, bell(t, b))
+	snap, err := b.Snapshot()
+	require.NoError(t, err)
+	require.Zero(t, snap.Deaths)
+}
+
+// Whoever takes the record of somebody who died does not make the dead look alive, at no step: not even if it is
+// stopped there. Nor does it look dead itself once it has joined.
+func TestJoinerDoesNotReviveTheDead(t *testing.T) {
+	var b *Bus
+	if !inChild() {
+		b = newBus(t, WithSlots(64), WithClients(2))
+	}
+	kill := child(t, b, func(h *Bus, say func(string)) {
+		keep(h.Subscribe("a", Reliable()))
+		say("ready")
+	})
+	dead := layout.Owner(atomic.LoadUint64(b.seg.sub(0, layout.SubOwner)))
+	require.True(t, b.seg.alive(dead))
+	kill()
+	require.False(t, b.seg.alive(dead))
+	c := dead.Client()
+
+	// The first step of a joiner, which is stopped after it.
+	claim := []sysvsem.Op{{Num: layout.SemLive(c), Op: layout.LiveJoining, Flags: sysvsem.NoWait}}
+	require.NoError(t, b.seg.set.TryOp(claim))
+	require.False(t, b.seg.alive(dead))
+	require.False(t, b.seg.census()(dead))
+	snap, err := b.Snapshot()
+	require.NoError(t, err)
+	for _, s := range snap.Clients {
+		require.Equal(t, s.Index == b.client.index, s.Alive)
+	}
+	require.Equal(t, 1, len(b.seg.vacancies())+1, "nobody else takes the record")
+	p := publisher(t, b, "a")
+	for range 200 { // past the gate of the dead
+		require.NoError(t, p.PublishRaw(soon(t), []byte{1}))
+	}
+
+	// It goes on.
+	me, err := b.seg.takeClient(c, newConfig(nil))
+	require.NoError(t, err)
+	require.True(t, b.seg.alive(me.owner(layout.OwnerHeld)))
+	require.False(t, b.seg.alive(dead))
+	require.Zero(t, b.buryTheDead(census(t, b)))
+	require.NoError(t, b.seg.leave(me))
+	require.False(t, b.seg.clientLives(c))
+}
+
+// A host program that ignores SIGURG, by which a wait in the kernel is ended, hears the bell, and can end its waits.
+func TestBellWithoutItsSignal(t *testing.T) {
+	for _, late := range []bool{false, true} { // from the beginning, or from when the listener waits already
+		var b *Bus
+		if !inChild() {
+			b = newBus(t, WithSlots(64))
+		}
+		name := "SHMBUS_TEST_LATE"
+		if late {
+			t.Setenv(name, "1")
+		}
+		late := os.Getenv(name) != ""
+		// A second process that is killed while the first listens.
+		child(t, b, func(h *Bus, say func(string)) {
+			if !late {
+				signal.Ignore(syscall.SIGURG)
+			}
+			ctx, end := context.WithCancel(context.Background())
+			defer end()
+			heard, ended := make(chan Death, 1), make(chan error, 1)
+			go func() { ended <- h.WatchDeaths(ctx, func(d Death) { heard <- d }) }()
+			for n := 0; late && n == 0; {
+				n, _ = h.seg.set.GetNCnt(layout.SemBell)
+			}
+			if late {
+				signal.Ignore(syscall.SIGURG)
+			}
+			time.Sleep(20 * time.Millisecond)
+			// Somebody dies.
+			c := h.seg.vacancies()[0].client
+			next := layout.MakeClientState(h.seg.clientState(c).Generation()+1, layout.ClientJoined)
+			atomic.StoreUint64(h.seg.client(c, layout.ClientStateWord), uint64(next))
+			h.seg.raiseHigh(layout.HeaderClientHigh, c)
+			h.seg.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: 1}})
+			select {
+			case d := <-heard:
+				if d.Client != c {
+					say("the wrong one died")
+				}
+			case <-time.After(10 * time.Second):
+				say("no death was heard")
+			}
+			end()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.Canceled) {
+					say("watching ended with " + err.Error())
+				}
+			case <-time.After(10 * time.Second):
+				say("watching did not end")
+			}
+			say("ready")
+		})
+	}
+}
+
+// A listener whose wait begins after somebody took the bell down since it read the value hears the next death all the same.
+func TestBellTakenDownBeforeTheWait(t *testing.T) {
+	b := newBus(t, WithSlots(64))
+	resets := atomic.LoadUint64(b.seg.header(layout.HeaderBellResets))
+	k := uint16(bellLimit - 1)
+	require.NoError(t, b.seg.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: bellLimit}}))
+	require.True(t, b.seg.lowerBell())
+	require.Zero(t, bell(t, b))
+	e := ear{seg: b.seg}
+	began := time.Now()
+	require.NoError(t, e.wait(soon(t), k, resets), "before it has begun")
+	go func() {
+		eventually(t, "the wait has begun", func() bool {
+			n, err := b.seg.set.GetNCnt(layout.SemBell)
+			return err == nil && n == 1
+		})
+		atomic.AddUint64(b.seg.header(layout.HeaderBellResets), 1)
+	}()
+	for e.resets() == resets+1 { // a stray signal may end a wait
+		require.NoError(t, e.wait(soon(t), k, resets+1), "when it has begun")
+	}
+	require.Less(t, time.Since(began), 15*time.Second, "not when the context of the test ends")
+
+	// And one that is in time waits.
+	ctx, stop := context.WithTimeout(context.Background(), 3*bellLooks[0])
+	defer stop()
+	defer context.AfterFunc(ctx, func() { e.wake(e.turn.Load()) })()
+	err := error(nil)
+	for waits := 0; err == nil; waits++ {
+		require.Less(t, waits, 3, "a stray signal may end one")
+		err = e.wait(ctx, 0, resets+2)
+	}
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// Where the bell cannot be heard the handle says so, instead of sleeping through wake-ups that the dead owe.
+func TestHandleThatCannotHear(t *testing.T) {
+	b := newBus(t, WithSlots(64))
+	s := subscribe(t, b, "a", WaitWith(Block))
+	got := make(chan error, 1)
+	go func() { _, err := s.Next(soon(t)); got <- err }()
+	eventually(t, "asleep", asleep(t, b, 1))
+	why := errors.New("no ears")
+	b.dorm.fail(why)
+	require.ErrorIs(t, <-got, why)
+	_, err := s.Next(soon(t))
+	require.ErrorIs(t, err, why)
+	_, err = s.TryNext()
+	require.ErrorIs(t, err, ErrEmpty, "what needs no sleep goes on")
+}
+
+// Somebody dies between its exchange and its wake-up, and whoever noted the death is stopped before it has cleared
+// anything: those who listen wake their own sleepers, and only those to whom something may be owed.
+func TestDeathWakesWhomItOwes(t *testing.T) {
+	var b *Bus
+	var wanted, other *Subscription
+	got := make(chan error, 1)
+	if !inChild() {
+		b = newBus(t, WithSlots(64))
+		wanted, other = subscribe(t, b, "a", WaitWith(Block)), subscribe(t, b, "b", WaitWith(Block))
+		publisher(t, b, "a").Close() // so that the child wakes nobody for its topic's sake
+		publisher(t, b, "b").Close()
+		go func() { _, err := wanted.Next(soon(t)); got <- err }()
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		go other.Next(ctx)
+		eventually(t, "asleep", asleep(t, b, 2))
+		eventually(t, "the handle listens", func() bool {
+			n, err := b.seg.set.GetNCnt(layout.SemBell)
+			require.NoError(t, err)
+			return n == 1
+		})
+	}
+	kill := child(t, b, func(h *Bus, say func(string)) {
+		p, err := h.Publisher("a")
+		if err != nil {
+			say(err.Error())
+		}
+		p.ring.Fill(0, []byte{1})
+		p.ring.Rescan()
+		if st := p.ring.Exchange(p.whole+1, p.tag); st != 0 {
+			say("not published")
+		}
+		say("ready")
+		select {}
+	})
+	eventually(t, "still asleep", asleep(t, b, 2))
+	sleeps := atomic.LoadUint64(b.seg.sub(other.index, layout.SubSleeps))
+	snap, err := b.Snapshot()
+	require.NoError(t, err)
+	dead := snap.Publishers[0].Client
+	state := b.seg.clientState(dead)
+	require.True(t, b.seg.buryClient(dead, state), "whoever noted the death was quick, and is stopped")
+	kill()
+	require.NoError(t, <-got)
+	require.Equal(t, sleeps, atomic.LoadUint64(b.seg.sub(other.index, layout.SubSleeps)), "to whom nothing is owed sleeps on")
+	require.True(t, asleep(t, b, 1)())
+}
