@@ -60,7 +60,7 @@ model-full: ## the same with larger configurations (4 GB, a few minutes more)
 faults: ## kill, stop and stall a process at every step of every protocol (SHMBUS_FAULTS=all: in every scenario that comes by)
 	@mkdir -p $(BIN)
 	$(GO) test -tags faults -c -o $(BIN)/faults ./test/process
-	@cd test/process && ../../$(BIN)/faults -test.run '^TestFaults$$'
+	@cd test/process && ../../$(BIN)/faults -test.run '^TestFaults'
 
 .PHONY: chaos
 chaos: ## kill, stop and start dozens of processes at random and check every message (KILLS, default 10000, or DURATION; SEED)

@@ -36,6 +36,7 @@ func init() {
 		"victim create":  (*victim).create,
 		"victim lose":    (*victim).lose,
 		"victim restore": (*victim).restore,
+		"victim joiner":  (*victim).joiner,
 	} {
 		roles[name] = func(c *child) { runVictim(c, f) }
 	}

@@ -1,0 +1,166 @@
+//go:build faults
+
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/bus"
+	"shmbus/ring/fault"
+	"shmbus/test/procfs"
+)
+
+// joiner comes to a bus on which others have died, and uses all that they left: it takes their records over as they are, or, if it
+// has batches, clears them first.
+func (v *victim) joiner() {
+	b := v.open()
+	if v.Batch > 0 {
+		_, err := b.Recover()
+		v.check(err)
+	}
+	lossy, err := b.Subscribe("other.>")
+	v.check(err)
+	p := v.publisher(b)
+	patient, err := b.Subscribe(">", bus.EvictAfter(20*time.Millisecond), bus.FromOldest(), bus.WaitWith(bus.Block))
+	v.check(err)
+	for i := range 5 {
+		size := 40
+		if i == 3 {
+			size = 400 // four slots
+		}
+		v.put(p, size)
+	}
+	brief, cancel := context.WithTimeout(v.ctx, 10*time.Millisecond)
+	for err == nil {
+		_, err = patient.Next(brief) // until it is asleep
+		if errors.Is(err, bus.ErrLost) {
+			err = nil
+		}
+	}
+	cancel()
+	// A ring full of what it does not read, until it is cut off.
+	for range 2 * b.Geometry().Slots {
+		v.put(p, 40)
+	}
+	v.check(lossy.Close())
+	v.check(patient.Close())
+	r, err := p.Reserve(40)
+	v.check(err)
+	fillFrame(r.Bytes(), v.ID, v.sent)
+	v.check(r.Commit(v.ctx))
+	brief, cancel = context.WithTimeout(v.ctx, 5*time.Millisecond)
+	b.WatchDeaths(brief, nil)
+	cancel()
+	_, err = b.Recover()
+	v.check(err)
+	v.check(p.Close())
+	v.check(b.Close())
+}
+
+// Promise 3, where nobody listens: a reliable subscriber that held the ring full has died, and publishers have died in the middle of
+// an exchange. Whoever comes to that bus then, and is stopped at any point, holds nobody; nor does it when it is killed there.
+func TestFaultsAmongTheDead(t *testing.T) {
+	for name, j := range map[string]job{"takes over": {}, "clears first": {Batch: 1}} {
+		t.Run(name, func(t *testing.T) {
+			visits := amongTheDead(t, j, "")
+			for _, p := range fault.Points() {
+				if visits[p] > 0 {
+					amongTheDead(t, j, fmt.Sprintf("%v=stop", p))
+				}
+			}
+			must := []fault.Point{fault.JoinLives, fault.BuryMarked, fault.SubscribeTaken, fault.SubscribeGate, fault.ClearGate, fault.PublisherTaken, fault.GateReleased}
+			if j.Batch > 0 {
+				must = append(must, fault.ClearSubscriber, fault.ClearPublisher)
+			} else {
+				must = append(must, fault.SubscribeWiped, fault.PublisherWiped)
+			}
+			for _, p := range must {
+				require.NotZero(t, visits[p], "the joiner does not come by %v", p)
+			}
+		})
+	}
+}
+
+// amongTheDead lets somebody come to such a bus, to whom happens what spec says, and returns which points it came by, and how often.
+func amongTheDead(t *testing.T, j job, spec string) map[fault.Point]uint64 {
+	t.Helper()
+	b := newBus(t, creation{Slots: 64, SlotSize: 128, Publishers: 8, Topics: 64, Clients: 4}) // who comes takes the client record of a dead one, too
+	waits, err := b.Publisher("living.1")
+	require.NoError(t, err)
+	refused, err := b.Publisher("living.2", bus.NoWait())
+	require.NoError(t, err)
+	for i, at := range []fault.Point{fault.PublishInFlight, fault.PublishExchanged} {
+		w := start(t, job{Role: "victim publish", Bus: busName, ID: 20 + i, Topic: "v"}, func(c *exec.Cmd) { c.Env = append(c.Env, "SHMBUS_FAULT="+at.String()+"=kill") })
+		w.killed = true
+		<-w.exited
+	}
+	dead := start(t, job{Role: "casualty", Bus: busName, ID: 9, Topic: "v", Min: 40, Max: 40})
+	eventually(t, func() bool { return snapshot(t, b).Fill >= 1 }, "the ring is not full")
+	dead.kill()
+
+	file := filepath.Join(t.TempDir(), "report")
+	j.Role, j.Bus, j.ID, j.Topic = "victim joiner", busName, 10, "v"
+	w := start(t, j, func(c *exec.Cmd) { c.Env = append(c.Env, "SHMBUS_FAULT="+spec, "SHMBUS_FAULT_FILE="+file) })
+	stopped := func() bool { return procfs.AllThreads(w.pid(), "T") || procfs.State(w.pid()) == "T" }
+	ended := func() bool {
+		select {
+		case <-w.exited:
+			return true
+		default:
+			return false
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	goesOn := []func(){
+		func() {
+			for n, err := 0, error(nil); n < 3*64; {
+				if err = refused.PublishRaw(ctx, make([]byte, 40)); err == nil {
+					n++
+					continue
+				}
+				require.ErrorIs(t, err, bus.ErrFull, spec)
+				require.NoError(t, ctx.Err(), "%s: %v", spec, err)
+				time.Sleep(time.Millisecond)
+			}
+		},
+		func() {
+			for range 3 * 64 {
+				require.NoError(t, waits.PublishRaw(ctx, make([]byte, 40)), spec)
+			}
+		},
+	}
+	if j.Batch > 0 {
+		slices.Reverse(goesOn)
+	}
+	goOn := func() {
+		for _, f := range goesOn {
+			f()
+		}
+	}
+	if spec == "" {
+		w.expect("done")
+	} else {
+		eventually(t, func() bool { return stopped() || ended() }, "%s: nothing happens", spec)
+	}
+	goOn()
+	w.kill()
+	goOn()
+	r, err := fault.ReadReport(file)
+	require.NoError(t, err)
+	_, err = b.Recover()
+	require.NoError(t, err)
+	balance(t, b)
+	require.NoError(t, b.Close())
+	require.NoError(t, bus.Remove(busName))
+	return r.Visits
+}
