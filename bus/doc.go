@@ -98,6 +98,13 @@
 // them. An exclusive Publisher or Subscription looks when it has to wait, and otherwise at the
 // latest at each 64th message. A nil context is an error, [ErrInvalid].
 //
+// # Values
+//
+// A value arrives as what it was, or there is a [*DecodeError] that says which message, which part of it and why: nothing
+// wraps around, is cut off or rounded without a word. A frame may hold anything that its publisher likes; whoever decodes it
+// neither recurses deeper than 1,000 levels nor allocates for what it only announces. docs/values.md says
+// what becomes of each type.
+//
 // # Ownership of memory
 //
 // What a call returns or fills in is the caller's: the Raw slice of a [Message] holds a copy.

@@ -201,3 +201,34 @@ func ExampleReceive() {
 	fmt.Println(q.Symbol, q.Bid, m.Size(), err)
 	// Output: BMW 80 20 <nil>
 }
+
+func ExampleTyped() {
+	defer private()()
+	b, err := bus.Create("prices")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer bus.Remove("prices")
+	defer b.Close()
+	s, err := b.Subscribe("eu.>")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := b.Publish(ctx, "eu.equities.SAP", Quote{"SAP", 101.5, 101.6}); err != nil {
+		log.Fatal(err)
+	}
+	if err := b.Publish(ctx, "eu.equities.SAP", map[string]any{"s": "SAP", "Bid": "dear"}); err != nil {
+		log.Fatal(err)
+	}
+	for m, err := range bus.Typed[Quote](ctx, s) {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Println(m.Topic, m.Position, m.Value.Bid)
+	}
+	// Output:
+	// eu.equities.SAP 0 101.5
+	// decode message 1 on topic "eu.equities.SAP": Bid: the string "dear" does not fit float64
+}

@@ -283,6 +283,19 @@ func TestStructs(t *testing.T) {
 	require.Equal(t, "an array of 2 does not fit the 3 fields of decode_test.row", into[row](encode(t, []any{1, 2})))
 	require.Equal(t, inner{}, into[inner]([]byte{0xc0}))
 
+	type quoted struct {
+		N *int8  `json:"n,string"`
+		B bool   `json:"b,string"`
+		S string `json:"s,string"`
+		M int    `msgpack:"m,string"`
+	}
+	v := quoted{N: ptr(int8(5)), B: true, S: "7"}
+	require.Equal(t, v, into[quoted](frame("n", "5", "b", "true", "s", "7")), "as JSON has them")
+	require.Equal(t, v, into[quoted](encode(t, v)), "as the encoder writes them")
+	require.Equal(t, "n: 300 does not fit int8", into[quoted](frame("n", "300")))
+	require.Equal(t, `n: the string "five" does not fit *int8`, into[quoted](frame("n", "five")))
+	require.Equal(t, `m: the string "5" does not fit int`, into[quoted](frame("m", "5")), "no option of msgpack's")
+
 	require.Equal(t, `Deep[1][0].x[2]: the string "y" does not fit int`,
 		into[everything](frame("Deep", []any{[]any{}, []any{map[string]any{"x": []any{1, 2, "y"}}}})))
 	require.Equal(t, `Structs[7].a: the string "y" does not fit int`, into[everything](frame("Structs", map[int]any{7: map[string]any{"a": "y"}})))

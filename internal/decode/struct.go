@@ -38,7 +38,8 @@ func fieldsOf(t reflect.Type, outer ...reflect.Type) *fields {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		text := sf.Tag.Get("msgpack")
-		if text == "" {
+		json := text == ""
+		if json {
 			text = sf.Tag.Get("json")
 		}
 		tag := tagparser.Parse(text)
@@ -49,9 +50,12 @@ func fieldsOf(t reflect.Type, outer ...reflect.Type) *fields {
 		if f.name == "" {
 			f.name = sf.Name
 		}
-		if tag.HasOption("intern") {
+		switch {
+		case tag.HasOption("intern"):
 			f.decode = decodeInterned
-		} else {
+		case json && tag.HasOption("string"):
+			f.decode = quotedDecoder(sf.Type)
+		default:
 			f.decode = decoderOf(sf.Type)
 		}
 		if sf.Anonymous && !tag.HasOption("noinline") && fs.inline(sf, tag.HasOption("inline"), outer) {
@@ -197,6 +201,43 @@ func (d *decoder) field(v reflect.Value, f *field) error {
 		v = v.Field(x)
 	}
 	return f.decode(d, v)
+}
+
+// quotedDecoder is for fields whose json tag has the option string: JSON has their numbers and booleans in quotes, but the msgpack package's
+// encoder, which does not know the option, writes them as they are.
+func quotedDecoder(t reflect.Type) decodeFunc {
+	plain := decoderOf(t)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.String {
+		return plain
+	}
+	return func(d *decoder, v reflect.Value) error {
+		at := d.pos
+		b, h, ok, err := d.text()
+		if err != nil {
+			return err
+		}
+		if !ok || h.Kind != wire.Str {
+			d.pos = at
+			return plain(d, v)
+		}
+		quoted := decoder{depth: d.depth}
+		switch {
+		case wire.IsNumber(b):
+			quoted.b = append(wire.AppendExtHead(nil, wire.ExtNumber, len(b)), b...)
+		case string(b) == "true":
+			quoted.b = []byte{0xc3}
+		case string(b) == "false":
+			quoted.b = []byte{0xc2}
+		case string(b) == "null":
+			quoted.b = []byte{0xc0}
+		default:
+			return d.misfit(v.Type())
+		}
+		return plain(&quoted, v)
+	}
 }
 
 // minInterned is the length from which on the msgpack package's encoder interns a string.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/vmihailenco/msgpack/v5"
 
+	"shmbus/bus"
 	"shmbus/cmd/internal/codec"
 )
 
@@ -65,8 +66,18 @@ func TestNumbersAsOtherToolsWriteThem(t *testing.T) {
 				Bid float64 `msgpack:"bid"`
 			}
 			var loose map[string]any
+			var quote struct {
+				Bid float64 `json:"bid"`
+			}
 			require.NoError(t, msgpack.Unmarshal(frame, &got))
 			require.NoError(t, msgpack.Unmarshal(frame, &loose))
+			if err := (bus.Message{Raw: frame}).Decode(&quote); tt.want == uint64(9007199254740993) {
+				require.ErrorContains(t, err, "bid: 9007199254740993 does not fit float64")
+			} else {
+				require.NoError(t, err)
+				require.Equal(t, math.Float64bits(got.Bid), math.Float64bits(quote.Bid))
+			}
+			require.NoError(t, bus.Message{Raw: toFrame(t, `{"bid":`+tt.text+`}`)}.Decode(new(any)), "exact")
 			if want, ok := tt.want.(float64); ok {
 				require.Equal(t, math.Float64bits(want), math.Float64bits(got.Bid))
 				require.Equal(t, want, loose["bid"])
