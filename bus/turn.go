@@ -56,21 +56,7 @@ func (g *guard) waitForTurn(ctx context.Context) error {
 		}
 		fence.Pause()
 	}
-	g.mu.Lock()
-	if g.isClosed() {
-		g.mu.Unlock()
-		return ErrClosed
-	}
-	first := g.turns.empty()
-	seat := g.turns.join()
-	g.alert.Or(queued)
-	g.mu.Unlock()
-	if first {
-		// A call that just ends stores busy and then looks whether somebody is queued, without a barrier: behind this one it has seen that,
-		// or its store is seen here.
-		barrier()
-		g.pass()
-	}
+	seat := g.queueUp()
 	select {
 	case err := <-seat.given:
 		if err != nil {
@@ -87,6 +73,25 @@ func (g *guard) waitForTurn(ctx context.Context) error {
 		g.exit() // it got its turn at the same moment
 	}
 	return ctx.Err()
+}
+
+// queueUp joins the line. The seat is given the turn, or the reason why there is none any more.
+func (g *guard) queueUp() *seat[error] {
+	g.mu.Lock()
+	first := g.turns.empty()
+	seat := g.turns.join()
+	if g.isClosed() {
+		g.turns.serve(ErrClosed)
+	}
+	g.alert.Or(queued)
+	g.mu.Unlock()
+	if first {
+		// A call that just ends stores busy and then looks whether somebody is queued, without a barrier: behind this one it has seen that,
+		// or its store is seen here.
+		barrier()
+		g.pass()
+	}
+	return seat
 }
 
 // pass gives the turn to the first in the line, if nobody has it, or gives the record back after Close.
