@@ -32,7 +32,7 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 		}
 		if p.held != lent && p.runs {
 			from := p.ring.Next() // no message of the run is before it
-			n, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
+			n, left, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
 			if n > 0 {
 				size := 0
 				for _, f := range frames[done : done+n] {
@@ -43,11 +43,10 @@ func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, err
 				done += n
 			}
 			if st != ring.Done {
-				n := len(frames[done])
-				if err := p.exchangeSlow(ctx, p.whole|layout.FrameInfo(n)); err != nil {
+				if err := p.exchangeSlow(ctx, p.whole|layout.FrameInfo(left)); err != nil {
 					return done, err
 				}
-				unwoken = cmp.Or(unwoken, p.published(n))
+				unwoken = cmp.Or(unwoken, p.published(left))
 				done++
 				continue
 			}

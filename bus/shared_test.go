@@ -789,3 +789,48 @@ func TestExclusiveRefusesOverlap(t *testing.T) {
 	require.NoError(t, p.PublishRaw(soon(t), []byte{1}), "it goes on")
 	balanced(t, b)
 }
+
+// A batch whose frames somebody changes meanwhile publishes what it finds, and damages nothing.
+func TestFramesThatChangeInABatch(t *testing.T) {
+	if fence.RaceEnabled {
+		return // it is a race
+	}
+	b := newBus(t, WithSlots(64))
+	p, s := publisher(t, b, "a"), subscribe(t, b, "a", DemoteAfter(time.Second))
+	frames := make([][]byte, 16)
+	all := contents(100_000, 0) // of one array: a slice that is half of one and half of another stays within it
+	sizes := [][]byte{all[:1], all[:20], all[:240], all}
+	for i := range frames {
+		frames[i] = sizes[1]
+	}
+	var changing atomic.Bool
+	changing.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; changing.Load(); i++ {
+			frames[i%16] = sizes[i/16%len(sizes)]
+		}
+	})
+	receive, enough := context.WithCancel(soon(t))
+	wg.Go(func() {
+		for {
+			_, err := s.Next(receive)
+			if receive.Err() != nil {
+				return
+			}
+			if err != nil && !errors.Is(err, ErrLost) {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for began := time.Now(); time.Since(began) < time.Second; {
+		if _, err := p.PublishBatch(soon(t), frames); err != nil && !errors.Is(err, ErrTooLarge) {
+			require.NoError(t, err)
+		}
+	}
+	changing.Store(false)
+	enough()
+	wg.Wait()
+	balanced(t, b)
+}

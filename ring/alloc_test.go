@@ -34,7 +34,7 @@ func TestNoAllocations(t *testing.T) {
 		"FillUnaligned": func() { p.FillUnaligned(3, payload[:9]); exchange(); read() },
 		"Payload":       func() { b := p.Payload(); copy(b, payload); p.CommitPayload(b); exchange(); read() },
 		"PublishRun, Take": func() {
-			n, st := p.PublishRun(frames, info&^48, 1)
+			n, _, st := p.PublishRun(frames, info&^48, 1)
 			for ; st != Done; st = p.Exchange(info, 1) {
 				if n++; n > len(frames) {
 					t.Fatal(st)

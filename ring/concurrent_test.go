@@ -170,7 +170,7 @@ func TestRunsManyToMany(t *testing.T) {
 							fill(frames[k], i, n+k)
 						}
 						for len(frames) > 0 && !t.Failed() {
-							k, st := p.PublishRun(frames, info, uint32(i))
+							k, _, st := p.PublishRun(frames, info, uint32(i))
 							for st != Done && !t.Failed() {
 								if who, _ := p.Rescan(); who >= 0 {
 									runtime.Gosched()

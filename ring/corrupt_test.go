@@ -141,7 +141,7 @@ func FuzzCorruptMemory(f *testing.F) {
 				p.Slowest()
 			case 11:
 				frames := [][]byte{make([]byte, b%64), make([]byte, 48), make([]byte, 9), make([]byte, 8)}
-				n, st := p.PublishRun(frames[:a>>1%5], layout.MakeFrameInfo(0, layout.FlagWhole, uint16(a&1), 0), uint32(b))
+				n, _, st := p.PublishRun(frames[:a>>1%5], layout.MakeFrameInfo(0, layout.FlagWhole, uint16(a&1), 0), uint32(b))
 				if n > 2 || st != Done && st != Limit && st != Corrupt {
 					t.Fatalf("%d of a run, status %d", n, st)
 				}

@@ -330,7 +330,7 @@ func TestAgainstModel(t *testing.T) {
 					message((*[48]byte)(frames[i]), uint64(i)<<40|value) // all with one tag
 				}
 				room, before := floor()+n-head(), head()
-				got, st := p.PublishRun(frames, layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0), uint32(value))
+				got, _, st := p.PublishRun(frames, layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0), uint32(value))
 				if uint64(got) > room || st == Done && uint(got) != min(uint(len(frames)), p.count) {
 					t.Fatalf("%d of %d, status %d; head %d, room for %d", got, len(frames), st, before, room)
 				}

@@ -103,7 +103,7 @@ func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 		}
 		st = p.Exchange(info, uint32(value))
 	case 2:
-		_, st = p.PublishRun([][]byte{buf[:]}, info&^(1<<24-1), uint32(value))
+		_, _, st = p.PublishRun([][]byte{buf[:]}, info&^(1<<24-1), uint32(value))
 	}
 	for ; ; st = p.Exchange(info, uint32(value)) {
 		switch st {

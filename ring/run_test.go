@@ -65,7 +65,7 @@ func TestPublishRun(t *testing.T) {
 					if p.CatchUp(); p.Next() != before {
 						t.Fatalf("caught up to %d, the head is %d", p.Next(), before)
 					}
-					n, st := p.PublishRun(frames, info, like.Tag)
+					n, _, st := p.PublishRun(frames, info, like.Tag)
 					if n != tt.n || st != Done || r.Head() != before+uint64(n) {
 						t.Fatalf("%d published, status %d, head %d; want %d from %d on", n, st, r.Head(), tt.n, before)
 					}
@@ -97,7 +97,7 @@ func TestPublishRunKeepsSlot(t *testing.T) {
 			p.Rescan() // half a lap at a time
 		}
 		frames := fillers(10, 11, 12, 13)
-		n, st := p.PublishRun(frames, info, 0)
+		n, _, st := p.PublishRun(frames, info, 0)
 		if want := Done; n != min(room, 4) || room < 4 && st != Limit || room >= 4 && st != want {
 			t.Fatalf("room %d: %d published, status %d", room, n, st)
 		}
@@ -132,7 +132,7 @@ func TestPublishRunIsBounded(t *testing.T) {
 		p := openPublisher(t, r, 0)
 		p.Rescan()
 		p.limit = 1 << 30
-		if n, st := p.PublishRun(fillers(slices.Repeat([]int{1}, 12)...), layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0), 0); n != tt.n || st != Done {
+		if n, _, st := p.PublishRun(fillers(slices.Repeat([]int{1}, 12)...), layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0), 0); n != tt.n || st != Done {
 			t.Errorf("slots of %d bytes: %d in a run, status %d, want %d", tt.slotSize, n, st, tt.n)
 		}
 	}
@@ -178,7 +178,7 @@ func TestTake(t *testing.T) {
 			p := openPublisher(t, r, 1)
 			for range 8 {
 				p.Rescan()
-				if n, st := p.PublishRun(fillers(48), info, 5); n != 1 || st != Done {
+				if n, _, st := p.PublishRun(fillers(48), info, 5); n != 1 || st != Done {
 					t.Fatal(n, st)
 				}
 			}

@@ -84,7 +84,7 @@ func steppedChild() {
 		message(&second, 7777+1<<12) // with the same tag
 		frames := [][]byte{buf[:], second[:]}
 		stop()
-		n, st := p.PublishRun(frames, info&^48, 7777)
+		n, _, st := p.PublishRun(frames, info&^48, 7777)
 		stop()
 		if n != 2 || st != Done {
 			panic(st)

@@ -42,6 +42,9 @@ var scenarios = []*scenario{
 		fault.PublishCounted, fault.PublishFragment, fault.PublishDone, fault.RoomLooked,
 		fault.WakeClaimed, fault.WakePosted, fault.WakeNotified, fault.CertifyLooked, fault.CertifyMoved, fault.CertifyWoken, fault.CertifyDone,
 	}},
+	{name: "publish on changing topics", role: "change", also: []fault.Point{
+		fault.PublishExchanged, fault.PublishCounted, fault.PublishDone, fault.PublisherTopic, fault.PublisherAnnounced,
+	}},
 	{name: "receive, reliably", role: "receive", job: job{Patterns: []string{">"}, Policy: "reliable"}, only: []string{"kill", "stall"}},
 	{name: "receive, until evicted", role: "receive", job: job{Patterns: []string{">"}, Policy: "evict", Patience: 20 * time.Millisecond}, only: []string{"stop"}},
 	{name: "receive in batches", role: "collect", job: job{Patterns: []string{">"}, Policy: "reliable", Batch: 30}, only: []string{"kill", "stall"}, also: []fault.Point{

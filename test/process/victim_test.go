@@ -28,6 +28,7 @@ func init() {
 		"victim publish": (*victim).publish,
 		"victim batch":   (*victim).batch,
 		"victim contend": (*victim).contend,
+		"victim change":  (*victim).change,
 		"victim receive": (*victim).receive,
 		"victim collect": (*victim).collect,
 		"victim room":    (*victim).room,
@@ -179,6 +180,24 @@ func (v *victim) contend() {
 	p := v.publisher(b)
 	for range 20_000 {
 		v.put(p, 40)
+	}
+	v.check(b.Close())
+}
+
+// change publishes without a Publisher, on a topic of its own and on others in turn, to others that sleep.
+func (v *victim) change() {
+	b := v.open()
+	for i := range 12 {
+		size := 40
+		if i%4 == 2 {
+			size = 400 // four slots
+		}
+		frame := make([]byte, size)
+		fillFrame(frame, v.ID, v.sent)
+		v.check(b.PublishRaw(v.ctx, v.topic(), frame))
+		v.note()
+		v.check(b.PublishRaw(v.ctx, fmt.Sprintf("change.%d", i%3), frame))
+		time.Sleep(time.Millisecond) // others fall asleep again
 	}
 	v.check(b.Close())
 }
