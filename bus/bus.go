@@ -74,7 +74,7 @@ func Open(name string, opts ...Option) (*Bus, error) {
 }
 
 // OpenOrCreate opens the bus, and makes it if there is none. It reports whether it made it. The sizes of
-// an existing bus stay as they are.
+// an existing bus stay as they are; with [WithExactSizes] others than those asked for are an error.
 func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
 	for {
 		b, err := Open(name, opts...)
@@ -124,9 +124,14 @@ func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus,
 		if seg, err = attach(); err != nil {
 			return fail(err)
 		}
+		seg.asked = c.asked
 		if seg.joined != nil {
 			me = *seg.joined
 			break
+		}
+		if err := c.checkSizes(seg.m.Geometry); err != nil {
+			seg.detach()
+			return fail(err)
 		}
 		if me, err = seg.join(c); err == nil {
 			break

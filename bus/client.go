@@ -70,7 +70,7 @@ func (s *segment) joinOneOf(vacancies []vacancy, careful bool, cfg config) (_ cl
 		me, err := s.takeClient(c, cfg)
 		return me, err == nil, err
 	}
-	return client{}, false, &TableFullError{"clients", s.m.Geometry.Clients, "busd --clients or WithClients"}
+	return client{}, false, s.tableFull("clients")
 }
 
 func (s *segment) clientState(c int) layout.ClientState {

@@ -22,6 +22,7 @@ var (
 	ErrEvicted   = errors.New("the subscription was cut off, because publishers waited for it longer than its policy allows")
 	ErrTooLarge  = errors.New("message too large")
 	ErrTableFull = errors.New("table full")
+	ErrSizes     = errors.New("the bus exists with other sizes")
 	ErrTopic     = errors.New("invalid topic")
 	ErrName      = errors.New("invalid bus name")
 	ErrDecode    = errors.New("the message cannot be decoded")
@@ -147,12 +148,18 @@ func (e *TooLargeError) Is(target error) bool { return target == ErrTooLarge }
 // A TableFullError says which table has no record left and what enlarges it.
 type TableFullError struct {
 	Table  string // "publishers", "subscribers", "topics", "clients"
-	Size   int
+	Size   int    // of the bus as it exists
+	Asked  int    // by the options of this handle; 0 if they did not say
 	Option string // of busd and Create
 }
 
 func (e *TableFullError) Error() string {
-	return fmt.Sprintf("all %d %s of the bus are in use; the number is fixed at creation: %s", e.Size, e.Table, e.Option)
+	var asked string
+	if e.Asked != 0 && e.Asked != e.Size {
+		asked = fmt.Sprintf(" (it existed with that number when this handle asked for %d)", e.Asked)
+	}
+	return fmt.Sprintf("all %d %s of the bus are in use%s; the number is fixed at creation: for more, remove the bus (busd rm) "+
+		"and make it again with %s", e.Size, e.Table, asked, e.Option)
 }
 
 func (e *TableFullError) Is(target error) bool { return target == ErrTableFull }

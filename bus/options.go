@@ -9,11 +9,13 @@ import (
 	"shmbus/layout"
 )
 
-// An Option changes how a bus is created or opened. Sizes matter at creation only.
+// An Option changes how a bus is created or opened. Sizes matter at creation only, but see [WithExactSizes].
 type Option func(*config)
 
 type config struct {
 	geometry layout.Geometry
+	asked    layout.Geometry // the sizes that options name; 0 where none does
+	exact    bool
 	clients  int
 	mode     fs.FileMode
 	uid, gid int // of the owner; -1: as the key file comes
@@ -46,6 +48,12 @@ func newConfig(opts []Option) config {
 	if g.Subscribers > 0 {
 		g.Subscribers = (g.Subscribers + 63) / 64 * 64
 	}
+	if c.asked.Subscribers > 0 {
+		c.asked.Subscribers = g.Subscribers
+	}
+	if c.asked.MaxFrame > 0 {
+		c.asked.MaxFrame = g.MaxFrame
+	}
 	g.Clients = c.clients
 	if g.Clients == 0 {
 		g.Clients = min(g.Publishers+g.Subscribers+32, layout.MaxClients)
@@ -54,35 +62,47 @@ func newConfig(opts []Option) config {
 }
 
 // WithSlots sets how many messages the ring holds: a power of two from 8 to 2^19. Default 16384.
-func WithSlots(n int) Option { return func(c *config) { c.geometry.Slots = n } }
+func WithSlots(n int) Option { return func(c *config) { c.geometry.Slots, c.asked.Slots = n, n } }
 
 // WithSlotSize sets the bytes of a slot, a multiple of 64 from 64 to 16 MiB. 16 of them are the frame's
 // header. Larger frames take several slots. Default 256.
-func WithSlotSize(bytes int) Option { return func(c *config) { c.geometry.SlotSize = bytes } }
+func WithSlotSize(bytes int) Option {
+	return func(c *config) { c.geometry.SlotSize, c.asked.SlotSize = bytes, bytes }
+}
 
 // WithTopics sets how many topics there can ever be, up to 65536. Default 1024.
-func WithTopics(n int) Option { return func(c *config) { c.geometry.Topics = n } }
+func WithTopics(n int) Option { return func(c *config) { c.geometry.Topics, c.asked.Topics = n, n } }
 
 // WithPublishers sets how many publishers there can be at a time, up to 4096. Default 64.
-func WithPublishers(n int) Option { return func(c *config) { c.geometry.Publishers = n } }
+func WithPublishers(n int) Option {
+	return func(c *config) { c.geometry.Publishers, c.asked.Publishers = n, n }
+}
 
 // WithSubscribers sets how many subscriptions there can be at a time, up to 1024, rounded up to
 // a multiple of 64. Default 256.
-func WithSubscribers(n int) Option { return func(c *config) { c.geometry.Subscribers = n } }
+func WithSubscribers(n int) Option {
+	return func(c *config) { c.geometry.Subscribers, c.asked.Subscribers = n, n }
+}
 
 // WithClients sets how many handles can be open at a time. Default: publishers + subscribers + 32.
-func WithClients(n int) Option { return func(c *config) { c.clients = n } }
+func WithClients(n int) Option { return func(c *config) { c.clients, c.asked.Clients = n, n } }
 
 // WithOwnedSlots sets how many slots each publisher owns beside those of the ring, 2 to 12. More
 // let a publisher run further ahead of the caches. Default 8.
-func WithOwnedSlots(n int) Option { return func(c *config) { c.geometry.Owned = n } }
+func WithOwnedSlots(n int) Option { return func(c *config) { c.geometry.Owned, c.asked.Owned = n, n } }
 
 // WithMaxFrame sets the size in bytes of the largest message, up to 1 GiB. Default 16 MiB.
 //
 // A message takes half of the ring's slots at most, so that subscribers for whom nobody waits get it, too. Where that is
 // less, it is the limit: 1.8 MiB in a ring of default sizes. More or larger slots ([WithSlots], [WithSlotSize]) carry
 // larger messages. [Publisher.MaxFrame] says what the bus takes, and so does the [TooLargeError] of what it does not take.
-func WithMaxFrame(bytes int) Option { return func(c *config) { c.geometry.MaxFrame = bytes } }
+func WithMaxFrame(bytes int) Option {
+	return func(c *config) { c.geometry.MaxFrame, c.asked.MaxFrame = bytes, bytes }
+}
+
+// WithExactSizes makes [Open] and [OpenOrCreate] fail with a [*SizesError] where the bus exists with other sizes than
+// those that options name. Without it they open the bus with the sizes that it has.
+func WithExactSizes() Option { return func(c *config) { c.exact = true } }
 
 // WithMode sets the permission bits of segment and semaphores. Default 0600. Publishing and
 // subscribing need read and write, [Observe] needs read only. The key file gets the same without

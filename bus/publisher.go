@@ -249,7 +249,7 @@ func (b *Bus) takePublisher() (*ring.Publisher, error) {
 			}
 		}
 	}
-	full := &TableFullError{"publishers", n, "busd --publishers or WithPublishers"}
+	full := b.seg.tableFull("publishers")
 	if passed != nil {
 		return nil, fmt.Errorf("%w; or can not be used: %w", full, passed)
 	}

@@ -20,9 +20,10 @@ type segment struct {
 	mapping *sysvshm.Mapping
 	set     *sysvsem.Set
 	head    layout.Header
-	path    string      // of the key file, "" if it was opened by key
-	lost    atomic.Bool // this process has found that the bus is gone
-	joined  *client     // this process's, if it made the bus; nil where it is opened
+	path    string          // of the key file, "" if it was opened by key
+	lost    atomic.Bool     // this process has found that the bus is gone
+	asked   layout.Geometry // the sizes that the handle's options name, for errors
+	joined  *client         // this process's, if it made the bus; nil where it is opened
 }
 
 func (s *segment) detach() { s.mapping.Detach() }

@@ -187,7 +187,7 @@ func (b *Bus) takeSubscriber() (int, error) {
 			return i, nil
 		}
 	}
-	return 0, &TableFullError{"subscribers", n, "busd --subscribers or WithSubscribers"}
+	return 0, b.seg.tableFull("subscribers")
 }
 
 // Position returns the position that is looked at next.

@@ -141,5 +141,5 @@ func (t *topicTable) open(name string, me client) (int, error) {
 	if id, ok := t.find(name); ok {
 		return id, nil
 	}
-	return 0, &TableFullError{"topics", n, "busd --topics or WithTopics"}
+	return 0, seg.tableFull("topics")
 }

@@ -1,0 +1,60 @@
+package bus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"shmbus/layout"
+)
+
+// A SizesError says in which sizes an existing bus differs from what was asked for together with [WithExactSizes].
+type SizesError struct {
+	Differences []SizeDifference
+}
+
+// A SizeDifference is a size of a bus, by the name of busd's flag.
+type SizeDifference struct {
+	Name       string
+	Asked, Has int
+}
+
+func (e *SizesError) Error() string {
+	var list []string
+	for _, d := range e.Differences {
+		list = append(list, fmt.Sprintf("%s %d instead of %d", d.Name, d.Has, d.Asked))
+	}
+	return fmt.Sprintf("%v than asked for: %s; sizes are fixed at creation: remove the bus (busd rm) and make it again, "+
+		"or do without WithExactSizes", ErrSizes, strings.Join(list, ", "))
+}
+
+func (e *SizesError) Is(target error) bool { return target == ErrSizes }
+
+// sizePairs returns all sizes that were asked for (0: not) and that there are.
+func sizePairs(asked, has layout.Geometry) []SizeDifference {
+	return []SizeDifference{
+		{"slots", asked.Slots, has.Slots}, {"slot-size", asked.SlotSize, has.SlotSize}, {"topics", asked.Topics, has.Topics},
+		{"publishers", asked.Publishers, has.Publishers}, {"subscribers", asked.Subscribers, has.Subscribers},
+		{"clients", asked.Clients, has.Clients}, {"owned-slots", asked.Owned, has.Owned}, {"max-frame", asked.MaxFrame, has.MaxFrame},
+	}
+}
+
+// checkSizes returns a *SizesError if exact sizes were asked for and the bus has others.
+func (c config) checkSizes(has layout.Geometry) error {
+	differ := slices.DeleteFunc(sizePairs(c.asked, has), func(d SizeDifference) bool { return d.Asked == 0 || d.Asked == d.Has })
+	if !c.exact || len(differ) == 0 {
+		return nil
+	}
+	return &SizesError{differ}
+}
+
+// tableFull returns the error of a table without a record left.
+func (s *segment) tableFull(table string) *TableFullError {
+	e := &TableFullError{Table: table, Option: "busd --" + table + " or With" + strings.ToUpper(table[:1]) + table[1:]}
+	for _, d := range sizePairs(s.asked, s.m.Geometry) {
+		if d.Name == table {
+			e.Size, e.Asked = d.Has, d.Asked
+		}
+	}
+	return e
+}
