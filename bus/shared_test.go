@@ -637,7 +637,11 @@ func TestDroppedIsClosed(t *testing.T) {
 
 // Publishing without a Publisher takes as many records as there are goroutines, for any number of topics, and gives them back.
 func TestBusPublish(t *testing.T) {
-	const goroutines, topics, each = 16, 500, 3000
+	const goroutines, topics = 16, 500
+	each := 3000
+	if testing.Short() {
+		each = 300
+	}
 	b := newBus(t, WithTopics(topics+1), WithSlots(1<<16), WithSlotSize(64))
 	s := subscribe(t, b, ">", Reliable())
 	quiet := subscribe(t, b, "t.7", Reliable(), WaitWith(Block))
