@@ -74,6 +74,12 @@ corrupt: ## overwrite words of live buses under running processes (MUTATIONS, de
 	$(GO) build -o $(BIN)/corrupt ./test/corrupt
 	@$(BIN)/corrupt -mutations $(or $(MUTATIONS),1000000) $(if $(SEED),-seed $(SEED))
 
+.PHONY: scale
+scale: ## measure wake-ups, deaths, joins, new topics and status with up to 1,000 clients asleep (CLIENTS=1,10,…)
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/scale ./test/scale
+	@$(BIN)/scale $(if $(CLIENTS),-clients $(CLIENTS))
+
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (default 10s)
 	test/fuzz.sh $(or $(FUZZTIME),10s)

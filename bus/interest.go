@@ -39,7 +39,7 @@ func (in *interest) match(t *topicTable, s int) {
 	seg := t.seg
 	in.version = atomic.LoadUint64(seg.header(layout.HeaderTopicVersion))
 	done := func(id int) bool { return id < len(in.known) && in.known[id] }
-	in.ready = t.since(done, func(id int, info *topicInfo) {
+	in.ready = t.since(in.ready, done, func(id int, info *topicInfo) {
 		for len(in.known) <= id {
 			in.known = append(in.known, false)
 			in.wanted = append(in.wanted, false)

@@ -67,14 +67,14 @@ func (s *segment) topicName(id int) string {
 	return name
 }
 
-// since calls f for every ready topic that done does not have yet, and returns the number below which all
+// since calls f for every ready topic from number from on that done does not have yet, and returns the number below which all
 // topics are ready.
-func (t *topicTable) since(done func(id int) bool, f func(id int, info *topicInfo)) int {
+func (t *topicTable) since(from int, done func(id int) bool, f func(id int, info *topicInfo)) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refresh()
-	for id, info := range t.byID {
-		if info != nil && !done(id) {
+	for id := from; id < len(t.byID); id++ {
+		if info := t.byID[id]; info != nil && !done(id) {
 			f(id, info)
 		}
 	}
@@ -82,14 +82,20 @@ func (t *topicTable) since(done func(id int) bool, f func(id int, info *topicInf
 }
 
 func (t *topicTable) find(name string) (int, bool) {
+	id, _, ok := t.search(name)
+	return id, ok
+}
+
+// search is find that says below which number all topics were ready, and none had the name, if it has not found it.
+func (t *topicTable) search(name string) (id, ready int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if id, ok := t.byName[name]; ok {
-		return id, true
+		return id, t.ready, true
 	}
 	t.refresh()
-	id, ok := t.byName[name]
-	return id, ok
+	id, ok = t.byName[name]
+	return id, t.ready, ok
 }
 
 // open returns the number of the topic, which it creates if need be.
@@ -98,12 +104,13 @@ func (t *topicTable) find(name string) (int, bool) {
 // waited for, so two processes that create the same topic at the same moment may make two records of
 // that name. That is harmless: subscribers go by the name, and so do tags.
 func (t *topicTable) open(name string, me client) (int, error) {
-	if id, ok := t.find(name); ok {
+	id, from, ok := t.search(name)
+	if ok {
 		return id, nil
 	}
 	seg, n := t.seg, t.seg.m.Geometry.Topics
 	held, ready := me.owner(layout.OwnerHeld), me.owner(layout.OwnerReady)
-	for id := range n {
+	for id := from; id < n; id++ {
 		w := seg.topic(id, layout.TopicOwner)
 		owner := layout.Owner(atomic.LoadUint64(w))
 		if owner.State() == layout.OwnerHeld && seg.alive(owner) {
