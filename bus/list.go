@@ -21,7 +21,7 @@ type Info struct {
 	UID   int         `json:"uid"` // owner of the segment; -1 where there is none
 	GID   int         `json:"gid"`
 	Mode  fs.FileMode `json:"mode"`  // permission bits of the segment
-	State string      `json:"state"` // "live", "incomplete", "stale", "foreign" or "denied"
+	State string      `json:"state"` // "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
 	Err   error       `json:"-"`     // why it is not live
 }
 
@@ -67,10 +67,11 @@ func describeOnce(path string) (Info, keyFile) {
 		info.State, info.Err = "incomplete", ErrIncomplete
 		return info, k
 	}
-	var seg *segment
-	if err = k.here(path); err == nil {
-		seg, err = attachKey(k.Key, sysvshm.ReadOnly)
+	if err := k.here(path); err != nil {
+		info.State, info.Err = "elsewhere", err
+		return info, k
 	}
+	seg, err := attachKey(k.Key, sysvshm.ReadOnly)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrRemoved):
 		info.State = "stale"

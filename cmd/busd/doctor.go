@@ -70,6 +70,8 @@ func newDoctor() *cobra.Command {
   stale-key-file       a key file whose segment is gone
   incomplete           a bus whose creator died on the way
   foreign-key-file     a key file whose System V key is another's
+  other-version        a bus of another version of the segment's layout
+  other-namespace      a key file of a bus in another IPC namespace; no problem here
   unreadable           a bus that can not be looked at
   half-removed         a bus whose segment or semaphores were removed by hand
   blocked              a reliable subscriber that leaves publishers no room; a problem if it is stopped, a warning if it does not read

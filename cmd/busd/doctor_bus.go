@@ -135,10 +135,10 @@ func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
 		return
 	}
 	slices.Sort(still)
-	d.add(finding{
+	f := finding{
 		Check: "dead-clients", Severity: problem, Bus: i.Name,
 		Text:   fmt.Sprintf("bus %s: not yet cleared after their death: %s", i.Name, strings.Join(still, ", ")),
-		Advice: "busd doctor --fix, or start busd serve -b " + i.Name,
+		Advice: "clear it", Command: d.fixCommand(i),
 		fix: func() error {
 			b, err := bus.Open(i.Name, bus.WithDir(filepath.Dir(i.Path)), bus.WithClientName("busd doctor"))
 			if err != nil {
@@ -147,7 +147,26 @@ func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
 			_, err = b.Recover()
 			return errors.Join(err, b.Close())
 		},
-	})
+	}
+	if !mayWrite(i) {
+		f.Advice, f.Command, f.fix = "run busd doctor --fix as a user who may publish on the bus", "", nil
+	}
+	d.add(f)
+}
+
+// fixCommand returns the shell command that has doctor put a bus right.
+func (d *doctor) fixCommand(i bus.Info) string {
+	command := "busd doctor --fix"
+	if dir := filepath.Dir(i.Path); !containsDir(bus.Dirs(), dir) {
+		command += " --dir " + quote(dir)
+	}
+	return command
+}
+
+// mayWrite reports whether this user may publish and subscribe on a bus.
+func mayWrite(i bus.Info) bool {
+	_, err := sysvshm.Get(i.Key, 0, sysvshm.Perm(0o600)) // the kernel is asked for the rights that are named
+	return err == nil
 }
 
 const (
@@ -183,7 +202,7 @@ func (d *doctor) checkDamage(i bus.Info, o *bus.Observer) {
 	d.add(finding{
 		Check: "damage", Severity: problem, Bus: i.Name,
 		Text:   fmt.Sprintf("bus %s: its segment holds what no correct program wrote: %s", i.Name, strings.Join(text, "; ")),
-		Advice: "end its clients, remove the bus (busd rm --force " + i.Name + ") and make it again; find out who writes to it: a faulty client, or one of another version",
+		Advice: "find out who writes to it, a faulty client or one of another version; end its clients, make the bus again, and before that remove it", Command: d.busd(i, "rm", "--force"),
 	})
 }
 
@@ -211,7 +230,7 @@ func (d *doctor) checkBooks(i bus.Info, o *bus.Observer) {
 				Check: "slot-books", Severity: problem, Bus: i.Name,
 				Text: fmt.Sprintf("bus %s: of %d slots %d are in the ring, %d owned, %d unsettled; %d found twice, %d missing",
 					i.Name, second.Total, second.Ring, second.Owned, second.Unsettled, len(second.Twice), len(second.Missing)),
-				Advice: "end its clients, remove the bus (busd rm " + i.Name + ") and make it again; please report how it came to this",
+				Advice: "please report how it came to this; end its clients, make the bus again, and before that remove it", Command: d.busd(i, "rm", "--force"),
 			})
 		}
 		return
@@ -246,7 +265,7 @@ func (d *doctor) checkPermissions(i bus.Info) {
 		Check: "permissions", Severity: problem, Bus: i.Name,
 		Text: fmt.Sprintf("bus %s: the key file has mode %s, the segment %s, the semaphores %s", i.Name,
 			show(file.Mode(), fileUID, fileGID), show(shm.Mode, shm.UID, shm.GID), show(sem.Mode, sem.UID, sem.GID)),
-		Advice: fmt.Sprintf("busd doctor --fix gives segment and semaphores what %s has", i.Path),
+		Advice: fmt.Sprintf("give segment and semaphores what %s has", i.Path), Command: d.fixCommand(i),
 		fix: func() error {
 			return errors.Join(
 				sysvshm.FromID(i.ShmID).SetPerm(fileUID, fileGID, want),
@@ -256,7 +275,9 @@ func (d *doctor) checkPermissions(i bus.Info) {
 	// A key file of somebody who has nothing to do with the bus must not get it for them.
 	if fileUID != 0 && fileUID != shm.UID && fileUID != shm.CUID {
 		f.fix = nil
-		f.Advice = fmt.Sprintf("%s was not written by the bus's owner: find out by whom, and delete it", i.Path)
+		f.Advice, f.Command = fmt.Sprintf("%s does not belong to the bus's owner: find out why, and give it back, as root", i.Path), fmt.Sprintf("chown %d:%d %s", shm.UID, shm.GID, quote(i.Path))
+	} else if d.uid != 0 && d.uid != shm.UID && d.uid != shm.CUID {
+		f.Advice, f.Command, f.fix = fmt.Sprintf("run busd doctor --fix as user %d or as root", shm.UID), "", nil
 	}
 	d.add(f)
 }

@@ -92,49 +92,74 @@ func containsDir(dirs []string, dir string) bool {
 // checkKeyFile says what is wrong with a bus that is not live.
 func (d *doctor) checkKeyFile(i bus.Info) {
 	in := bus.WithDir(filepath.Dir(i.Path))
-	remove := "busd rm " + i.Name
 	f := finding{Bus: i.Name, Severity: problem, fix: func() error { return bus.Remove(i.Name, in) }}
+	attached := 0 // Who opened it before may still use it.
+	if st, err := sysvshm.FromID(i.ShmID).Stat(); err == nil && st.Key == i.Key {
+		attached = st.Attached
+	}
+	remove := func(arguments ...string) {
+		f.Advice, f.Command = "remove it", d.busd(i, "rm", arguments...)
+		if uid := ownerOf(i.Path); d.uid != 0 && uid != d.uid {
+			f.Advice, f.Command, f.fix = fmt.Sprintf("run busd rm %s as user %d, who owns the key file, or as root", i.Name, uid), "", nil
+		}
+	}
 	switch {
 	case i.State == "stale" && errors.Is(i.Err, bus.ErrRemoved):
-		f.Check, f.Advice = "half-removed", remove
+		f.Check = "half-removed"
+		remove()
 		f.Text = i.Path + ": the segment is there, and its semaphores are gone"
 	case i.State == "stale":
-		f.Check, f.Advice = "stale-key-file", remove
+		f.Check = "stale-key-file"
+		remove()
 		f.Text = fmt.Sprintf("%s is there, but the segment it names (key %s) is gone", i.Path, key(i.Key))
 	case i.State == "incomplete" && locked(i.Path):
 		f.Check, f.Severity, f.fix = "incomplete", info, nil
 		f.Text = i.Path + ": the bus is being created or removed just now"
 	case i.State == "incomplete":
-		f.Check, f.Advice = "incomplete", remove
+		f.Check = "incomplete"
+		remove()
 		f.Text = i.Path + ": the creation of the bus was never completed"
 		if i.Key == sysvshm.Private {
 			f.Text = i.Path + " can not be understood"
-			f.Advice = "if it is a key file of a bus, remove it: rm " + i.Path
+			f.Advice, f.Command = "if it is none of a bus's, give it another name; otherwise delete it", "rm "+quote(i.Path)
 			f.fix = nil
 		}
 	case errors.Is(i.Err, bus.ErrCorrupt):
-		f.Check, f.Advice = "damage", remove+" --force"
+		f.Check = "damage"
+		remove("--force")
 		f.Text = i.Path + ": the header of its segment is damaged, so that nobody can open the bus"
-		// Who opened it before may still use it.
-		if st, err := sysvshm.FromID(i.ShmID).Stat(); err == nil && st.Key == i.Key && st.Attached > 0 {
+		if attached > 0 {
 			f.fix = nil
-			f.Text += fmt.Sprintf("; it has %s", cli.Plural(st.Attached, "mapping"))
+			f.Text += fmt.Sprintf("; it has %s", cli.Plural(attached, "mapping"))
+			f.Advice = "end its clients, then remove it"
+		}
+	case i.State == "elsewhere":
+		f.Check, f.Severity, f.fix = "other-namespace", info, nil
+		f.Text = i.Path + " is the key file of a bus in another IPC namespace"
+		f.Advice = "look at the bus there; if that namespace is gone for good, as after the end of a container, delete the key file"
+	case errors.Is(i.Err, bus.ErrVersion):
+		f.Check, f.Severity, f.fix = "other-version", warning, nil
+		f.Text = fmt.Sprintf("%s names a bus of another version, which has %s", i.Path, cli.Plural(attached, "mapping"))
+		f.Advice = "look at it and remove it with the busd of that version"
+		if attached == 0 {
+			f.Advice = "if its messages are not needed any more, remove it"
+			f.Command = d.busd(i, "rm", "--force")
 		}
 	case i.State == "denied":
 		f.Check, f.Severity, f.fix = "unreadable", info, nil
 		f.Text = i.Path + ": you may not look at this bus"
 		f.Advice = "run busd doctor as its owner"
 	default:
-		f.Check, f.Advice = "foreign-key-file", remove+" --force"
+		f.Check = "foreign-key-file"
+		remove("--force")
 		f.Text = fmt.Sprintf("%s names System V key %s, behind which is no bus that this program knows", i.Path, key(i.Key))
-		// It may be a bus of another version, at work.
-		if st, err := sysvshm.FromID(i.ShmID).Stat(); err == nil && st.Key == i.Key && st.Attached > 0 {
+		if attached > 0 {
 			f.fix = nil
-			f.Text += fmt.Sprintf(" and which has %s", cli.Plural(st.Attached, "mapping"))
+			f.Text += fmt.Sprintf(" and which has %s", cli.Plural(attached, "mapping"))
 		}
 		if other, ok := busBehind(i.Key); ok && other.UUID.String() != i.UUID {
 			f.Text = fmt.Sprintf("%s names System V key %s, which bus %q has", i.Path, key(i.Key), other.Name)
-			f.Advice = "rm " + i.Path
+			f.Advice, f.Command = "delete this key file, which is not that bus's", "rm "+quote(i.Path)
 			f.fix = func() error { return unlinkKeyFile(i.Path) }
 		}
 	}
@@ -142,6 +167,16 @@ func (d *doctor) checkKeyFile(i bus.Info) {
 		f.Text += " (" + cli.Line(i.Err) + ")"
 	}
 	d.add(f)
+}
+
+// ownerOf returns the owner of a file, or -1.
+func ownerOf(path string) int {
+	st, err := os.Stat(path)
+	if err != nil {
+		return -1
+	}
+	uid, _ := owner(st)
+	return uid
 }
 
 // busBehind returns the header of the bus that has a System V key.

@@ -110,7 +110,8 @@ func (d *doctor) orphanedSegment(st sysvshm.Stat, h layout.Header, defect error,
 		f.Advice = "run busd doctor as that user"
 	default:
 		f.Text += fmt.Sprintf(" that no key file in %s names and nobody uses", strings.Join(known.dirs, ", "))
-		f.Advice = fmt.Sprintf("if it belongs to another SHMBUS_DIR, name that with --dir; otherwise busd doctor --fix --orphans, or ipcrm -m %d", st.ID)
+		f.Advice = "if its key file is in another folder (SHMBUS_DIR), the bus is in order: name the folder with --dir; " +
+			"if the key file is lost and nobody needs the messages any more, busd doctor --fix --orphans removes this and all other orphans"
 		if d.orphans {
 			f.fix = func() error { return removeOrphan(st, h) }
 		}
@@ -170,7 +171,7 @@ func (d *doctor) checkSet(st sysvsem.Stat, known knownBuses) {
 		f.Severity = info
 		f.Advice = fmt.Sprintf("run busd doctor as user %d", st.UID)
 	default:
-		f.Advice = fmt.Sprintf("unless another program made it: busd doctor --fix --orphans, or ipcrm -s %d", st.ID)
+		f.Advice, f.Command = "unless another program made it, remove it (busd doctor --fix --orphans does, and all other orphans)", fmt.Sprintf("ipcrm -s %d", st.ID)
 		if d.orphans {
 			f.fix = set.Remove
 		}

@@ -219,7 +219,7 @@ func TestDoctorKeyFileThatIsNone(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("shopping list\n"), 0o600))
 	found, code := diagnose(t, "--fix")
 	require.Equal(t, 1, code)
-	require.Contains(t, found["incomplete"].Advice, "rm "+path)
+	require.Contains(t, found["incomplete"].Command, "rm "+path)
 	require.FileExists(t, path)
 }
 

@@ -50,6 +50,7 @@ func newLs() *cobra.Command {
   stale       it has a key file, and no segment any more
   foreign     its key file names a segment that is another's
   denied      you may not read it
+  elsewhere   it was made in another IPC namespace: another container's, say
 
 With --json: an array of objects with
   name, state, uuid, path (of the key file), key, shm_id, sem_id    strings and numbers

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,8 +77,12 @@ func removable(name string) ([]bus.ClientStatus, error) {
 		return nil, nil
 	case errors.Is(err, bus.ErrNotFound):
 		return nil, err
+	case errors.Is(err, fs.ErrPermission) && !mayRemove(name):
+		return nil, fmt.Errorf("%w; only its owner and root may remove it: run busd rm as one of them", err)
+	case errors.Is(err, bus.ErrVersion):
+		return nil, fmt.Errorf("%w; whether it is in use only the busd of that version can see: remove it with that (busd rm --force %s removes it under whoever uses it)", err, name)
 	default:
-		return nil, fmt.Errorf("%w; whether it is in use can not be seen (busd rm --force %s removes it nevertheless)", err, name)
+		return nil, fmt.Errorf("%w; whether it is in use cannot be seen (busd rm --force %s removes it nevertheless)", err, name)
 	}
 	var users []string
 	for _, c := range snapshot.Clients {
@@ -90,6 +96,17 @@ func removable(name string) ([]bus.ClientStatus, error) {
 			name, strings.Join(users, ", "), name)
 	}
 	return daemons, nil
+}
+
+// mayRemove reports whether this user may remove a bus.
+func mayRemove(name string) bool {
+	infos, _ := bus.List()
+	for _, i := range infos {
+		if i.Name == name {
+			return os.Geteuid() == 0 || ownerOf(i.Path) == os.Geteuid()
+		}
+	}
+	return false
 }
 
 // broken reports whether a bus has a key file and nothing that could be in use behind it.
