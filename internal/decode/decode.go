@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"reflect"
@@ -69,7 +68,7 @@ type decoder struct {
 	checked bool     // all that follows pos is well-formed
 	dict    []string // strings that the frame has interned
 
-	rest bytes.Reader // what a type's own decoder reads
+	source source // what a type's own decoder reads
 }
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"runtime/metrics"
 	"strings"
+	"sync"
 	"testing"
 	"testing/quick"
 	"time"
@@ -374,6 +375,72 @@ func (c *custom) DecodeMsgpack(d *msgpack.Decoder) error { return d.DecodeMulti(
 func (r raw) MarshalMsgpack() ([]byte, error)            { return r.b, nil }
 func (r *raw) UnmarshalMsgpack(b []byte) error           { r.b = b; return nil }
 
+// mapped reads a map, by way of the msgpack package, which takes one in an ext as well.
+type mapped struct{ m map[string]any }
+
+func (m *mapped) DecodeMsgpack(d *msgpack.Decoder) error { return d.Decode(&m.m) }
+
+// packed has msgpack in an ext of its own, or bytes.
+type packed struct {
+	v any
+	b []byte
+}
+
+func (p *packed) DecodeMsgpack(d *msgpack.Decoder) error {
+	typ, n, err := d.DecodeExtHeader()
+	if err == nil && typ == 6 {
+		p.b = make([]byte, n)
+		return d.ReadFull(p.b)
+	}
+	if err == nil {
+		p.v, err = d.DecodeInterface()
+	}
+	return err
+}
+
+// What is in an ext may be anything, but if it is read as msgpack it is bounded as the frame is.
+func TestMsgpackInAnExt(t *testing.T) {
+	in := func(typ int8, payload string) []byte {
+		return append(wire.AppendExtHead(nil, typ, len(payload)), payload...)
+	}
+	deep, wide := strings.Repeat("\x91", 4<<20)+"\xc0", "\x81\xa1a\xdf\x00\x0f\x42\x40"
+	require.Equal(t, mapped{map[string]any{"a": int8(1)}}, into[mapped](in(5, "\x81\xa1a\x01")))
+	require.Equal(t, wire.ErrTooDeep.Error(), into[mapped](in(5, "\x81\xa1a"+deep)))
+	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[mapped](in(5, wide)))
+	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[[]mapped](append([]byte("\x92\x80"), in(5, wide)...)).(string)[5:])
+	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[mapped](append([]byte("\xd4\x80\xdf\xcd"), 0x0f, 0x42)), "an index that reaches beyond its ext")
+	require.Equal(t, packed{v: map[string]any{}}, into[packed](in(5, "\x80")))
+	require.Equal(t, wire.ErrTooDeep.Error(), into[packed](in(5, deep)))
+	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[packed](in(5, string(in(7, "x"))[:2])))
+	require.Equal(t, packed{b: []byte(wide)}, into[packed](in(6, wide)), "bytes are anything")
+	require.Equal(t, msgpack.RawMessage(in(5, wide)), into[msgpack.RawMessage](in(5, wide)))
+	type nested map[string]mapped
+	require.Contains(t, into[nested](append([]byte("\x81\xa1a"), in(5, "\x81\xa1b"+string(in(5, wide)))...)), "unknown ext id=5")
+}
+
+// Types are learned by many goroutines at once, also those that contain each other.
+func TestManyLearnATypeAtOnce(t *testing.T) {
+	type leaf struct {
+		A *tree
+		B map[string][]*embedding
+	}
+	type other struct {
+		L []leaf
+		E everything
+	}
+	frame := encode(t, other{L: []leaf{{A: &tree{Name: "x"}}}})
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			var v other
+			if err := decode.Into(frame, &v); err != nil || v.L[0].A.Name != "x" {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // Types that decode themselves do, wherever they are, also if they take more than one value; but what they get is checked before.
 func TestTypesThatDecodeThemselves(t *testing.T) {
 	type holder struct {
@@ -449,6 +516,8 @@ var targets = map[string]func() any{
 	"everything": func() any { return new(everything) },
 	"embedding":  func() any { return new(embedding) },
 	"custom":     func() any { return new(custom) },
+	"mapped":     func() any { return new(mapped) },
+	"packed":     func() any { return new([]packed) },
 	"nested":     func() any { return new(struct{ List []custom }) },
 	"raw":        func() any { return new(msgpack.RawMessage) },
 	"big":        func() any { return new([]big.Rat) },
@@ -530,7 +599,7 @@ func FuzzDecode(f *testing.F) {
 			err := decode.Into(frame, v)
 			// A map of one pair takes some 350 bytes and three of the frame; an error has its text.
 			require.LessOrEqual(t, allocated()-before, uint64(1<<20+256*len(frame)), name)
-			if err == nil && name != "custom" && name != "nested" {
+			if err == nil && name != "custom" && name != "nested" && name != "mapped" && name != "packed" {
 				require.NoError(t, malformed, name)
 			}
 			if name == "raw" && malformed == nil && frame[0] != 0xc0 {

@@ -344,15 +344,3 @@ func (d *decoder) library() (v any, ok bool, err error) {
 	}
 	return v, err == nil, err
 }
-
-// own calls f with a decoder of b, which begins with the next value, and goes on behind what f has read.
-func (d *decoder) own(b []byte, f func(*msgpack.Decoder) error) error {
-	d.rest.Reset(b)
-	dec := msgpack.GetDecoder()
-	dec.ResetDict(&d.rest, d.dict)
-	dec.SetCustomStructTag("json")
-	err := f(dec)
-	msgpack.PutDecoder(dec)
-	d.pos += len(b) - d.rest.Len()
-	return err
-}
