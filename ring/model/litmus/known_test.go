@@ -25,7 +25,7 @@ func TestKnownVerdicts(t *testing.T) {
 		{"SB+rel-acq", []thread{{storeRelease("x", 1), atomicLoad("y", "a")}, {storeRelease("y", 1), atomicLoad("x", "b")}}, sb, false, true},
 		{"SB+xchg", []thread{{atomicStore("x", 1), atomicLoad("y", "a")}, {atomicStore("y", 1), atomicLoad("x", "b")}}, sb, false, false},
 		{"SB+rel-ldapr", []thread{{storeRelease("x", 1), loadPC("y", "a")}, {storeRelease("y", 1), loadPC("x", "b")}}, sb, true, true},
-		{"SB+storeload", []thread{{write("x", 1), fenceStoreLoad, read("y", "a")}, {write("y", 1), fenceStoreLoad, read("x", "b")}}, sb, false, false},
+		{"SB+storeload", []thread{{write("x", 1), membarrier, read("y", "a")}, {write("y", 1), membarrier, read("x", "b")}}, sb, false, false},
 		{"SB+dmbld", []thread{{write("x", 1), fenceLoads, read("y", "a")}, {write("y", 1), fenceLoads, read("x", "b")}}, sb, true, true},
 		{"LB", []thread{{read("x", "a"), write("y", 1)}, {read("y", "b"), write("x", 1)}}, map[string]int{"a": 1, "b": 1}, true, false},
 		{"LB+acq", []thread{{atomicLoad("x", "a"), write("y", 1)}, {atomicLoad("y", "b"), write("x", 1)}}, map[string]int{"a": 1, "b": 1}, false, false},
@@ -36,9 +36,9 @@ func TestKnownVerdicts(t *testing.T) {
 		{"WRC+acq-rel+acq", []thread{{write("x", 1)}, {atomicLoad("x", "a"), storeRelease("y", 1)}, {atomicLoad("y", "b"), read("x", "c")}},
 			map[string]int{"a": 1, "b": 1, "c": 0}, false, false},
 		{"CoRR", []thread{{write("x", 1)}, {read("x", "a"), read("x", "b")}}, mp, false, false},
-		{"SB+cas", []thread{{swap("x", 0, 1), read("y", "a")}, {write("y", 1), fenceStoreLoad, read("x", "b")}}, sb, true, false},
+		{"SB+cas", []thread{{swap("x", 0, 1), read("y", "a")}, {write("y", 1), membarrier, read("x", "b")}}, sb, true, false},
 		{"MP+cas-then-plain-store", []thread{{swap("x", 0, 1), write("y", 1)}, {atomicLoad("y", "a"), read("x", "b")}}, mp, true, false},
-		{"SB+cas-between", []thread{{write("x", 1), or("z", 1), read("y", "a")}, {write("y", 1), fenceStoreLoad, read("x", "b")}}, sb, false, false},
+		{"SB+cas-between", []thread{{write("x", 1), or("z", 1), read("y", "a")}, {write("y", 1), membarrier, read("x", "b")}}, sb, false, false},
 		// Two updates of one word exclude each other: both cannot find it as it was.
 		{"2xCAS", []thread{{swap("x", 0, 1)}, {swap("x", 0, 2)}}, nil, false, false},
 	} {
@@ -57,7 +57,7 @@ func TestKnownVerdicts(t *testing.T) {
 	}
 	// LDAXR and STLXR are no barrier between what is before and what is behind them.
 	between := Test{
-		Threads: []thread{{write("x", 1), or("z", 1), read("y", "a")}, {write("y", 1), fenceStoreLoad, read("x", "b")}},
+		Threads: []thread{{write("x", 1), or("z", 1), read("y", "a")}, {write("y", 1), membarrier, read("x", "b")}},
 		Outcome: sb,
 	}
 	if !Armv8.Allows(between) {

@@ -36,7 +36,8 @@ const (
 	locked                 // STLR; XCHG on amd64
 )
 
-// The instructions, named as package fence and sync/atomic name them.
+// The instructions, named as package fence and sync/atomic name them. membarrier orders everything on each architecture: a
+// sequentially consistent fence in C, or what membarrier(2) makes other threads do.
 
 func read(loc, reg string) instruction { return instruction{op: load, loc: loc, reg: reg} }
 func atomicLoad(loc, reg string) instruction {
@@ -58,9 +59,9 @@ func swap(loc string, old, val int) instruction {
 func or(loc string, val int) instruction { return swap(loc, 0, val) }
 
 var (
-	fenceFull      = instruction{op: full}
-	fenceLoads     = instruction{op: loads}
-	fenceStoreLoad = instruction{op: storeLoad}
+	fenceFull  = instruction{op: full}
+	fenceLoads = instruction{op: loads}
+	membarrier = instruction{op: storeLoad}
 )
 
 func (i instruction) String() string {
@@ -70,7 +71,7 @@ func (i instruction) String() string {
 	case loads:
 		return "fence.Loads"
 	case storeLoad:
-		return "fence.StoreLoad"
+		return "membarrier"
 	case load:
 		return [...]string{"LDR ", "LDAPR ", "LDAR "}[i.order] + i.reg
 	case store:

@@ -117,8 +117,8 @@ var shapes = []shape{
 	{
 		name: "gate.join.in-C", where: "docs/layout.md, layout/testdata/shmbus.h: C's acquire loads may be LDAPR", never: "the same",
 		Test: Test{[]thread{{swap("e", 0, 1), fenceFull, loadPC("gates", "g")},
-			{storeRelease("cursor", 1), or("gates", 1), fenceStoreLoad, loadPC("e", "h")}}, nil, values{"g": 0, "h": 0}},
-		needs: onArm("P0 without fence.Full", "P1 without fence.StoreLoad"),
+			{storeRelease("cursor", 1), or("gates", 1), membarrier, loadPC("e", "h")}}, nil, values{"g": 0, "h": 0}},
+		needs: onArm("P0 without fence.Full", "P1 without membarrier"),
 	},
 	{
 		name: "gate.cursor", where: "Ring.Join, Ring.slowest", never: "the gate is seen, the cursor is not",
@@ -207,15 +207,15 @@ var shapes = []shape{
 	},
 	{
 		name: "close", where: "guard.enterAlone, guard.close: a membarrier stands between its two steps", never: "Close and a call miss each other",
-		Test: Test{[]thread{{write("busy", 1), fenceStoreLoad, atomicLoad("alert", "a")}, {or("alert", 1), fenceStoreLoad, atomicLoad("busy", "b")}},
+		Test: Test{[]thread{{write("busy", 1), membarrier, atomicLoad("alert", "a")}, {or("alert", 1), membarrier, atomicLoad("busy", "b")}},
 			nil, values{"a": 0, "b": 0}},
-		needs: map[string]string{"P0 without fence.StoreLoad": "TSO LSE Armv8.0"},
+		needs: map[string]string{"P0 without membarrier": "TSO LSE Armv8.0"},
 	},
 	{
 		name: "turn.queued", where: "guard.exit, guard.waitForTurn: a membarrier stands between its two steps", never: "a call ends and sees nobody queued, who sees it go on",
-		Test: Test{[]thread{{storeRelease("busy", 0), fenceStoreLoad, atomicLoad("alert", "a")}, {or("alert", 1), fenceStoreLoad, atomicLoad("busy", "b")}},
+		Test: Test{[]thread{{storeRelease("busy", 0), membarrier, atomicLoad("alert", "a")}, {or("alert", 1), membarrier, atomicLoad("busy", "b")}},
 			values{"busy": 1}, values{"a": 0, "b": 1}},
-		needs: map[string]string{"P0 without fence.StoreLoad": "TSO"},
+		needs: map[string]string{"P0 without membarrier": "TSO"},
 	},
 	{
 		name: "turn.state", where: "guard.exit, guard.takeTurn", never: "a call sees the state of before the one whose turn ended",
