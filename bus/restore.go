@@ -122,8 +122,9 @@ type LostBus struct {
 func lostBuses(dirs []string, name string) []LostBus {
 	var lost []LostBus
 	all, _ := sysvshm.List()
+	forced := sysvshm.ForcedRemoval() // then a look at one that nobody has attached destroys it
 	for _, st := range all {
-		if st.Key == sysvshm.Private || st.Destroy || st.Size < layout.HeaderSize || !keyOfDirs(st.Key, dirs) {
+		if st.Key == sysvshm.Private || st.Destroy || forced && st.Attached == 0 || st.Size < layout.HeaderSize || !keyOfDirs(st.Key, dirs) {
 			continue
 		}
 		if h, err := peek(st.ID); err == nil && h.Name == name && h.Key == st.Key {

@@ -1,6 +1,11 @@
 package sysvshm
 
-import "golang.org/x/sys/unix"
+import (
+	"bytes"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // SystemLimits are the kernel's limits in this IPC namespace.
 type SystemLimits struct {
@@ -24,6 +29,14 @@ func Limits() (SystemLimits, error) {
 		Pages:    si.Shmall,
 		PerProc:  int(si.Shmseg),
 	}, nil
+}
+
+// ForcedRemoval reports whether the kernel destroys a segment of this IPC namespace with its last mapping, though nobody
+// has removed it (sysctl kernel.shm_rmid_forced). To attach and detach one that nobody has attached
+// destroys it then.
+func ForcedRemoval() bool {
+	b, err := os.ReadFile("/proc/sys/kernel/shm_rmid_forced")
+	return err == nil && string(bytes.TrimSpace(b)) == "1"
 }
 
 // SystemUsage is what exists now in this IPC namespace. Pages are of os.Getpagesize

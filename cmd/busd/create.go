@@ -62,6 +62,14 @@ Sizes, mode and group are fixed when a bus is made.`,
 	return cmd
 }
 
+// removeMade removes a bus that this command has made and that does not stay, and what of it would.
+func removeMade(b *bus.Bus, made bool) error {
+	if !made {
+		return nil
+	}
+	return bus.Remove(b.Name())
+}
+
 func (f createFlags) create(name string, stdout, stderr io.Writer) error {
 	s := f.spec
 	s.Name = name
@@ -83,6 +91,9 @@ func (f createFlags) create(name string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer b.Close()
+	if err := b.Kept(); err != nil {
+		return fmt.Errorf("bus %s: %w", name, errors.Join(err, removeMade(b, created)))
+	}
 	list := s.differs(b.Geometry())
 	if now, err := b.Snapshot(); err == nil {
 		list = append(list, s.permissions(now)...)

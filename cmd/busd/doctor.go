@@ -83,6 +83,7 @@ func newDoctor() *cobra.Command {
   orphaned-semaphores  a bus's semaphores without a segment
   kernel-limits        limits that leave no room for a bus of the usual sizes
   undo                 a runtime that tells nobody of a process's death
+  shm-rmid-forced      a kernel that destroys a bus with its last client
   remove-ipc           systemd removing the buses of users who log out
   busd                 which busd serves a bus; none is no problem
 and says what to do about each. --fix does it, where it is about buses; limits and systemd are for the administrator.
@@ -153,7 +154,7 @@ func (d *doctor) examine() error {
 		}
 		d.checkBus(i)
 	}
-	return errors.Join(d.checkOrphans(known), d.checkLimits(), d.checkUndo(), d.checkRemoveIPC(known))
+	return errors.Join(d.checkOrphans(known), d.checkLimits(), d.checkUndo(), d.checkForcedRemoval(), d.checkRemoveIPC(known))
 }
 
 func (d *doctor) add(f finding) {

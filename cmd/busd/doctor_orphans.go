@@ -62,7 +62,7 @@ func (k knownBuses) names(st sysvshm.Stat) bool {
 
 // peek reads the header of a segment.
 func peek(st sysvshm.Stat) (h layout.Header, err error) {
-	if st.Size < layout.HeaderSize {
+	if st.Size < layout.HeaderSize || st.Attached == 0 && sysvshm.ForcedRemoval() { // a look would destroy it
 		return h, layout.ErrNotABus
 	}
 	m, err := sysvshm.FromID(st.ID).Attach(sysvshm.ReadOnly)

@@ -14,6 +14,7 @@ import (
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
 	"shmbus/layout"
+	"shmbus/sysvshm"
 )
 
 // recreatePause is how long a keeper waits before it makes a bus again that did not last as long.
@@ -62,6 +63,7 @@ func (k *keeper) stop(removing bool) error {
 	if k.bus == nil {
 		return k.err
 	}
+	kept := k.bus.Kept()
 	err := k.bus.Close()
 	k.bus = nil
 	if removing && k.removeOnExit.Load() {
@@ -71,7 +73,14 @@ func (k *keeper) stop(removing bool) error {
 		k.log.Info("removed the bus")
 		return err
 	}
-	k.log.Info("left the bus, which stays")
+	switch {
+	case kept != nil:
+		k.log.Warn("left the bus, which does not stay", "error", kept)
+	case sysvshm.ForcedRemoval():
+		k.log.Info("left the bus, which stays for as long as others have it attached (kernel.shm_rmid_forced is 1)")
+	default:
+		k.log.Info("left the bus, which stays")
+	}
 	return err
 }
 
@@ -96,6 +105,10 @@ func (k *keeper) open() error {
 		return err
 	}
 	k.bus, k.since = b, time.Now()
+	if sysvshm.ForcedRemoval() {
+		k.log.Warn("kernel.shm_rmid_forced is 1: the kernel destroys the bus when busd ends and nobody else has it attached; " +
+			"sysctl -w kernel.shm_rmid_forced=0 keeps it")
+	}
 	g := b.Geometry()
 	what := "adopted the bus"
 	if created {

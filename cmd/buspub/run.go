@@ -56,6 +56,9 @@ func start(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) er
 	if o.stats {
 		j.report()
 	}
+	if kept := b.Kept(); err == nil && j.published > 0 && kept != nil {
+		err = fmt.Errorf("the messages are lost: %w", kept)
+	}
 	return interrupted(ctx, err, j.published)
 }
 

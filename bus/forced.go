@@ -1,0 +1,28 @@
+package bus
+
+import (
+	"errors"
+
+	"shmbus/sysvshm"
+)
+
+// ErrNotKept says that a bus ends with the handle that is asked; see [Bus.Kept].
+var ErrNotKept = errors.New("nobody else has the bus attached, and the kernel destroys it with its messages when this process leaves: " +
+	"let busd serve it, or set kernel.shm_rmid_forced to 0 (sysctl -w kernel.shm_rmid_forced=0)")
+
+// Kept returns nil if the bus stays when this handle is closed. With kernel.shm_rmid_forced=1, a hardening of some hosts and
+// containers, a segment goes with its last mapping, whatever is in it; then the error is [ErrNotKept] if nobody else has the
+// bus attached just now. A program that publishes and ends asks before it closes the bus.
+func (b *Bus) Kept() error {
+	if err := b.adopt(); err != nil {
+		return err
+	}
+	defer b.unref()
+	if !sysvshm.ForcedRemoval() {
+		return nil
+	}
+	if st, err := b.seg.shm.Stat(); err == nil && st.Attached > 1 {
+		return nil
+	}
+	return ErrNotKept
+}
