@@ -39,6 +39,7 @@ func TestContendersAreSound(t *testing.T) {
 	}
 	for _, spec := range []string{
 		"shmbus:size=16", "shmbus:size=4096,slotsize=256", "shmbus:size=72,wait=spin,slots=8", "shmbus:size=48,wait=yield",
+		"shmbus:size=48,form=safe", "shmbus:size=48,form=safe,batch=64",
 		"native/ring:size=16", "native/ring:size=64,head=0", "native/ring:size=128,head=0,batch=64", "native/ring:size=48,mark=head",
 		"native/ring:size=48,batch=64,slots=8", "native/ring:size=256", "native/ring:size=1000,slots=16",
 		"native/memcpy:size=1048576", "native/memcpy:size=4096,buffers=4",

@@ -9,6 +9,7 @@
 //	slotsize  bytes of a slot; as many as by default, or what a larger message and its header need, at most 64 KiB + 64; a smaller one makes fragments
 //	owned, publishers  slots that each publisher owns (2 to 12), and publishers that the bus has room for: the bus's defaults
 //	topics, subscribers  that the bus has room for: the bus's defaults
+//	form      exclusive (default) or safe: of publishers and subscriptions, for one goroutine or for any
 //	wait      adaptive (default), spin, yield or block: both for messages and for room
 //	batch     messages of one call, one way (1: a call each)
 //	policy    reliable (default) or lossy: of subscriptions
@@ -38,6 +39,7 @@ type settings struct {
 	size      int
 	options   []bus.Option // of whoever makes the bus
 	wait      bus.WaitStrategy
+	safe      bool // for any goroutine
 	lossy     bool
 	batch     int
 }
@@ -74,6 +76,12 @@ func parse(p worker.Params) (settings, error) {
 		s.lossy = policy == "lossy"
 	default:
 		return s, fmt.Errorf("policy=%s: reliable or lossy is needed", policy)
+	}
+	switch form := p.String("form", "exclusive"); form {
+	case "exclusive", "safe":
+		s.safe = form == "safe"
+	default:
+		return s, fmt.Errorf("form=%s: exclusive or safe is needed", form)
 	}
 	for _, s.wait = range []bus.WaitStrategy{bus.Adaptive, bus.Block, bus.Yield, bus.Spin} {
 		if s.wait.String() == p.String("wait", "adaptive") {
@@ -112,7 +120,7 @@ func open(p worker.Params, owns bool, publish, subscribe string) (*end, error) {
 		return nil, err
 	}
 	if publish != "" {
-		if e.pub, err = e.bus.Publisher(publish, bus.Exclusive(), bus.WaitBy(s.wait)); err != nil {
+		if e.pub, err = e.bus.Publisher(publish, s.publisher()...); err != nil {
 			return nil, e.fail(err)
 		}
 	}
@@ -124,8 +132,19 @@ func open(p worker.Params, owns bool, publish, subscribe string) (*end, error) {
 	return e, nil
 }
 
+func (s settings) publisher() []bus.PublisherOption {
+	o := []bus.PublisherOption{bus.WaitBy(s.wait)}
+	if !s.safe {
+		o = append(o, bus.Exclusive())
+	}
+	return o
+}
+
 func (s settings) subscription() []bus.SubscribeOption {
-	o := []bus.SubscribeOption{bus.Exclusive(), bus.WaitWith(s.wait)}
+	o := []bus.SubscribeOption{bus.WaitWith(s.wait)}
+	if !s.safe {
+		o = append(o, bus.Exclusive())
+	}
 	if !s.lossy {
 		o = append(o, bus.Reliable())
 	}
