@@ -61,7 +61,7 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	fault.At(fault.SleepBit)
 	s.crossed() // behind a barrier: a publisher that blocks now sees the cursor, or is seen here
 	var err error
-	if _, st := s.cur.Peek(); st == ring.Empty && !s.cur.Outdated() && !s.in.stale(seg) && !s.isClosed() && !seg.removed() {
+	if s.lastLook() {
 		fault.At(fault.SleepLooked)
 		s.sleeper.lookedAt(s.cur.Next())
 		fault.At(fault.SleepPosition)
@@ -76,6 +76,13 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	atomic.AndUint64(bits, ^bit)
 	fault.At(fault.SleepOver)
 	return err
+}
+
+// lastLook reports whether there is nothing to stay awake for. What comes before the wake word and the bit are there wakes nobody,
+// and what comes after it wakes.
+func (s *Subscription) lastLook() bool {
+	_, st := s.cur.Peek()
+	return st == ring.Empty && !s.cur.Outdated() && !s.in.stale(s.seg) && !s.isClosed() && !s.seg.removed()
 }
 
 // wakeUp ends the sleep: below the position in the wake word there is nothing for this subscription. The cursor moves
