@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -109,6 +110,13 @@ With --json: an array of objects with
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.orphans && !f.fix {
 				return cli.Usagef("--orphans goes with --fix")
+			}
+			for _, dir := range f.dirs {
+				if st, err := os.Stat(dir); err != nil {
+					return cli.Usagef("--dir: %w", err)
+				} else if !st.IsDir() {
+					return cli.Usagef("--dir %s: it is no folder", dir)
+				}
 			}
 			return f.run(cmd.Context(), cmd.OutOrStdout())
 		},

@@ -37,6 +37,7 @@ func TestWrongUsage(t *testing.T) {
 		{"evict no pid", []string{"evict", "x", "reader"}, `"reader" is no process id`},
 		{"a mode without the owner", []string{"-b", "x", "--mode", "0060"}, "0600 or more"},
 		{"negative interval", []string{"status", "x", "--interval", "-1s"}, "too short"},
+		{"doctor of no folder", []string{"doctor", "--dir", "/nonexistent"}, "/nonexistent: no such file"},
 		{"log format", []string{"-b", "x", "--log-format", "xml"}, "neither text nor json"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

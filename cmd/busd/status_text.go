@@ -39,6 +39,9 @@ func statusLines(s bus.Snapshot, r rates, room frame) []string {
 	if idle := clientSection(s, stopped); len(idle.table.Rows) > 0 {
 		sections = append(sections, idle)
 	}
+	if room.rows > 0 && room.rows < len(lines)+fewRows*len(sections) {
+		lines = statusCore(s, r)
+	}
 	shown := make([]int, len(sections))
 	for i, x := range sections {
 		shown[i] = len(x.table.Rows)
@@ -97,6 +100,23 @@ func shares(rows []int, room int) {
 	}
 }
 
+// fewRows is how many rows a section should have in a small terminal, beside an empty line: below that the head is shortened.
+const fewRows = 5
+
+// statusCore is the head of a status in a small terminal.
+func statusCore(s bus.Snapshot, r rates) []string {
+	lines := []string{fmt.Sprintf("%s: %s, %s messages, %s filled, backlog %s", cli.Printable(s.Name), s.State, cli.Rate(r.Messages), percent(filled(s)), percent(s.Fill))}
+	return append(lines, blockedLine(s)...)
+}
+
+// blockedLine says who keeps publishers from publishing, if somebody does.
+func blockedLine(s bus.Snapshot) []string {
+	if b, ok := blockageOf(s); ok {
+		return []string{fmt.Sprintf("  BLOCKED   by %v", b)}
+	}
+	return nil
+}
+
 func statusHead(s bus.Snapshot, r rates) []string {
 	lines := []string{
 		fmt.Sprintf("%s: %s, %s old, uuid %s", cli.Printable(s.Name), s.State, age(s, s.Created), s.UUID),
@@ -109,10 +129,7 @@ func statusHead(s bus.Snapshot, r rates) []string {
 			cli.Plural(s.Evictions, "eviction"), cli.Plural(s.Posts, "wake-up")),
 		fmt.Sprintf("  busd      %s", daemonText(s)),
 	}
-	if b, ok := blockageOf(s); ok {
-		lines = append(lines, fmt.Sprintf("  BLOCKED   by %v", b))
-	}
-	return lines
+	return append(lines, blockedLine(s)...)
 }
 
 func age(s bus.Snapshot, t time.Time) string { return cli.Age(s.Taken.Sub(t)) }

@@ -71,18 +71,45 @@ func (t *Table) layout() (head []string, rows [][]string, right []bool, width []
 	return head, rows, right, width
 }
 
-// Fit drops columns, in the given order of their headings, until the table with its indent is not wider than so many characters.
+// Fit drops columns, in the given order of their headings, until the table with its indent is not wider than so many characters. If
+// that is not enough it shortens the widest column of text.
 func (t *Table) Fit(characters int, indent string, headings ...string) {
-	for _, heading := range headings {
-		_, _, _, width := t.layout()
-		total := utf8.RuneCountInString(indent) - len(gap)
-		for _, w := range width {
-			total += w + len(gap)
+	for {
+		_, _, right, width := t.layout()
+		excess := utf8.RuneCountInString(indent) - len(gap) - characters
+		widest := -1
+		for i, w := range width {
+			excess += w + len(gap)
+			if !right[i] && (widest < 0 || w > width[widest]) {
+				widest = i
+			}
 		}
-		if total <= characters {
+		switch {
+		case excess <= 0:
 			return
+		case len(headings) > 0:
+			t.drop(slices.Index(t.Head, headings[0]))
+			headings = headings[1:]
+			continue
+		case widest >= 0:
+			t.shorten(widest, max(width[widest]-excess, shortestText))
 		}
-		t.drop(slices.Index(t.Head, heading))
+		return
+	}
+}
+
+// shortestText is what a column of text is not shortened beyond.
+const shortestText = 8
+
+// shorten cuts the cells of a column.
+func (t *Table) shorten(c, characters int) {
+	for i, r := range t.Rows {
+		if c < len(r) {
+			if cell := []rune(Printable(r[c])); len(cell) > characters {
+				t.Rows[i] = slices.Clone(r)
+				t.Rows[i][c] = string(cell[:characters-1]) + "…"
+			}
+		}
 	}
 }
 

@@ -50,4 +50,12 @@ func TestTableFits(t *testing.T) {
 	require.Equal(t, "NAME LAG>", fit(17))
 	require.Equal(t, "LAG>", fit(16))
 	require.Equal(t, "LAG>", fit(1), "what is not named stays")
+
+	table = Table{Head: []string{"PATTERN", "STATE"}}
+	table.Row("a.rather.long.pattern.>", "asleep")
+	table.Row("a.>", "awake")
+	table.Fit(25, "  ")
+	var b strings.Builder
+	require.NoError(t, table.Write(&b, "  "))
+	require.Equal(t, "  PATTERN          STATE\n  a.rather.long.…  asleep\n  a.>              awake\n", b.String())
 }
