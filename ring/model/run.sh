@@ -85,8 +85,14 @@ verify switch-runs       sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DRUN=2 -DCERTIFIERS
 verify switch-late       sleep.pml -DSWITCH=2 -DSWITCHERS=2 -DQ0=0 -DQ1=2 -DCERTIFIERS=2
 verify switch-late-death sleep.pml -DSWITCH=2 -DSWITCHERS=2 -DQ0=0 -DQ1=2 -DCERTIFIERS=2 -DCRASHES=1
 verify switch-late-stop  sleep.pml -DSWITCH=2 -DSWITCHERS=2 -DQ0=0 -DQ1=2 -DCERTIFIERS=2 -DSTOPS=1
+verify gates             sleep.pml -DGATES=2 -DCERTIFIERS=0
+verify gates-runs        sleep.pml -DGATES=2 -DQ0=0 -DQ1=3 -DRUN=2 -DCERTIFIERS=2
+verify gates-stop        sleep.pml -DGATES=2 -DCERTIFIERS=0 -DSTOPS=1
 
 if [ "$full" = full ]; then
+verify gates-death       sleep.pml -DGATES=2 -DCERTIFIERS=0 -DCRASHES=1
+verify gates-cursor-first sleep.pml -DGATES=2 -DCERTIFIERS=0 -DGATE_CURSOR_FIRST
+verify gates-awake-first sleep.pml -DGATES=2 -DCERTIFIERS=0 -DGATE_AWAKE_FIRST
 verify switch-death      sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2 -DCRASHES=1
 verify switch-stop       sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2 -DSTOPS=1
 verify switch-late-two   sleep.pml -DSWITCH=2 -DQ0=2 -DQ1=1 -DCERTIFIERS=2
@@ -118,6 +124,10 @@ mutate CERTIFY_SKIPS_DEAD        sleep.pml -DCRASHES=1 -DCERTIFIERS=2
 mutate HEIR_WAKES_NOBODY         sleep.pml -DCRASHES=1 -DHEIR -DT2=1 -DQ1=1 -DQ2=0 -DCERTIFIERS=2
 mutate OPEN_WAKES_NOBODY         sleep.pml -DRECORDS=3 -DT2=2 -DQ0=0 -DQ1=1 -DCERTIFIERS=2
 mutate NO_LOOK_AT_TOPICS         sleep.pml -DRECORDS=3 -DT2=2 -DQ0=0 -DQ1=1 -DCERTIFIERS=2
+mutate BLOCKED_DOES_NOT_CERTIFY  sleep.pml -DGATES=2 -DCERTIFIERS=0
+mutate GATE_OPEN_IN_SLEEP        sleep.pml -DGATES=2 -DCERTIFIERS=0
+mutate GATE_OPEN_BEFORE_LAST_LOOK sleep.pml -DGATES=2 -DCERTIFIERS=0
+mutate RESUME_AT_CURSOR          sleep.pml -DGATES=2 -DCERTIFIERS=0
 mutate SWITCH_EARLY              sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2
 
 [ "$failed" = 0 ] && echo "all verified, all mutations caught"

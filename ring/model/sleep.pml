@@ -44,6 +44,9 @@
 #ifndef SWITCHERS
 #define SWITCHERS 1             /* who changes its topic, a bit each, between that which it began with and topic SWITCH */
 #endif
+#ifndef GATES
+#define GATES 0                 /* entries of the ring, where all sleepers are reliable; 0: nothing is ever displaced */
+#endif
 #define PUBLISHERS 3            /* processes that publish; they take one record each */
 #define TOPICS     3
 #define LONGEST    7            /* more messages than any configuration publishes */
@@ -88,6 +91,29 @@ bool finished[PUBLISHERS];
 #define wants(s, t) ((s) == 0 && ((t) == 0 || (t) == 2) || (s) == 1 && (t) == 1)
 #define bit(s)      (1 << (s))
 
+/* Gates: a message is published over the one of GATES positions before, which nobody may want to read any more. */
+#define certified_to(s, state, position) ((state) != AWAKE && (position) > AT(cursor[s]) -> (position) - 1 : cursor[s])
+#define truly_protected(s) certified_to(s, word[s].state, word[s].position)
+#if SLEEPERS > 1
+#define room (truly_protected(0) + GATES > head && truly_protected(1) + GATES > head)
+#else
+#define room (truly_protected(0) + GATES > head)
+#endif
+#if GATES
+#define blocked (quota > 0 && unwoken == 0 && p >= limit)
+#define may_publish (p < limit)
+#define is_held(s) assert(head <= cursor[s] + GATES)
+#else
+#define blocked false
+#define may_publish true
+#define is_held(s) skip
+#endif
+#ifdef MUT_BLOCKED_DOES_NOT_CERTIFY
+#define certify_at_gate false
+#else
+#define certify_at_gate blocked
+#endif
+
 /* What a mutation (run.sh) changes has a name here. */
 #ifdef MUT_CERTIFY_BEFORE_LAST_LOOK
 #define may_certify true
@@ -130,7 +156,7 @@ bool finished[PUBLISHERS];
 #else
 #define upto (unwoken > 0 -> first : p)
 #endif
-#define CERTIFY_WHEN quota + unwoken > 0 && upto > certified && (CERTIFIERS & bit(me))
+#define CERTIFY_WHEN quota + unwoken > 0 && upto > certified && (certify_at_gate || (CERTIFIERS & bit(me)))
 #ifdef MUT_CERTIFY_BEFORE_LAST_LOOK
 #define falls_asleep_at AT(cursor[me])
 #define last_look_done  skip
@@ -283,6 +309,9 @@ proctype Publisher(byte me; byte mine; byte mytopic; byte quota; bool heir)
 	Word w;
 	byte s, r, p, q, step, left, want, next, floor, unwoken, first;
 	byte seen, was = mytopic;
+#if GATES
+	byte limit, least;              /* where it looks at the gates again; the lowest position that they protect */
+#endif
 	bool certifying, loaded, switched, early;
 	{
 		if
@@ -306,7 +335,32 @@ end_heir:		atomic { fate[owner[mine]] == DEAD -> owner[mine] = me };
 		do
 		:: atomic { quota + unwoken == 0 -> break }
 		:: CERTIFY_WHEN -> certify()
-		:: atomic { quota > 0 && unwoken < RUN ->
+#if GATES
+		:: atomic { blocked && p < head -> p = head }
+		/* It looks whenever there may be room; each gate takes two loads. */
+		:: atomic { blocked && room -> p = head; least = p; s = 0 };
+		   do
+		   :: atomic { s == SLEEPERS -> limit = least + GATES; least = 0; s = 0; break }
+#ifdef GATE_CURSOR_FIRST
+		   :: atomic { s < SLEEPERS -> q = cursor[s] };
+		      atomic {
+			w.state = word[s].state; w.position = word[s].position;
+			q = (w.state != AWAKE && w.position > AT(q) -> w.position - 1 : q);
+#else
+		   :: atomic { s < SLEEPERS -> w.state = word[s].state; w.position = word[s].position };
+		      atomic {
+#ifdef MUT_GATE_OPEN_IN_SLEEP
+			q = (w.state != AWAKE -> p : cursor[s]);
+#elif defined(MUT_GATE_OPEN_BEFORE_LAST_LOOK)
+			q = (w.state != AWAKE && w.position == NOT_YET -> p : certified_to(s, w.state, w.position));
+#else
+			q = certified_to(s, w.state, w.position);
+#endif
+#endif
+			least = (q < least -> q : least); q = 0; w.state = 0; w.position = 0; s++ }
+		   od
+#endif
+		:: atomic { quota > 0 && unwoken < RUN && may_publish ->
 #ifndef MUT_INTENT_AFTER_EXCHANGE
 			intent[mine] = AT(p) };
 		   atomic {
@@ -348,6 +402,9 @@ lost:		   skip
 		w.state = 0; w.generation = 0; w.position = 0;
 		s = 0; r = 0; p = 0; q = 0; step = 0; left = 0; want = 0; next = 0; floor = 0; quota = 0;
 		unwoken = 0; first = 0;
+#if GATES
+		limit = 0; least = 0;
+#endif
 		certifying = false; loaded = false; seen = 0; was = 0; switched = false; early = false } }
 #endif
 }
@@ -367,9 +424,12 @@ end:	do
 proctype Sleeper(byte me)
 {
 	byte rung, q, x;                /* rung: the value of the bell that this process has heard */
+#if GATES
+	byte g;
+#endif
 
 awake:	do
-	:: atomic { cursor[me] < head -> cursor[me] = cursor[me] + 1 }
+	:: atomic { cursor[me] < head -> is_held(me); cursor[me] = cursor[me] + 1 }
 	:: atomic { matched[me] < topics ->
 		interest[matched[me]] = interest[matched[me]] | (wants(me, matched[me]) -> bit(me) : 0) };
 	   atomic { matched[me] = matched[me] + 1 }
@@ -378,7 +438,7 @@ awake:	do
 	set_bit_before_last_look;
 #ifndef MUT_NO_LAST_LOOK
 	do
-	:: atomic { cursor[me] < head && !wants(me, log_topic[cursor[me]]) -> cursor[me] = cursor[me] + 1 }
+	:: atomic { cursor[me] < head && !wants(me, log_topic[cursor[me]]) -> is_held(me); cursor[me] = cursor[me] + 1 }
 	:: atomic { cursor[me] < head && wants(me, log_topic[cursor[me]]) -> goto wake_up }
 	:: atomic { cursor[me] == head -> break }
 	od;
@@ -404,6 +464,28 @@ end_asleep:
 #endif
 		fi };
 wake_up:
+#if GATES && !defined(GATE_AWAKE_FIRST)
+	/* The cursor first: until the word says awake it is the word's position that the gate protects. */
+	do
+	:: atomic { x = word[me].position; g = word[me].state };
+	   atomic {
+		if
+		:: x > AT(cursor[me]) ->
+			assert_nothing_skipped(me, x - 1);
+#ifndef MUT_RESUME_AT_CURSOR
+			cursor[me] = x - 1
+#endif
+		:: else
+		fi };
+	   atomic {
+		if
+		:: word[me].position == x && word[me].state == g ->
+			word[me].state = AWAKE; word[me].position = NOT_YET; x = 0; g = 0; break
+		:: else -> x = 0; g = 0
+		fi }
+	od;
+	atomic { sleepers = sleepers & ~bit(me); goto awake }
+#endif
 	/* any -> awake, by a swap: what it gives back is the last position certified. */
 	atomic { x = word[me].position; word[me].state = AWAKE; word[me].position = NOT_YET };
 	atomic {
