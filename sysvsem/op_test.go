@@ -202,7 +202,7 @@ func TestTimeoutHoldsInASignalStorm(t *testing.T) {
 		case elapsed := <-took:
 			require.GreaterOrEqual(t, elapsed, d)
 			require.Less(t, elapsed, d+5*time.Second)
-			require.Greater(t, sent, 10, "that was no storm")
+			require.Greater(t, sent, 2, "that was no storm")
 			return
 		case <-deadline:
 			require.FailNow(t, "the wait goes on and on")

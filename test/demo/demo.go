@@ -27,7 +27,7 @@ const (
 	quietTopic = "quiet.bell"
 	fileRate   = 2500 // lines a second
 
-	startWithin  = 10 * time.Second
+	startWithin  = 30 * time.Second
 	endWithin    = 3 * time.Second
 	fileLateness = 4 * time.Second // that the file may take beyond the end
 )
