@@ -168,7 +168,7 @@ func TestDoctorLeavesStrangersAlone(t *testing.T) {
 	for name, values := range map[string][]uint16{
 		"even":             {0, 0, 0, 0, 0, 0},
 		"too few":          {0, 0, 0},
-		"not 0 or 1":       {0, 2, 0, 0, 0},
+		"no liveness":      {0, 7, 0, 0, 0},
 		"not of ftok":      nil,
 		"without any name": {},
 	} {

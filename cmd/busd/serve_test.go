@@ -221,7 +221,7 @@ func TestServeLogsDeaths(t *testing.T) {
 	require.Equal(t, "a client died; cleared what it left", line["msg"])
 	require.InDelta(t, second.pid(), line["pid"], 0)
 	require.Equal(t, "prices", line["bus"])
-	require.Contains(t, busd(t, "status", "prices").stdout, "handled   1 deaths")
+	require.Contains(t, busd(t, "status", "prices").stdout, "handled   1 death")
 }
 
 // TestServeLogsDeathsThatOthersClear has a subscriber hear of the deaths as soon as busd does.
