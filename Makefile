@@ -68,6 +68,10 @@ chaos: ## kill, stop and start dozens of processes at random and check every mes
 	$(GO) build -tags faults -o $(BIN)/chaos ./test/chaos
 	@$(BIN)/chaos -kills $(or $(KILLS),10000) -duration $(or $(DURATION),0) $(if $(SEED),-seed $(SEED))
 
+.PHONY: misuse
+misuse: ## use buses wrongly from ten processes of sixteen and check that the others lose nothing (DURATION, default 1m; SEED)
+	$(GO) test ./test/misuse -count 1 -timeout 0 -v -run Misuse -misuse.duration $(or $(DURATION),1m) $(if $(SEED),-misuse.seed $(SEED))
+
 .PHONY: corrupt
 corrupt: ## overwrite words of live buses under running processes (MUTATIONS, default 1000000; SEED)
 	@mkdir -p $(BIN)

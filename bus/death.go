@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,9 @@ const bellLimit = 16384
 // daemon, and each hears of every death, unless clients are so many that the dead one's record is in use again before
 // it looks; what the dead left is cleared by one of them.
 func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
+	if err := alive(ctx); err != nil {
+		return err
+	}
 	if err := b.adopt(); err != nil {
 		return err
 	}
@@ -156,6 +160,20 @@ type ear struct {
 	seg    *segment
 	thread atomic.Int64  // that waits, most likely
 	turn   atomic.Uint64 // odd while one waits; each wait has its own
+	mu     sync.Mutex    // held while turn changes, and while others look at the segment for the sake of a wait
+}
+
+// during reports what f does, if the wait goes on: until f returns it does not end, and the memory stays.
+func (e *ear) during(turn uint64, f func() bool) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.turn.Load() == turn && f()
+}
+
+func (e *ear) endWait() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.turn.Add(1)
 }
 
 // Somebody may take the bell down after its value was read and before the wait begins: then the wait would be for a value that
@@ -170,10 +188,10 @@ func (e *ear) resets() uint64 { return atomic.LoadUint64(e.seg.header(layout.Hea
 func (e *ear) wait(ctx context.Context, k uint16, resets uint64) error {
 	e.thread.Store(int64(unix.Gettid()))
 	turn := e.turn.Add(1)
-	defer e.turn.Add(1)
+	defer e.endWait()
 	for _, after := range bellLooks {
 		defer time.AfterFunc(after, func() {
-			if e.resets() != resets {
+			if e.during(turn, func() bool { return e.resets() != resets }) {
 				e.wake(turn)
 			}
 		}).Stop()
@@ -198,7 +216,7 @@ func (e *ear) wake(turn uint64) {
 	for n := 0; turn%2 == 1 && e.turn.Load() == turn; n++ {
 		switch {
 		case signal.Ignored(unix.SIGURG):
-			e.seg.ring([]sysvsem.Op{{Num: layout.SemBell, Op: 1}})
+			e.during(turn, func() bool { return e.seg.ring([]sysvsem.Op{{Num: layout.SemBell, Op: 1}}) == nil })
 			time.Sleep(9 * time.Millisecond)
 		case n < 10:
 			unix.Tgkill(os.Getpid(), int(e.thread.Load()), unix.SIGURG)

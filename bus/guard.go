@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -51,6 +52,9 @@ func alive(ctx context.Context) error {
 	}
 	return ctx.Err()
 }
+
+// ended returns why a context is done. It is an error, whatever the context says.
+func ended(ctx context.Context) error { return cmp.Or(ctx.Err(), context.Canceled) }
 
 // enter begins a call, in its turn. After an error the call must not touch the segment, nor the user's state.
 func (g *guard) enter(ctx context.Context) error {

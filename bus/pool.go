@@ -165,7 +165,7 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 			l.give(p)
 		}
 	}
-	return nil, ctx.Err()
+	return nil, ended(ctx)
 }
 
 // pick takes an idle record, nil if there is none. The mutex is held.

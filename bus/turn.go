@@ -72,7 +72,7 @@ func (g *guard) waitForTurn(ctx context.Context) error {
 	if !left && <-seat.given == nil {
 		g.exit() // it got its turn at the same moment
 	}
-	return ctx.Err()
+	return ended(ctx)
 }
 
 // queueUp joins the line. The seat is given the turn, or the reason why there is none any more.

@@ -196,7 +196,9 @@ func (v *victim) change() {
 		fillFrame(frame, v.ID, v.sent)
 		v.check(b.PublishRaw(v.ctx, v.topic(), frame))
 		v.note()
-		v.check(b.PublishRaw(v.ctx, fmt.Sprintf("change.%d", i%3), frame))
+		other := make([]byte, 8) // too short to have a number
+		fillFrame(other, v.ID, 0)
+		v.check(b.PublishRaw(v.ctx, fmt.Sprintf("change.%d.%d", i%3, v.ID), other))
 		time.Sleep(time.Millisecond) // others fall asleep again
 	}
 	v.check(b.Close())
