@@ -24,7 +24,7 @@ test: ## run all tests: units, examples, and real processes that are killed and 
 
 .PHONY: race
 race: ## run the tests under the race detector
-	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/ -e /cmd/)
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/ -e /cmd/) ./test/misuse
 
 .PHONY: check
 check: ## formatting, vet for both architectures, staticcheck, generated and unsafe code in their places

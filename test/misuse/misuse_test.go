@@ -359,8 +359,14 @@ var deeds = []deed{
 		}
 		return err
 	}},
-	{"close the publisher", func(v victims, ctx context.Context) error { defer v.m.renew(v.rnd); return errors.Join(v.p.Close(), v.p.Close()) }},
-	{"close the subscription", func(v victims, ctx context.Context) error { defer v.m.renew(v.rnd); return errors.Join(v.s.Close(), v.s.Close()) }},
+	{"close the publisher", func(v victims, ctx context.Context) error {
+		defer v.m.renew(v.rnd)
+		return errors.Join(v.p.Close(), v.p.Close())
+	}},
+	{"close the subscription", func(v victims, ctx context.Context) error {
+		defer v.m.renew(v.rnd)
+		return errors.Join(v.s.Close(), v.s.Close())
+	}},
 	{"close the bus", func(v victims, ctx context.Context) error {
 		if v.rnd.IntN(8) > 0 {
 			return nil

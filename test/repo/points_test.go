@@ -44,6 +44,8 @@ var pointless = map[string]string{
 	"bus.unhold":         "memory of this process",
 	"bus.enterHeld":      "memory of this process",
 	"bus.enterAlone":     "memory of this process",
+	"bus.Publish":        "memory of this process; publish.filled stands behind the encoding",
+	"bus.refuseHeld":     "memory of this process",
 	"bus.unholdShared":   "memory of this process",
 	"bus.finish":         "memory of this process",
 	"bus.takeTurn":       "memory of this process",
