@@ -30,7 +30,7 @@ var waysToOperate = []struct {
 	{"OpTimeout", func(s *sysvsem.Set, ops []sysvsem.Op) error { return s.OpTimeout(0, ops...) }, sysvsem.ErrTimeout},
 	{"Wait", func(s *sysvsem.Set, ops []sysvsem.Op) error { return s.Wait(time.Millisecond, ops) }, sysvsem.ErrTimeout},
 	{"Op", func(s *sysvsem.Set, ops []sysvsem.Op) error {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
 		return s.Op(ctx, ops...)
 	}, context.DeadlineExceeded},
