@@ -257,7 +257,7 @@ func TestDeathWakesWhomItOwes(t *testing.T) {
 	state := b.seg.clientState(dead)
 	require.True(t, b.seg.buryClient(dead, state), "whoever noted the death was quick, and is stopped")
 	kill()
-	require.NoError(t, <-got)
+	require.NoError(t, within(t, got))
 	require.Equal(t, sleeps, atomic.LoadUint64(b.seg.sub(other.index, layout.SubSleeps)), "to whom nothing is owed sleeps on")
 	require.True(t, asleep(t, b, 1)())
 }
