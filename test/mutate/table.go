@@ -386,13 +386,6 @@ var table = []mutation{
 		quick: true,
 	},
 	{
-		name:   "a scan of the gates begins at the head",
-		file:   "ring/publisher.go",
-		before: "\tp.CatchUp()\n\tseen := p.next",
-		after:  "\tseen := p.next",
-		pkg:    "./ring", run: "TestStaleLimit|TestRescan",
-	},
-	{
 		name:   "an intent is stored before an exchange",
 		file:   "ring/publisher.go",
 		before: "\tfence.Store(p.intent, a.pos+1)\n",
@@ -411,7 +404,7 @@ var table = []mutation{
 		file:   "ring/publisher.go",
 		before: "\tp.own().giveUp(Limit)\n\tfor",
 		after:  "\tfor",
-		pkg:    "./ring", run: "TestManyToMany|TestRunsManyToMany",
+		pkg:    "./ring", run: "TestLostRaceSettlesItsPair",
 	},
 	{
 		name:   "a damaged entry settles the pair",
@@ -481,7 +474,7 @@ var table = []mutation{
 		file:   "ring/ring.go",
 		before: "c > p && r.filled(c-1) {",
 		after:  "c > p {",
-		pkg:    "./ring", run: "TestHead",
+		pkg:    "./ring", run: "TestCertifiedBeyondTheHead",
 	},
 	{
 		name:   "a header has a checksum",
@@ -495,7 +488,7 @@ var table = []mutation{
 		file:   "bus/guard.go",
 		before: "\tif g.alert.Load() != 0 {\n\t\treturn g.refuse()",
 		after:  "\tif false {\n\t\treturn g.refuse()",
-		pkg:    "./bus", run: "TestUseAfterClose|TestCloseWaits",
+		pkg:    "./bus", run: "TestBarrierOfClose",
 	},
 	{
 		name:   "an exclusive call that overlaps another is refused, where that can be seen",
@@ -509,7 +502,7 @@ var table = []mutation{
 		file:   "bus/guard.go",
 		before: "} else if atomic.LoadUint64(&g.busy) != 0 {",
 		after:  "} else if false {",
-		pkg:    "./bus", run: "TestClose",
+		pkg:    "./bus", run: "TestBarrierOfClose",
 	},
 	{
 		name:   "Close waits for a shared call",
@@ -524,6 +517,7 @@ var table = []mutation{
 		before: "\tif g.shut() {\n\t\tbarrier()\n\t}\n",
 		after:  "\tg.shut()\n",
 		pkg:    "./bus", run: "TestBarrierOfClose",
+		times: 8,
 	},
 	{
 		name:   "Close ends who waits for a turn",

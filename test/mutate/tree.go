@@ -22,6 +22,7 @@ type mutation struct {
 	file          string
 	before, after string // text that is in the file once, and what takes its place
 	pkg, run      string // the package and the tests, as go test -run has it, that are to notice it
+	times         int    // that the tests are run, where one run may miss it; 0 is once
 	quick         bool   // tried for each change
 }
 
@@ -98,7 +99,7 @@ func (t *tree) sound(ctx context.Context, all []mutation, timeout time.Duration)
 	}
 	for _, pkg := range slices.Sorted(maps.Keys(run)) {
 		tests := strings.Join(run[pkg], "|")
-		o := t.test(ctx, pkg, tests, timeout*time.Duration(len(run[pkg])))
+		o := t.test(ctx, pkg, tests, 1, timeout*time.Duration(len(run[pkg])))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -122,7 +123,7 @@ func (t *tree) try(ctx context.Context, m mutation, timeout time.Duration) (outc
 	if err := os.WriteFile(path, []byte(strings.Replace(string(text), m.before, m.after, 1)), 0o644); err != nil {
 		return outcome{}, err
 	}
-	o := t.test(ctx, m.pkg, m.run, timeout)
+	o := t.test(ctx, m.pkg, m.run, max(m.times, 1), timeout)
 	return o, os.WriteFile(path, text, 0o644)
 }
 
@@ -158,10 +159,10 @@ func (o outcome) by() string {
 const buildTimeout = 10 * time.Minute
 
 // test runs go test. Whatever System V objects are left are gone with the IPC namespaces that the test binaries make for themselves.
-func (t *tree) test(ctx context.Context, pkg, run string, timeout time.Duration) outcome {
+func (t *tree) test(ctx context.Context, pkg, run string, times int, timeout time.Duration) outcome {
 	ctx, cancel := context.WithTimeout(ctx, timeout+buildTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-failfast", "-timeout="+timeout.String(), "-run="+run, pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", fmt.Sprint("-count=", times), "-vet=off", "-failfast", "-timeout="+timeout.String(), "-run="+run, pkg)
 	cmd.Dir = t.dir
 	cmd.Env = append(os.Environ(), "SHMBUS_TEST_PATIENCE=5s")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
