@@ -839,3 +839,36 @@ func TestFramesThatChangeInABatch(t *testing.T) {
 	wg.Wait()
 	balanced(t, b)
 }
+
+// Who keeps the bytes of a reservation and writes to them spoils what others publish, and nothing else.
+func TestKeptBytesSpoilContentOnly(t *testing.T) {
+	if fence.RaceEnabled {
+		return // it is a race, and the bytes are a copy
+	}
+	b := newBus(t, WithSlots(64), WithSlotSize(64))
+	p, s := publisher(t, b, "a"), subscribe(t, b, "a", Reliable())
+	ctx := soon(t)
+	for range 200 {
+		r, err := p.Reserve(48)
+		require.NoError(t, err)
+		kept := r.Bytes()
+		require.NoError(t, r.Commit(ctx))
+		for i := range 100 {
+			require.NoError(t, p.PublishRaw(ctx, contents(48, i)))
+			for k := range kept {
+				kept[k] = 0xff
+			}
+			_, err := s.Next(ctx)
+			require.NoError(t, err)
+		}
+		_, err = s.Next(ctx)
+		require.NoError(t, err)
+	}
+	balanced(t, b)
+	o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.path)))
+	require.NoError(t, err)
+	defer o.Close()
+	found, err := o.Examine()
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
