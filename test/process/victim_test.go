@@ -184,6 +184,9 @@ func (v *victim) contend() {
 	v.check(b.Close())
 }
 
+// changers is above the IDs of all processes: the numbers from it on are those of the same process on its other topics.
+const changers = 100_000
+
 // change publishes without a Publisher, on a topic of its own and on others in turn, to others that sleep.
 func (v *victim) change() {
 	b := v.open()
@@ -196,9 +199,9 @@ func (v *victim) change() {
 		fillFrame(frame, v.ID, v.sent)
 		v.check(b.PublishRaw(v.ctx, v.topic(), frame))
 		v.note()
-		other := make([]byte, 8) // too short to have a number
-		fillFrame(other, v.ID, 0)
-		v.check(b.PublishRaw(v.ctx, fmt.Sprintf("change.%d.%d", i%3, v.ID), other))
+		other := make([]byte, 40)
+		fillFrame(other, v.ID+changers, uint64(i))
+		v.check(b.PublishRaw(v.ctx, fmt.Sprintf("change.%d.%d", i%3, v.ID+changers), other))
 		time.Sleep(time.Millisecond) // others fall asleep again
 	}
 	v.check(b.Close())
