@@ -51,7 +51,7 @@ func misuse(ctx context.Context, own *bus.Bus, j job) []uint64 {
 				go func() {
 					defer did.Done()
 					defer func() {
-						if v := recover(); v != nil && v != anything {
+						if v := recover(); v != nil && v != errAnything {
 							fmt.Fprintf(os.Stderr, "misuse: %s: %v\n", deed.name, v)
 							os.Exit(1)
 						}
@@ -108,7 +108,7 @@ func (m *misuser) do(d deed, rnd *rand.Rand) {
 // known reports whether an error is one that misuse may have. Damage is not.
 func known(err error) bool {
 	for _, e := range []error{context.Canceled, context.DeadlineExceeded, bus.ErrClosed, bus.ErrInvalid, bus.ErrFull, bus.ErrEmpty, bus.ErrLost,
-		bus.ErrEvicted, bus.ErrTooLarge, bus.ErrTableFull, bus.ErrTopic, anything} {
+		bus.ErrEvicted, bus.ErrTooLarge, bus.ErrTableFull, bus.ErrTopic, errAnything} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -116,8 +116,8 @@ func known(err error) bool {
 	return false
 }
 
-// anything is what misusers panic with, and what their callbacks return.
-var anything = errors.New("anything")
+// errAnything is what misusers panic with, and what their callbacks return.
+var errAnything = errors.New("anything")
 
 type victims struct {
 	m    *misuser
@@ -172,7 +172,7 @@ type treacherous struct {
 
 func (c *treacherous) Err() error {
 	if c.left.Add(-1) < 0 {
-		panic(anything)
+		panic(errAnything)
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func (c *treacherous) Err() error {
 func (v victims) misbehave() error {
 	switch v.rnd.IntN(9) {
 	case 0:
-		panic(anything)
+		panic(errAnything)
 	case 1:
 		runtime.Goexit()
 	case 2:
@@ -194,7 +194,7 @@ func (v victims) misbehave() error {
 		_, err := v.s.TryNext()
 		return err
 	case 6:
-		return anything
+		return errAnything
 	case 7:
 		r, err := v.p.Reserve(10)
 		if err == nil {
