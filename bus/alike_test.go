@@ -73,10 +73,13 @@ func TestNotAlike(t *testing.T) {
 			for _, size := range []int{1, 40, 41, 48, 49, 100, 1000} {
 				t.Run(fmt.Sprintf("%s/%s/%d bytes", name, way, size), func(t *testing.T) {
 					b := newBus(t, WithSlots(64), WithSlotSize(64))
-					all, some := subscribe(t, b, ">"), subscribe(t, b, "a")
+					subs := []*Subscription{
+						subscribe(t, b, ">"), subscribe(t, b, "a"),
+						subscribe(t, b, ">", Exclusive()), subscribe(t, b, "a", Exclusive()),
+					}
 					p := publisher(t, b, "a")
 					require.NoError(t, p.PublishRaw(soon(t), frame(1)))
-					for _, s := range []*Subscription{all, some} {
+					for _, s := range subs {
 						m, err := s.Next(soon(t))
 						require.NoError(t, err)
 						require.Equal(t, uint64(1), number(m))
@@ -87,11 +90,11 @@ func TestNotAlike(t *testing.T) {
 					require.NoError(t, q.PublishRaw(soon(t), f))
 					last := publisher(t, b, "a")
 					require.NoError(t, last.PublishRaw(soon(t), frame(4)))
-					for _, s := range []*Subscription{all, some} {
+					for _, s := range subs {
 						want := [][]any{
 							{"a", p.Index(), frame(2), false}, {q.topic, q.Index(), f, q.stamp}, {"a", last.Index(), frame(4), false},
 						}
-						if s == some && q.topic != "a" {
+						if !s.in.all && q.topic != "a" {
 							want = slices.Delete(want, 1, 2)
 						}
 						var got [][]any
@@ -224,6 +227,7 @@ func TestAlikeBesideABrokenFrame(t *testing.T) {
 
 // What was said to be over stays so, though there are messages, and though they are like the last one received.
 func TestEvictedReceivesNoMore(t *testing.T) {
+	forms := map[string][]SubscribeOption{"shared": {EvictAfter(1)}, "exclusive": {EvictAfter(1), Exclusive()}}
 	for way, receive := range receivers {
 		for name, notice := range map[string]func(t *testing.T, b *Bus, s *Subscription, p *Publisher){
 			"overtaken": func(t *testing.T, b *Bus, _ *Subscription, p *Publisher) {
@@ -235,24 +239,26 @@ func TestEvictedReceivesNoMore(t *testing.T) {
 				require.True(t, b.ring.OpenGate(s.index, b.ring.Gate(s.index), layout.GateEvicted))
 			},
 		} {
-			t.Run(name+"/"+way, func(t *testing.T) {
-				b := newBus(t, WithSlots(64))
-				s, p := subscribe(t, b, ">", EvictAfter(1)), publisher(t, b, "a")
-				for i := range uint64(3) {
-					require.NoError(t, p.PublishRaw(soon(t), frame(i)))
+			for form, opts := range forms {
+				t.Run(name+"/"+way+"/"+form, func(t *testing.T) {
+					b := newBus(t, WithSlots(64))
+					s, p := subscribe(t, b, ">", opts...), publisher(t, b, "a")
+					for i := range uint64(3) {
+						require.NoError(t, p.PublishRaw(soon(t), frame(i)))
+						_, err := s.Next(soon(t))
+						require.NoError(t, err)
+					}
+					notice(t, b, s, p)
 					_, err := s.Next(soon(t))
-					require.NoError(t, err)
-				}
-				notice(t, b, s, p)
-				_, err := s.Next(soon(t))
-				require.ErrorIs(t, err, ErrEvicted)
-				for i := range uint64(3) {
-					require.NoError(t, p.PublishRaw(soon(t), frame(i)))
-					_, err = receive(t, s)
 					require.ErrorIs(t, err, ErrEvicted)
-				}
-				require.Equal(t, uint64(3), s.Stats().Received)
-			})
+					for i := range uint64(3) {
+						require.NoError(t, p.PublishRaw(soon(t), frame(i)))
+						_, err = receive(t, s)
+						require.ErrorIs(t, err, ErrEvicted)
+					}
+					require.Equal(t, uint64(3), s.Stats().Received)
+				})
+			}
 		}
 	}
 }
