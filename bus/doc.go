@@ -50,7 +50,8 @@
 //
 // A goroutine that publishes to a reliable subscription of its own, and reads it afterwards, waits for itself as soon as the ring is
 // full: until its context ends, and with one that does not end, for ever. Nothing tells it from a program in which another
-// goroutine reads. The [FullError] says that the subscription is one of the very handle that publishes.
+// goroutine reads. Give publishing a context that ends, or use [NoWait]: the [FullError] says that the subscription is one of
+// the very handle that publishes.
 //
 // A message takes half of the ring's slots at most ([WithMaxFrame]). Then it is there as a whole for a subscriber that was asleep when
 // it began, for which nobody waits.
@@ -83,9 +84,6 @@
 // wait, with [ErrClosed], and returns when no call is in progress, callbacks excepted. A Publisher
 // or Subscription that the program drops without Close is closed when the garbage collector finds
 // that out; until then publishers wait for a reliable one.
-//
-// A goroutine that publishes to a topic that it receives itself, reliably, waits for itself once the
-// ring is full: give publishing a context that ends, or use [NoWait].
 //
 // A thousand subscriptions of one Bus sleep with one thread: the first that has to wait makes
 // the system call for all. One more thread listens for the death of other processes, and a timer looks now and then whether

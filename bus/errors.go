@@ -19,7 +19,7 @@ var (
 	ErrNotWoken  = errors.New("the message is published, but a subscriber that sleeps could not be woken")   // see WakeupError
 	ErrEmpty     = errors.New("no message")
 	ErrLost      = errors.New("messages were lost")
-	ErrEvicted   = errors.New("the subscription was cut off, because publishers waited for it longer than its policy allows")
+	ErrEvicted   = errors.New("the subscription was cut off: publishers waited for it longer than its policy allows, or somebody evicted it")
 	ErrTooLarge  = errors.New("message too large")
 	ErrTableFull = errors.New("table full")
 	ErrSizes     = errors.New("the bus exists with other sizes")
@@ -116,7 +116,8 @@ func (e *LossError) Error() string {
 
 func (e *LossError) Is(target error) bool { return target == ErrLost }
 
-// An EvictedError ends a reliable subscription whose patience, as set by [EvictAfter], has passed.
+// An EvictedError ends a reliable subscription whose patience, as set by [EvictAfter], has passed, or that [Bus.Evict] or busd evict
+// has cut off.
 type EvictedError struct {
 	Loss LossError // what was lost until the subscription learned it
 }

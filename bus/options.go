@@ -178,6 +178,10 @@ func (exclusive) subscribe(c *subscribeConfig) { c.exclusive = true }
 // on the subscription only. Calls that overlap return [ErrBusy] in most cases; in the others two goroutines that share an exclusive
 // publisher damage the bus for everybody. Close may still be called by any goroutine; it does not wait for a value that encodes itself, nor, if
 // that has panicked, does it give the record back before the next Publish or the garbage collector does.
+//
+// An exclusive publisher has no look to spare for how long it was idle. [Publisher.PublishRaw] takes a ring in which others have gone on
+// by a multiple of 2^32 laps meanwhile, to the very lap, for the one that it knew, and publishes at a position that is long gone.
+// With 8 slots at full speed that takes a quarter of an hour, with 16,384 three weeks. The form for any goroutine looks.
 func Exclusive() CommonOption { return exclusive{} }
 
 // NoWait makes publishing fail with a [FullError], which is [ErrFull], where it would have to wait for a reliable subscriber. One that

@@ -70,9 +70,10 @@ disk() {
     for p in $packages; do go test -c -o "$root/t/$p" "./$p"; done
     go build -o "$root/t/" ./cmd/busd ./cmd/buspub ./cmd/bussub ./test/demo
     # Left out: what needs ipcs, a C compiler or a Go toolchain, which are not there; and what stops a process after each
-    # instruction (on amd64 only), which in an emulator takes half an hour and says nothing of the kernel.
+    # instruction (on amd64 only), which in an emulator takes half an hour and says nothing of the kernel. Nor do the tests that a
+    # barrier is missed where it is left out: they are about the order of a real processor's loads and stores.
     p='TestAgreesWithIpcs|TestC|TestCIs.*|TestCRefuses|TestInstructions.*|TestInlined|TestLockedInstructions|Test.*OnARM64'
-    p+='|TestKilledAtEachInstruction|Test.*StoppedAnywhere'
+    p+='|TestKilledAtEachInstruction|Test.*StoppedAnywhere|TestBarrierOf.*'
     printf 'packages="%s"\nflags="%s"\nwithout="^(%s)$"\n' "$packages" "${FLAGS:-}" "$p" >"$root/t/run"
     cp "$here/init" "$root/init"
     (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd"
