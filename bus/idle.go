@@ -56,11 +56,11 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	}
 	bits, bit := seg.header(layout.HeaderSleepers+8*(s.index/64)), uint64(1)<<(s.index%64)
 	s.sleeper.fallAsleep()
+	defer s.getUp(bits, bit) // contexts are the caller's, and may panic
 	fault.At(fault.SleepWord)
 	atomic.OrUint64(bits, bit)
 	fault.At(fault.SleepBit)
 	s.crossed() // behind a barrier: a publisher that blocks now sees the cursor, or is seen here
-	var err error
 	if s.lastLook() {
 		fault.At(fault.SleepLooked)
 		s.sleeper.lookedAt(s.cur.Next())
@@ -68,14 +68,19 @@ func (s *Subscription) sleep(ctx context.Context) error {
 		fence.Store(&s.stats.Sleeps, s.stats.Sleeps+1)
 		fence.Store(seg.sub(s.index, layout.SubSleeps), s.stats.Sleeps)
 		s.sleeper.sub = s.index
-		err = s.bus.dorm.wait(ctx, s.sleeper, -1)
+		err := s.bus.dorm.wait(ctx, s.sleeper, -1)
 		fault.At(fault.SleepReturned)
+		return err
 	}
+	return nil
+}
+
+// getUp ends a sleep, however it ended: who is marked as asleep is moved on, and does not keep what it has not read.
+func (s *Subscription) getUp(bits *uint64, bit uint64) {
 	s.wakeUp()
 	fault.At(fault.SleepAwake)
 	atomic.AndUint64(bits, ^bit)
 	fault.At(fault.SleepOver)
-	return err
 }
 
 // lastLook reports whether there is nothing to stay awake for. What comes before the wake word and the bit are there wakes nobody,

@@ -30,10 +30,16 @@ type pool struct {
 	idle    []idleRecord // the last was used last
 	taken   int          // records for calls, idle or not
 	lent    int          // records for reservations
-	waiting line[*Publisher]
+	waiting line[grant]
 	topics  map[string]int // that this handle has announced
 	rest    *time.Timer    // gives back what is not used; nil while nothing is idle
 	round   int            // of rest
+}
+
+// A grant is what a call that waits for a record is given: one, or the reason why there is none.
+type grant struct {
+	*Publisher
+	err error
 }
 
 type idleRecord struct {
@@ -117,6 +123,13 @@ func (l *pool) announced(p *Publisher, topic string) (int, error) {
 // it is given one, first come, first served.
 func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 	l.mu.Lock()
+	p := l.pick(topic)
+	l.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	done := ctx.Done() // without the mutex and a seat: contexts are the caller's, and may panic
+	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return nil, ErrClosed
@@ -139,6 +152,8 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 		l.mu.Lock()
 		// Other calls' records can be shared, but those of nobody can not.
 		if l.taken--; l.taken == 0 || l.closed || !errors.Is(err, ErrTableFull) {
+			for l.taken == 0 && l.waiting.serve(grant{err: err}) { // they would wait for records that nobody has
+			}
 			l.mu.Unlock()
 			return nil, err
 		}
@@ -150,19 +165,16 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 	seat := l.waiting.join()
 	l.mu.Unlock()
 	select {
-	case p := <-seat.given:
-		if p == nil {
-			return nil, ErrClosed
-		}
-		return p, nil
-	case <-ctx.Done():
+	case g := <-seat.given:
+		return g.Publisher, g.err
+	case <-done:
 	}
 	l.mu.Lock()
 	left := l.waiting.leave(seat)
 	l.mu.Unlock()
 	if !left {
-		if p := <-seat.given; p != nil {
-			l.give(p)
+		if g := <-seat.given; g.err == nil {
+			l.give(g.Publisher)
 		}
 	}
 	return nil, ended(ctx)
@@ -212,7 +224,7 @@ func (l *pool) give(p *Publisher) {
 	switch {
 	case l.closed || p.isClosed():
 		l.taken--
-	case !l.waiting.serve(p):
+	case !l.waiting.serve(grant{Publisher: p}):
 		l.idle = append(l.idle, idleRecord{p, l.round})
 		if l.rest == nil {
 			l.rest = time.AfterFunc(poolRest, l.giveBack)
@@ -313,6 +325,6 @@ func (l *pool) close() {
 		l.rest.Stop()
 	}
 	l.idle = nil
-	for l.waiting.serve(nil) {
+	for l.waiting.serve(grant{err: ErrClosed}) {
 	}
 }

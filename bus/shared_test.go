@@ -224,6 +224,25 @@ func (c *oddContext) Err() error {
 	return nil
 }
 
+// doneContext is a context whose Done panics after so many calls.
+type doneContext struct {
+	context.Context
+	calls atomic.Int32
+}
+
+func (c *doneContext) Done() <-chan struct{} {
+	if c.calls.Add(-1) < 0 {
+		panic("Done")
+	}
+	return c.Context.Done()
+}
+
+func panicsDone(ctx context.Context, calls int32) context.Context {
+	c := &doneContext{Context: ctx}
+	c.calls.Store(calls)
+	return c
+}
+
 // aside runs f in a goroutine of its own, which may end as it likes.
 func aside(f func()) {
 	done := make(chan struct{})
@@ -233,6 +252,64 @@ func aside(f func()) {
 		f()
 	}()
 	<-done
+}
+
+// A context that panics where a call would wait for its turn, for a record or for a message leaves no seat in a line, and nobody
+// marked as asleep.
+func TestContextsThatPanicLeaveNoSeat(t *testing.T) {
+	t.Run("turn", func(t *testing.T) {
+		b := newBus(t)
+		ctx := soon(t)
+		p, s := publisher(t, b, "a"), subscribe(t, b, "a")
+		require.NoError(t, p.PublishRaw(ctx, []byte{1}))
+		require.NoError(t, s.Read(ctx, func(View) error {
+			aside(func() { s.Next(panicsDone(ctx, 0)) })
+			return nil
+		}))
+		require.NoError(t, p.PublishRaw(ctx, []byte{2}))
+		m, err := s.Next(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []byte{2}, m.Raw)
+	})
+	t.Run("record", func(t *testing.T) {
+		b := newBus(t, WithPublishers(poolShare), WithSlots(64)) // one record for the pool
+		ctx := soon(t)
+		s := subscribe(t, b, "a", Reliable())
+		for range 64 {
+			require.NoError(t, b.PublishRaw(ctx, "a", []byte{1}))
+		}
+		first := make(chan error)
+		go func() { first <- b.PublishRaw(ctx, "a", []byte{2}) }() // waits for room, and has the record
+		eventually(t, "the record is in use", func() bool {
+			b.pool.mu.Lock()
+			defer b.pool.mu.Unlock()
+			return len(b.pool.idle) == 0
+		})
+		aside(func() { b.PublishRaw(panicsDone(ctx, 0), "a", []byte{3}) })
+		for range 8 {
+			_, err := s.Next(ctx)
+			require.NoError(t, err)
+		}
+		require.NoError(t, <-first)
+		require.NoError(t, b.PublishRaw(ctx, "a", []byte{4}))
+	})
+	for calls := range int32(3) {
+		t.Run(fmt.Sprint("sleep, call ", calls), func(t *testing.T) {
+			b := newBus(t, WithSlots(64))
+			ctx := soon(t)
+			full, s := publisher(t, b, "b", NoWait()), subscribe(t, b, "a", Reliable(), WaitWith(Block))
+			ends, cancel := context.WithCancel(ctx)
+			time.AfterFunc(10*time.Millisecond, cancel)
+			aside(func() { s.Next(panicsDone(ends, calls)) })
+			n := 0
+			for full.PublishRaw(ctx, []byte{1}) == nil && n < 1000 {
+				n++
+			}
+			require.Equal(t, 64, n, "nobody is moved on who does not sleep")
+			_, err := s.TryNext()
+			require.ErrorIs(t, err, ErrEmpty)
+		})
+	}
 }
 
 // Code of the caller's that panics or leaves its goroutine, and arguments that are nil, leave nothing held: the next call goes on, and Close
@@ -769,6 +846,35 @@ func TestBusPublishWhereTheTableIsFull(t *testing.T) {
 	require.NoError(t, err)
 	defer h.Close()
 	balanced(t, h)
+}
+
+// Calls that find the table full at the same time do not wait for each other's records, of which there are none.
+func TestBusPublishAtOnceWhereTheTableIsFull(t *testing.T) {
+	for _, publishers := range []int{poolShare, 2 * poolShare, 4 * poolMost} {
+		b := newBus(t, WithPublishers(publishers))
+		o := reopen(t, b)
+		var all []*Publisher
+		for range publishers {
+			all = append(all, publisher(t, o, "x"))
+		}
+		ctx := soon(t)
+		const calls = 40
+		for range 20 {
+			start, errs := make(chan struct{}), make(chan error, calls)
+			for range calls {
+				go func() {
+					<-start
+					errs <- b.PublishRaw(ctx, "a", []byte{1})
+				}()
+			}
+			close(start)
+			for range calls {
+				require.ErrorIs(t, <-errs, ErrTableFull)
+			}
+		}
+		require.NoError(t, all[0].Close())
+		require.NoError(t, b.PublishRaw(ctx, "a", []byte{1}))
+	}
 }
 
 // Overlapping calls on an exclusive publisher or subscription are refused where they are seen.

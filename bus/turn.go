@@ -56,6 +56,7 @@ func (g *guard) waitForTurn(ctx context.Context) error {
 		}
 		fence.Pause()
 	}
+	done := ctx.Done() // contexts are the caller's, and may panic: a seat that is left so would be given the turn for ever
 	seat := g.queueUp()
 	select {
 	case err := <-seat.given:
@@ -63,7 +64,7 @@ func (g *guard) waitForTurn(ctx context.Context) error {
 			return err
 		}
 		return g.haveTurn()
-	case <-ctx.Done():
+	case <-done:
 	}
 	g.mu.Lock()
 	left := g.turns.leave(seat)
