@@ -86,7 +86,7 @@ func arrayDecoder(t reflect.Type) decodeFunc {
 			p, err := d.payload(h.N)
 			if err == nil {
 				v.SetZero()
-				reflect.Copy(v, reflect.ValueOf(p))
+				copy(v.Bytes(), p)
 			}
 			return err
 		}
@@ -118,7 +118,7 @@ func mapDecoder(t reflect.Type) decodeFunc {
 		return nil
 	}
 	switch {
-	case t.Key() == stringType && t.Elem() == stringType:
+	case t == reflect.TypeFor[map[string]string]():
 		pairs = func(d *decoder, v reflect.Value, n int) error {
 			m := v.Interface().(map[string]string)
 			for range n {

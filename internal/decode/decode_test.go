@@ -190,6 +190,8 @@ type (
 		X, Y     int
 		Z        string
 	}
+	labels     map[string]string
+	octet      byte
 	everything struct {
 		Bool    bool
 		I8      int8
@@ -212,6 +214,10 @@ type (
 		Deep    [][]map[string][]int
 		Ptr     **int
 		Map     map[string]string
+		Labels  labels
+		Octets  []octet
+		Group   *[3]octet
+		Number  json.Number
 		Keys    map[int8]float32
 		Bools   map[bool][]byte
 		Structs map[uint16]inner
@@ -244,12 +250,14 @@ func TestDecodesWhatTheEncoderWrites(t *testing.T) {
 		require.True(t, ok)
 		v := generated.Interface().(everything)
 		v.Skip = 0
+		v.Number = ""
 		frame := encode(t, v)
 		var got, want everything
 		require.NoError(t, decode.Into(frame, &got), "%d", i)
 		dec := msgpack.NewDecoder(bytes.NewReader(frame))
 		dec.SetCustomStructTag("json")
 		require.NoError(t, dec.Decode(&want))
+		want.Embed.Outer = v.Embed.Outer // the package makes one of nothing
 		require.Equal(t, want, got, "%d", i)
 		if i%10 == 0 { // cut anywhere it is an error, and so is anything behind it
 			cut := r.Intn(len(frame))
@@ -310,6 +318,8 @@ func TestStructs(t *testing.T) {
 
 	type hidden struct{ *inner }
 	require.Contains(t, into[hidden](frame("a", 1)), "not exported")
+	require.Equal(t, hidden{}, into[hidden](encode(t, hidden{})), "what is not there need not be made")
+	require.Equal(t, struct{ *Outer }{}, into[struct{ *Outer }](encode(t, struct{ *Outer }{})))
 	type Loop struct {
 		*Loop
 		A int
@@ -317,6 +327,47 @@ func TestStructs(t *testing.T) {
 	require.Equal(t, Loop{A: 3}, into[Loop](frame("A", 3)))
 	type pointer *pointer
 	require.Equal(t, wire.ErrTooDeep.Error(), into[pointer]([]byte{1}))
+}
+
+type (
+	count  int
+	coded  struct{ A int }
+	notice struct {
+		A int
+		coded
+	}
+)
+
+func (c *coded) UnmarshalText(b []byte) error { return nil }
+
+// A frame may have a key for an embedded type that is not exported, which nobody can set as a whole.
+func TestEmbeddedTypesThatAreNotExported(t *testing.T) {
+	type row struct {
+		A int `msgpack:"a"`
+		inner
+	}
+	decoders := []func(b []byte) any{
+		into[struct{ inner }], into[struct{ *inner }], into[row], into[struct{ count }], into[struct{ *count }], into[struct{ coded }], into[notice],
+		into[struct {
+			inner `msgpack:",noinline"`
+		}], into[struct {
+			error
+			count
+		}],
+	}
+	for _, key := range []string{"inner", "count", "coded", "error"} {
+		for _, v := range []any{nil, 5, "x", []byte("x"), []any{}, []any{1, "x"}, map[string]any{}, map[string]any{"a": 7}, msgpack.RawMessage("\xd4\x05a")} {
+			for _, f := range decoders {
+				require.NotPanics(t, func() { f(encode(t, map[string]any{key: v})) }, "%s: %v", key, v)
+			}
+		}
+	}
+	require.Equal(t, row{1, inner{2, "b"}}, into[row](encode(t, row{1, inner{2, "b"}})))
+	require.Equal(t, struct{ count }{}, into[struct{ count }](encode(t, map[string]any{"count": nil})))
+	require.Equal(t, "count: the embedded decode_test.count is not exported: 4 cannot be put there",
+		into[struct{ count }](encode(t, struct{ count }{4})))
+	require.Equal(t, "inner: the embedded decode_test.inner is not exported: an array of 0 cannot be put there",
+		into[row](encode(t, map[string]any{"inner": []int{}})))
 }
 
 func TestAny(t *testing.T) {

@@ -157,7 +157,7 @@ func decodeNumberText(d *decoder, v reflect.Value) error {
 	switch {
 	case err != nil:
 		return err
-	case ok && !wire.IsNumber(b):
+	case ok && len(b) > 0 && !wire.IsNumber(b): // the zero value is empty
 		return d.misfit(v.Type())
 	case ok:
 	case h.Kind == wire.Nil:

@@ -58,6 +58,9 @@ func fieldsOf(t reflect.Type, outer ...reflect.Type) *fields {
 		default:
 			f.decode = decoderOf(sf.Type)
 		}
+		if sf.PkgPath != "" {
+			f.decode = hiddenDecoder(sf.Type, f.decode)
+		}
 		if sf.Anonymous && !tag.HasOption("noinline") && fs.inline(sf, tag.HasOption("inline"), outer) {
 			fs.byName[f.name] = f
 			continue
@@ -93,6 +96,26 @@ func (fs *fields) inline(sf reflect.StructField, always bool, outer []reflect.Ty
 		}
 	}
 	return true
+}
+
+// hiddenDecoder is for embedded types that are not exported. Of these only the fields of a struct can be set.
+func hiddenDecoder(t reflect.Type, decode decodeFunc) decodeFunc {
+	fields := t.Kind() == reflect.Struct && !codesItself(t)
+	return func(d *decoder, v reflect.Value) error {
+		at := d.pos
+		h, err := d.head()
+		if err != nil {
+			return err
+		}
+		switch {
+		case h.Kind == wire.Nil && v.IsZero():
+			return nil
+		case fields && (h.Kind == wire.Map || h.Kind == wire.Array && h.N > 0): // an empty array would set the struct
+			d.pos = at
+			return decode(d, v)
+		}
+		return fmt.Errorf("the embedded %v is not exported: %s cannot be put there", t, d.describe())
+	}
 }
 
 var ownCode = []reflect.Type{
@@ -191,6 +214,9 @@ func (d *decoder) field(v reflect.Value, f *field) error {
 	for i, x := range f.index {
 		for i > 0 && v.Kind() == reflect.Pointer {
 			if v.IsNil() {
+				if d.null() { // as the encoder writes the fields of one that is not there
+					return nil
+				}
 				if !v.CanSet() {
 					return fmt.Errorf("the embedded %v is not exported and cannot be made", v.Type())
 				}
