@@ -11,15 +11,39 @@ import (
 // value is the same afterwards; nobody else operates on the semaphore meanwhile.
 //
 // It does not need a process that ends: a thread that gives up its undo values with unshare(CLONE_SYSVSEM) has them
-// applied as if it were the last of its process. The thread is one of its own, which ends with the try,
-// so that those of the process are not touched. Some sandboxes forbid unshare (EPERM, ENOSYS).
+// applied as if it were the last of its process. That thread ends with the try, so that the others go on sharing
+// theirs; it is none that has started a process. Some sandboxes forbid unshare (EPERM, ENOSYS).
 func (s *Set) CheckUndo(n uint16) error {
 	result := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		result <- s.checkUndo(n)
-	}()
+	over := make(chan struct{})
+	defer close(over)
+	var try func()
+	try = func() {
+		runtime.LockOSThread()
+		if parent, err := isParent(); parent {
+			go try() // in another thread, since this one is held
+			<-over
+			runtime.UnlockOSThread()
+		} else if err != nil {
+			runtime.UnlockOSThread()
+			result <- s.newError("waitid", err, "whether Undo works cannot be tried in this sandbox")
+		} else {
+			result <- s.checkUndo(n) // never unlocked: the thread ends with the goroutine
+		}
+	}
+	go try()
 	return <-result
+}
+
+// isParent reports whether the calling thread has started a process that still runs or has not been waited for. The signal that a
+// process gets when its parent dies (Pdeathsig) is in truth sent when the parent's thread does: such a thread must not end.
+func isParent() (bool, error) {
+	const look = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT // and change nothing
+	err := unix.Waitid(unix.P_ALL, 0, nil, look|unix.WNOTHREAD|unix.WALL, nil)
+	if err == unix.ECHILD {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (s *Set) checkUndo(n uint16) error {
