@@ -217,7 +217,7 @@ func (st *stage) try(p fault.Point, action string, visit uint64) strike {
 	}
 	o.during = st.rate()
 	if st.sc.others != nil && o.fired {
-		st.sc.others(st, action)
+		st.sc.others(st, v, action)
 	}
 	if o.fired && action == "stop" {
 		v.cont()

@@ -24,12 +24,12 @@ import (
 type scenario struct {
 	name, role string
 	job        job
-	alone      bool                 // nobody else on the stage clears what the dead leave
-	others     func(*stage, string) // what others can do after an action with the bus that it is about
-	anyDeaths  bool                 // others die, too
-	elsewhere  bool                 // the victim's deaths are another bus's
-	only       []string             // actions; nil: all
-	also       []fault.Point        // at which its victims are struck though those of another scenario are
+	alone      bool                          // nobody else on the stage clears what the dead leave
+	others     func(*stage, *struck, string) // what others can do after an action with the bus that it is about
+	anyDeaths  bool                          // others die, too
+	elsewhere  bool                          // the victim's deaths are another bus's
+	only       []string                      // actions; nil: all
+	also       []fault.Point                 // at which its victims are struck though those of another scenario are
 	before     func(*stage)
 	around     func(*stage, *struck) (stop func())
 }
@@ -55,7 +55,9 @@ var scenarios = []*scenario{
 	{name: "wait at the gates of the dead", role: "contend", alone: true, anyDeaths: true, around: killOthers},
 	{name: "clear what the dead leave", role: "watch", job: job{Count: 4}, alone: true, anyDeaths: true, around: killOthers},
 	{name: "hear the bell at its limit", role: "watch", job: job{Count: 1}, alone: true, anyDeaths: true, before: raiseBell, around: killOthers},
-	{name: "create and remove", role: "create", others: createOther, elsewhere: true},
+	{name: "create and remove", role: "create", others: createOther, elsewhere: true, also: []fault.Point{
+		fault.JoinLives, fault.JoinAlone, fault.JoinFilled, fault.JoinJoined, fault.LeaveState, fault.LeaveLife, fault.LeaveDetach,
+	}},
 	{name: "create after the dead", role: "create", before: killCreator, others: createOther, elsewhere: true},
 	{name: "lose the bus", role: "lose", alone: true, anyDeaths: true, before: makeOther, around: takeOther, others: loseOther},
 	{name: "write a lost key file again", role: "restore", alone: true, elsewhere: true, before: makeOther, others: restoreOther},
@@ -133,14 +135,22 @@ func killCreator(st *stage) {
 }
 
 // createOther checks that a bus somebody is creating or removing can be used, created and removed by others as soon as that one
-// is dead, and that they get an error in time while it is only stopped.
-func createOther(st *stage, action string) {
+// is dead, and that they get an error in time while it is only stopped. One that was complete is used, and whoever died as its client
+// is counted there; of one that was not, nothing is left.
+func createOther(st *stage, v *struck, action string) {
 	t, at := st.t, st.ref.at
 	t.Helper()
 	switch action {
 	case "kill":
-		b, _, err := bus.OpenOrCreate(otherName, bus.WithSlots(64))
+		b, made, err := bus.OpenOrCreate(otherName, bus.WithSlots(64))
 		require.NoError(t, err, at)
+		require.Equal(t, made, !visited(t, v, fault.CreateReady) || visited(t, v, fault.RemoveMarked), "%s: made anew", at)
+		_, err = b.Recover()
+		require.NoError(t, err, at)
+		s := snapshot(t, b)
+		require.Equal(t, count(!made && !visited(t, v, fault.LeaveState)), s.Deaths, "%s: deaths on the other bus, made anew: %v", at, made)
+		require.Len(t, s.Clients, 1, "%s: %+v", at, s.Clients)
+		balance(t, b)
 		require.NoError(t, b.Close())
 		require.NoError(t, bus.Remove(otherName), at)
 	case "stop":
@@ -183,7 +193,7 @@ func takeOther(st *stage, v *struck) func() {
 }
 
 // loseOther checks that everybody who waits on that bus learns that it is gone, and that the next can make it again.
-func loseOther(st *stage, _ string) {
+func loseOther(st *stage, v *struck, _ string) {
 	t, at := st.t, st.ref.at
 	t.Helper()
 	// The victim may have been struck before anything was taken away.
@@ -193,12 +203,12 @@ func loseOther(st *stage, _ string) {
 		_, err = s.Next(deadline(t))
 	}
 	require.ErrorIs(t, err, bus.ErrRemoved, at)
-	createOther(st, "kill")
+	createOther(st, v, "kill")
 }
 
 // restoreOther checks that a bus whose key file somebody was writing again is found as soon as that one is dead, and that
 // those who look for it get an answer in time while it is only stopped.
-func restoreOther(st *stage, action string) {
+func restoreOther(st *stage, _ *struck, action string) {
 	t, at := st.t, st.ref.at
 	t.Helper()
 	if action == "kill" {

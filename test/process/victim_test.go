@@ -387,8 +387,15 @@ func (v *victim) create() {
 // lose waits for a message on a bus that is taken away.
 func (v *victim) lose() {
 	b, err := bus.Open(otherName)
+	if errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrRemoved) {
+		return // stopped before it had it
+	}
 	v.check(err)
 	s, err := b.Subscribe(">", bus.WaitWith(bus.Block))
+	if errors.Is(err, bus.ErrRemoved) {
+		v.check(b.Close())
+		return
+	}
 	v.check(err)
 	if _, err := s.Next(v.ctx); !errors.Is(err, bus.ErrRemoved) {
 		v.fault("waiting on a bus that was taken away: %v", err)
