@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -200,11 +201,11 @@ func (e *ear) wait(ctx context.Context, k uint16, resets uint64) error {
 		return err
 	}
 	above := []sysvsem.Op{{Num: layout.SemBell, Op: -int16(k + 1)}, {Num: layout.SemBell, Op: int16(k + 1)}}
-	err := e.seg.set.WaitSignal(-1, above)
+	err := e.seg.set.WaitSignal(longestWait(), above)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil && err != sysvsem.ErrInterrupted {
+	if err != nil && err != sysvsem.ErrInterrupted && !errors.Is(err, sysvsem.ErrTimeout) {
 		return e.seg.semError(err)
 	}
 	return nil

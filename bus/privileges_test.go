@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -93,11 +94,18 @@ func TestPublisherThatMayNotPost(t *testing.T) {
 	}
 }
 
-// Whoever sleeps when the process loses the permission to post is not stuck: a context ends the wait, and so does Close.
+// Whoever sleeps when the process loses the permission to post is not stuck: a context ends the wait, and so does Close, also where the
+// signal is ignored that would end it.
 func TestSleeperThatMayNotBePosted(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("this test gives up root's privileges in a child process: run it as root")
 	}
+	for _, ignores := range []bool{false, true} {
+		t.Run(fmt.Sprintf("ignores=%v", ignores), func(t *testing.T) { testSleeperThatMayNotBePosted(t, ignores) })
+	}
+}
+
+func testSleeperThatMayNotBePosted(t *testing.T, ignores bool) {
 	var b *Bus
 	if !inChild() {
 		b = newBus(t, WithSlots(64), WithMode(0o666))
@@ -106,6 +114,9 @@ func TestSleeperThatMayNotBePosted(t *testing.T) {
 		if err := syscall.Setuid(65534); err != nil {
 			say(err.Error())
 			return
+		}
+		if ignores {
+			signal.Ignore(syscall.SIGURG)
 		}
 		ctx, end := context.WithCancel(context.Background())
 		ended := make(chan error, 2)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -134,11 +135,15 @@ func (d *dormitory) wait(ctx context.Context, s *sleeper, timeout time.Duration)
 // sleep is the leader's system call, and the look at the others after it.
 func (d *dormitory) sleep(leader *sleeper, timeout time.Duration) error {
 	ops := [1]sysvsem.Op{{Num: d.sem, Op: -1}}
-	err := d.seg.set.WaitSignal(timeout, ops[:])
+	slice := timeout
+	if most := longestWait(); most >= 0 && (timeout < 0 || most < timeout) {
+		slice = most
+	}
+	err := d.seg.set.WaitSignal(slice, ops[:])
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
-	case errors.Is(err, sysvsem.ErrInterrupted):
+	case errors.Is(err, sysvsem.ErrInterrupted), slice != timeout && errors.Is(err, sysvsem.ErrTimeout):
 		err = nil
 	case err != nil && !errors.Is(err, sysvsem.ErrTimeout):
 		// Without permission only this sleep fails: the next leader finds out for itself.
@@ -233,6 +238,18 @@ func (d *dormitory) interrupt() {
 		interruptThreads()
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// deafWait is how long a program that ignores SIGURG waits in the kernel at most before it looks up: where it may not post any more either,
+// nothing would end its waits.
+const deafWait = time.Second
+
+// longestWait returns how long a wait in the kernel may last; -1: without end.
+func longestWait() time.Duration {
+	if signal.Ignored(unix.SIGURG) {
+		return deafWait
+	}
+	return -1
 }
 
 // interruptThreads sends every thread of this process the signal that Go's runtime uses and otherwise ignores: whoever waits
