@@ -426,6 +426,14 @@ func (c *custom) DecodeMsgpack(d *msgpack.Decoder) error { return d.DecodeMulti(
 func (r raw) MarshalMsgpack() ([]byte, error)            { return r.b, nil }
 func (r *raw) UnmarshalMsgpack(b []byte) error           { r.b = b; return nil }
 
+// linked reads maps in maps.
+type (
+	link   map[string]link
+	linked struct{ link }
+)
+
+func (l *linked) DecodeMsgpack(d *msgpack.Decoder) error { return d.Decode(&l.link) }
+
 // mapped reads a map, by way of the msgpack package, which takes one in an ext as well.
 type mapped struct{ m map[string]any }
 
@@ -460,6 +468,18 @@ func TestMsgpackInAnExt(t *testing.T) {
 	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[mapped](in(5, wide)))
 	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[[]mapped](append([]byte("\x92\x80"), in(5, wide)...)).(string)[5:])
 	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[mapped](append([]byte("\xd4\x80\xdf\xcd"), 0x0f, 0x42)), "an index that reaches beyond its ext")
+	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[mapped](in(-128, wide)), "no index is that long")
+	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[[]mapped](append([]byte("\x94\xd6\x80\x81\xa0\xdf\x00"), 0x0f, 0x42, 0x40)).(string)[5:])
+	within := func(exts int) []byte {
+		links := in(5, "\x80")
+		for range exts - 1 {
+			links = in(5, "\x81\xa1a"+string(links))
+		}
+		return links
+	}
+	require.IsType(t, linked{}, into[linked](within(10)))
+	require.Equal(t, wire.ErrTooDeep.Error(), into[linked](within(11)))
+	require.IsType(t, []linked{}, into[[]linked](append([]byte("\x92"), append(within(10), within(10)...)...)))
 	require.Equal(t, packed{v: map[string]any{}}, into[packed](in(5, "\x80")))
 	require.Equal(t, wire.ErrTooDeep.Error(), into[packed](in(5, deep)))
 	require.Equal(t, io.ErrUnexpectedEOF.Error(), into[packed](in(5, string(in(7, "x"))[:2])))

@@ -36,7 +36,11 @@ type source struct {
 type ext struct {
 	start, end int // of the payload
 	typ        int8
+	within     int // so many exts
 }
+
+// maxWithin is how many exts, one in another, are read as msgpack. Each is checked by itself and may be MaxDepth deep.
+const maxWithin = 10
 
 var _ interface {
 	io.Reader
@@ -70,16 +74,23 @@ func (s *source) ReadByte() (byte, error) {
 // enter checks the inside of an ext that is going to be read.
 func (s *source) enter(e ext) error {
 	inside := s.b[e.start:e.end]
-	if e.typ == extInterned { // an index, which is no msgpack; none says of itself that many values follow
-		if c := inside[0]; c == 0xde || c == 0xdf {
+	if e.typ == extInterned && len(inside) == 1 { // an index, which is no msgpack; longer ones are read at once
+		if c := inside[0]; c == 0xde || c == 0xdf { // says of itself that many values follow
 			return io.ErrUnexpectedEOF
 		}
 		return nil
 	}
+	if e.within == maxWithin {
+		return wire.ErrTooDeep
+	}
 	if _, err := wire.CheckAll(inside); err != nil {
 		return err
 	}
-	s.exts = append(appendExts(nil, inside, e.start), s.exts...)
+	nested := appendExts(nil, inside, e.start)
+	for i := range nested {
+		nested[i].within = e.within + 1
+	}
+	s.exts = append(nested, s.exts...)
 	return nil
 }
 
@@ -95,7 +106,7 @@ func appendExts(exts []ext, b []byte, base int) []ext {
 		case wire.Str, wire.Bin, wire.Ext:
 			end := pos + int(min(h.N, uint64(len(b)-pos)))
 			if h.Kind == wire.Ext && end > pos {
-				exts = append(exts, ext{base + pos, base + end, h.Ext})
+				exts = append(exts, ext{start: base + pos, end: base + end, typ: h.Ext})
 			}
 			pos = end
 		}
