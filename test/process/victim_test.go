@@ -357,7 +357,7 @@ func (v *victim) watch() {
 	v.check(b.Close())
 }
 
-// adopt takes over records of the dead that nobody has cleared.
+// adopt takes over records of the dead that nobody has cleared: those that are free are taken before.
 func (v *victim) adopt() {
 	b := v.open()
 	var all []*bus.Publisher
@@ -369,10 +369,19 @@ func (v *victim) adopt() {
 		v.check(err)
 		all = append(all, p)
 	}
-	s, err := b.Subscribe(v.topic())
-	v.check(err)
+	var subs []*bus.Subscription
+	for {
+		s, err := b.Subscribe(v.topic())
+		if errors.Is(err, bus.ErrTableFull) {
+			break
+		}
+		v.check(err)
+		subs = append(subs, s)
+	}
 	v.put(all[0], 40)
-	v.take(s, 1, false)
+	for _, s := range subs {
+		v.take(s, 1, false)
+	}
 	v.check(b.Close())
 }
 
