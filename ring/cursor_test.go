@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 
@@ -179,15 +180,23 @@ func TestCorruptSlots(t *testing.T) {
 }
 
 func TestExchangeOnCorruptEntry(t *testing.T) {
-	for name, entry := range map[string]layout.Entry{
-		"slot beyond the last": layout.MakeEntry(0, 0, 1<<20-1),
-		"two laps behind":      layout.MakeEntry(1<<32-1, 0, 0),
+	beyond, behind := layout.MakeEntry(0, 0, 1<<20-1), layout.MakeEntry(1<<32-1, 0, 0)
+	for name, tt := range map[string]struct {
+		entry     layout.Entry
+		certified uint64
+	}{
+		"slot beyond the last": {beyond, 0},
+		"two laps behind":      {behind, 0},
+		// Positions of the last lap of all seem to be filled, and the search from there comes round to 0.
+		"slot beyond the last, certified by 2^64": {beyond, math.MaxUint64},
+		"two laps behind, certified by 2^64":      {behind, math.MaxUint64},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRing(t, geometry(8, 2, 1))
 			p := openPublisher(t, r, 0)
 			p.Rescan()
-			atomic.StoreUint64(r.entry(0), uint64(entry))
+			atomic.StoreUint64(r.word(layout.HeaderCertified), tt.certified)
+			atomic.StoreUint64(r.entry(0), uint64(tt.entry))
 			atomic.StoreUint64(p.owned[0].pair, uint64(layout.InFlight(8, 1))) // as a lost race leaves it
 			if st := p.Exchange(0, 0); st != Corrupt {
 				t.Errorf("status %d", st)

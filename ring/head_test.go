@@ -78,8 +78,12 @@ func TestHeadOfCorruptRing(t *testing.T) {
 		for i := range 2 {
 			atomic.StoreUint64(r.pubWord(i, layout.PubIntent), word.Draw(t, "intent"))
 		}
+		atomic.StoreUint64(r.word(layout.HeaderCertified), word.Draw(t, "certified"))
 		r.Head()
 		r.headFrom(word.Draw(t, "from"))
+		p := openPublisher(t, r, 0)
+		p.limit = word.Draw(t, "limit")
+		p.Exchange(0, 0)
 	})
 }
 

@@ -264,9 +264,11 @@ func (p *Publisher) missed() Status {
 	if p.next >= p.limit {
 		return p.own().giveUp(Limit)
 	}
-	if next := p.r.near(p.next); next != p.next {
-		p.CatchUp()
-		return Done
+	if before := p.next; p.r.near(before) != before {
+		// In a ring that is damaged the search may come round to where it began.
+		if p.CatchUp(); p.next != before {
+			return Done
+		}
 	}
 	w := p.r.load(p.next)
 	if ahead := layout.LapsAhead(w.Lap(), layout.LapOf(p.next, p.memory.shift)); ahead < -1 || ahead == -1 && w.Slot() >= p.memory.total {

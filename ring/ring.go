@@ -120,11 +120,9 @@ func (r *Ring) headFrom(p uint64) uint64 {
 		return p
 	}
 	lo, step := p, uint64(1)
-	for r.filled(lo + step) {
+	for step < 1<<62 && r.filled(lo+step) {
 		lo += step
-		if step < 1<<62 {
-			step *= 2
-		}
+		step *= 2
 	}
 	hi := lo + step // lo is filled, hi was not
 	for hi-lo > 1 {
