@@ -33,7 +33,7 @@ func (a *accounts) publish(s stamp, record uint16) error {
 		return fmt.Errorf("publisher %d, record %d: number %d is published, expected %d", s.publisher, record, s.number, p.count)
 	case p.count == 0:
 		p.record, p.topic = record, s.topic
-	case p.record != record || p.topic != s.topic:
+	case p.topic != s.topic || exclusive(s.publisher) && p.record != record:
 		return fmt.Errorf("publisher %d moved from record %d, topic %d to record %d, topic %d", s.publisher, p.record, p.topic, record, s.topic)
 	}
 	p.count++

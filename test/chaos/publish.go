@@ -20,11 +20,15 @@ type encoded []byte
 
 func (e encoded) MarshalMsg(b []byte) ([]byte, error) { return append(b, e...), nil }
 
+// exclusive reports whether the worker of the given ID uses the bus from one goroutine alone, which every other one does: all that
+// it publishes comes from one record. Others' reservations have records of their own.
+func exclusive(id uint32) bool { return id%2 == 0 }
+
 // publish publishes numbered messages in bursts until the worker is to leave.
 func (w *worker) publish() {
 	b := w.open()
 	opts := []bus.PublisherOption{bus.WaitBy(w.Wait)}
-	if w.ID%2 == 0 {
+	if exclusive(w.ID) {
 		opts = append(opts, bus.Exclusive())
 	}
 	if w.NoWait {

@@ -17,7 +17,7 @@ type subscriber struct {
 func (w *worker) subscribe() {
 	b := w.open()
 	opts := []bus.SubscribeOption{bus.Also(w.Patterns[1:]...), bus.WaitWith(w.Wait)}
-	if w.ID%2 == 0 {
+	if exclusive(w.ID) {
 		opts = append(opts, bus.Exclusive())
 	}
 	switch w.Policy {
