@@ -36,8 +36,6 @@ type encoder struct {
 func (e *encoder) init(seg *segment) {
 	e.seg = seg
 	e.enc = msgpack.NewEncoder(e)
-	e.enc.UseCompactInts(true)
-	e.enc.SetCustomStructTag("json")
 }
 
 // encode encodes v into the slot, as far as it fits there, and returns the frame, which is valid until the next call.
@@ -53,7 +51,9 @@ func (e *encoder) encode(slot []byte, v any) ([]byte, error) {
 		}
 		return b, err
 	}
-	e.enc.ResetWriter(e) // strings interned in one frame are unknown in the next
+	e.enc.Reset(e) // what a type's own encoding has set is for its frame, and strings interned in one frame are unknown in the next
+	e.enc.UseCompactInts(true)
+	e.enc.SetCustomStructTag("json")
 	err := e.enc.Encode(v)
 	return e.buf, err
 }

@@ -78,6 +78,44 @@ func TestPublishValues(t *testing.T) {
 }
 
 // What a value held before is not mixed with the message, and is gone also if there is none.
+// odd is a value whose encoding sets whatever an encoder can be told.
+type odd struct{}
+
+func (odd) EncodeMsgpack(e *msgpack.Encoder) error {
+	e.UseArrayEncodedStructs(true)
+	e.UseCompactInts(false)
+	e.UseCompactFloats(true)
+	e.UseInternedStrings(true)
+	e.SetOmitEmpty(true)
+	e.SetCustomStructTag("other")
+	return e.EncodeInt(1)
+}
+
+// What a type tells its encoder is for its own frame.
+func TestEncodersForget(t *testing.T) {
+	type plain struct {
+		Name string  `json:"n" other:"o"`
+		Zero int     `json:"z"`
+		Half float64 `json:"h"`
+	}
+	for _, form := range forms {
+		t.Run(form.name, func(t *testing.T) {
+			b := newBus(t)
+			ctx := soon(t)
+			p, s := publisher(t, b, "a", form.publish...), subscribe(t, b, "a")
+			for range 10 {
+				require.NoError(t, p.Publish(ctx, odd{}))
+				_, err := s.Next(ctx)
+				require.NoError(t, err)
+				require.NoError(t, p.Publish(ctx, plain{Name: "long enough", Half: 0.5}))
+				m, err := s.Next(ctx)
+				require.NoError(t, err)
+				require.Equal(t, "\x83\xa1n\xablong enough\xa1z\x00\xa1h\xcb\x3f\xe0\x00\x00\x00\x00\x00\x00", string(m.Raw))
+			}
+		})
+	}
+}
+
 func TestReceiveInto(t *testing.T) {
 	b := newBus(t)
 	ctx := soon(t)
