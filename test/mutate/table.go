@@ -526,4 +526,11 @@ var table = []mutation{
 		after:  "",
 		pkg:    "./bus", run: "TestClose|Turn",
 	},
+	{
+		name:   "a thread that has started a process does not end",
+		file:   "sysvsem/undo.go",
+		before: "if parent, err := isParent(); parent {",
+		after:  "if parent, err := isParent(); parent && false {",
+		pkg:    "./sysvsem", run: "TestCheckUndoSparesChildren",
+	},
 }
