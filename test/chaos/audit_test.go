@@ -95,6 +95,7 @@ func TestAccounts(t *testing.T) {
 	a := new(accounts)
 	for i := range uint64(10) {
 		require.NoError(t, a.publish(stamp{publisher: 3, number: i, topic: 1}, 4))
+		require.NoError(t, a.publish(stamp{publisher: 2, number: i, topic: 1}, 5))
 	}
 	require.NoError(t, a.settle(3, 10, 10))
 	require.NoError(t, a.settle(3, 11, 10), "begun and not published")
@@ -102,7 +103,9 @@ func TestAccounts(t *testing.T) {
 	require.ErrorContains(t, a.settle(3, 11, 11), "were acknowledged", "acknowledged and not published")
 	require.ErrorContains(t, a.settle(3, 9, 9), "only 9 begun", "a phantom")
 	require.NoError(t, a.settle(77, 0, 0))
-	require.ErrorContains(t, a.publish(stamp{publisher: 3, number: 10, topic: 1}, 5), "moved")
+	require.ErrorContains(t, a.publish(stamp{publisher: 2, number: 10, topic: 1}, 4), "moved", "from the one record of an exclusive publisher")
+	require.ErrorContains(t, a.publish(stamp{publisher: 3, number: 10, topic: 2}, 4), "moved", "to another topic")
+	require.NoError(t, a.publish(stamp{publisher: 3, number: 10, topic: 1}, 5), "a reservation of a publisher for any goroutine")
 	require.ErrorContains(t, a.publish(stamp{publisher: 1 << 30}, 5), "never was")
 }
 
