@@ -188,8 +188,11 @@ func (s *segment) hasJoined(o layout.Owner) bool {
 	return c >= 0 && c < s.m.Geometry.Clients && s.clientState(c) == layout.MakeClientState(o.Generation(), layout.ClientJoined)
 }
 
-// alive reports whether o names a living client. The zero Owner is not alive.
-func (s *segment) alive(o layout.Owner) bool { return s.hasJoined(o) && s.clientLives(o.Client()) }
+// alive reports whether o names a living client. The zero Owner is not alive. The record is read again after the kernel was
+// asked: who lives may be the next client, that has buried this one meanwhile.
+func (s *segment) alive(o layout.Owner) bool {
+	return s.hasJoined(o) && s.clientLives(o.Client()) && s.hasJoined(o)
+}
 
 // census asks the kernel once who lives. What it returns is alive for many owners: it asks again only about those who were not alive
 // then.
@@ -203,7 +206,7 @@ func (s *segment) census() func(layout.Owner) bool {
 
 func (s *segment) aliveIn(lives []uint16) func(layout.Owner) bool {
 	return func(o layout.Owner) bool {
-		return s.hasJoined(o) && (livesIn(lives, o.Client()) || s.clientLives(o.Client()))
+		return livesIn(lives, o.Client()) && s.hasJoined(o) || s.alive(o)
 	}
 }
 

@@ -353,13 +353,18 @@ func (b *Bus) clearRecords(alive func(layout.Owner) bool) {
 // is opened before the record is taken, since whoever takes it may be stopped at once, and is alive.
 func (b *Bus) vacate(s int, alive func(layout.Owner) bool) (before layout.Owner, ok bool) {
 	seg := b.seg
-	// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read.
-	gate := b.ring.Gate(s)
-	before = layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))
+	owner := func() layout.Owner { return layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner))) }
+	before = owner()
 	if before == 0 {
 		return before, true
 	}
 	if before == b.client.owner(layout.OwnerHeld) || alive(before) {
+		return before, false
+	}
+	// The gate is read after its owner is known to be dead: before, that one may have been about to close it. The owner is read again
+	// after the gate: if it is the same, this is not the gate of a later one.
+	gate := b.ring.Gate(s)
+	if owner() != before {
 		return before, false
 	}
 	opened := b.ring.OpenGate(s, gate, layout.GateOpen)

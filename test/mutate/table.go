@@ -285,6 +285,20 @@ var table = []mutation{
 		pkg:    "./bus", run: "TestAlive",
 	},
 	{
+		name:   "a client's record is read again after the kernel was asked",
+		file:   "bus/client.go",
+		before: "s.clientLives(o.Client()) && s.hasJoined(o)",
+		after:  "s.clientLives(o.Client())",
+		pkg:    "./bus", run: "TestTheDeadAreNotTakenForTheirHeirs",
+	},
+	{
+		name:   "a dead one's gate is opened only if the record is still the dead one's",
+		file:   "bus/death.go",
+		before: "\tif owner() != before {",
+		after:  "\tif false {",
+		pkg:    "./bus", run: "TestGateThatTheDeadClosedLast",
+	},
+	{
 		name:   "a publisher opens the gate of the dead that it waits at",
 		file:   "bus/patience.go",
 		before: "\t\tr.OpenGate(slowest, gate, layout.GateOpen)\n",
