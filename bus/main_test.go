@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/layout"
+	"shmbus/ring/fence"
 	"shmbus/test/leak"
 )
 
@@ -69,6 +70,9 @@ func keep[T any](user T, _ error) { kept = append(kept, user) }
 func patience() time.Duration {
 	if d, err := time.ParseDuration(os.Getenv("SHMBUS_TEST_PATIENCE")); err == nil {
 		return d
+	}
+	if fence.RaceEnabled {
+		return 2 * time.Minute
 	}
 	return 20 * time.Second
 }
