@@ -242,7 +242,7 @@ func (s *Subscription) assembled(a *assembly, m *Message) []byte {
 		}
 		s.held = a
 		return frame
-	case cap(m.Raw) < len(frame) || s.seg.holds(m.Raw):
+	case cap(m.Raw) < len(frame) || mapped(m.Raw):
 		a.buf = nil
 	default:
 		frame = append(m.Raw[:0], frame...)

@@ -18,6 +18,7 @@ func newWords(mem []byte, m layout.Map) (words, error) {
 	if len(mem) < m.Size || uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%8 != 0 {
 		return words{}, fmt.Errorf("%w: %d bytes mapped, %d needed", ErrCorrupt, len(mem), m.Size)
 	}
+	widenMapped(mem)
 	return words{mem: mem, m: m}, nil
 }
 
@@ -63,9 +64,22 @@ func (w *words) raiseHigh(field, i int) {
 	}
 }
 
-// holds reports whether b begins in the segment.
-func (w *words) holds(b []byte) bool {
-	return uintptr(unsafe.Pointer(unsafe.SliceData(b)))-uintptr(unsafe.Pointer(unsafe.SliceData(w.mem))) < uintptr(len(w.mem))
+// mappedLow and mappedEnd enclose all segments that this process has attached since it began.
+var mappedLow, mappedEnd atomic.Uintptr
+
+func widenMapped(mem []byte) {
+	low := uintptr(unsafe.Pointer(unsafe.SliceData(mem)))
+	for old := mappedLow.Load(); (old == 0 || low < old) && !mappedLow.CompareAndSwap(old, low); old = mappedLow.Load() {
+	}
+	end := low + uintptr(len(mem))
+	for old := mappedEnd.Load(); end > old && !mappedEnd.CompareAndSwap(old, end); old = mappedEnd.Load() {
+	}
+}
+
+// mapped reports whether b may begin in a segment, of whatever handle. Memory of Go's own does not: the kernel puts segments elsewhere.
+func mapped(b []byte) bool {
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	return at >= mappedLow.Load() && at < mappedEnd.Load()
 }
 
 // sameStart reports whether a and b begin at the same address.

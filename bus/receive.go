@@ -128,7 +128,7 @@ func (s *Subscription) memory(m *Message, n int) []byte {
 	switch {
 	case !s.shared:
 		return s.buf[:n]
-	case cap(m.Raw) < n || s.seg.holds(m.Raw):
+	case cap(m.Raw) < n || mapped(m.Raw):
 		m.Raw = make([]byte, n)
 	}
 	return m.Raw[:n]
