@@ -203,7 +203,7 @@ func unlinkKeyFile(path string) error {
 
 // locked reports whether somebody holds the lock of a key file, under which buses are created and removed.
 func locked(path string) bool {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // a FIFO of that name would never open
 	if err != nil {
 		return false
 	}
