@@ -88,6 +88,10 @@ verify switch-late-stop  sleep.pml -DSWITCH=2 -DSWITCHERS=2 -DQ0=0 -DQ1=2 -DCERT
 verify gates             sleep.pml -DGATES=2 -DCERTIFIERS=0
 verify gates-runs        sleep.pml -DGATES=2 -DQ0=0 -DQ1=3 -DRUN=2 -DCERTIFIERS=2
 verify gates-stop        sleep.pml -DGATES=2 -DCERTIFIERS=0 -DSTOPS=1
+verify join              join.pml -DSTOPS=0 -DLOOKS=0
+verify held              join.pml -DHELD -DSTOPS=0
+verify held-stop         join.pml -DHELD -DLOOKS=0
+verify bell              join.pml -DHELD -DSTOPS=0 -DLOOKS=0 -DBELL_MAX=2 -DBELL=1
 
 if [ "$full" = full ]; then
 verify gates-death       sleep.pml -DGATES=2 -DCERTIFIERS=0 -DCRASHES=1
@@ -97,6 +101,13 @@ verify switch-death      sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2 -DCRA
 verify switch-stop       sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2 -DSTOPS=1
 verify switch-late-two   sleep.pml -DSWITCH=2 -DQ0=2 -DQ1=1 -DCERTIFIERS=2
 verify switch-heir       sleep.pml -DSWITCH=2 -DQ0=1 -DQ1=0 -DQ2=1 -DHEIR -DCRASHES=1 -DCERTIFIERS=4
+verify join-stop         join.pml -DLOOKS=0
+verify held-looks        join.pml -DHELD
+verify held-careful      join.pml -DHELD -DCAREFUL -DLOOKS=0
+verify held-two-deaths   join.pml -DHELD -DCAREFUL -DLOOKS=0 -DSTOPS=0 -DCRASHES=2
+verify held-three        join.pml -DHELD -DMEMBERS=3 -DLOOKS=0 -DSTOPS=0
+verify bell-stop         join.pml -DHELD -DLOOKS=0 -DBELL_MAX=2 -DBELL=1
+verify bell-at-maximum   join.pml -DHELD -DLOOKS=0 -DBELL=4
 verify switch-topic-first sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2 -DMUT_TOPIC_BEFORE_INTENT
 fi
 
@@ -129,6 +140,19 @@ mutate GATE_OPEN_IN_SLEEP        sleep.pml -DGATES=2 -DCERTIFIERS=0
 mutate GATE_OPEN_BEFORE_LAST_LOOK sleep.pml -DGATES=2 -DCERTIFIERS=0
 mutate RESUME_AT_CURSOR          sleep.pml -DGATES=2 -DCERTIFIERS=0
 mutate SWITCH_EARLY              sleep.pml -DSWITCH=1 -DQ0=2 -DQ1=1 -DCERTIFIERS=2
+mutate LIVE_AT_ONE               join.pml -DHELD -DSTOPS=0 -DLOOKS=0
+mutate STATE_BEFORE_LIFE         join.pml -DHELD -DSTOPS=0 -DLOOKS=0
+mutate BURY_ANY_GENERATION       join.pml -DHELD -DSTOPS=0 -DLOOKS=0
+mutate DEATH_COUNTED_BY_ALL      join.pml -DHELD -DSTOPS=0 -DLOOKS=0
+mutate LIFE_BEFORE_STATE         join.pml -DHELD -DSTOPS=0 -DLOOKS=0
+mutate OPENED_AFTER_TAKEN        join.pml -DHELD -DLOOKS=0
+mutate GATE_READ_AFTER_OWNER     join.pml -DHELD -DSTOPS=0 -DLOOKS=0
+mutate GATE_READ_BEFORE_OWNER    join.pml -DLOOKS=0
+mutate OWNER_READ_ONCE           join.pml -DHELD -DSTOPS=0 -DLOOKS=0
+mutate OPEN_ANY_GENERATION       join.pml -DHELD -DSTOPS=0 -DLOOKS=0
+mutate JOINING_AT_BELL_MAXIMUM   join.pml -DHELD -DLOOKS=0 -DBELL=4
+mutate LEAVING_AT_BELL_MAXIMUM   join.pml -DHELD -DLOOKS=0 -DBELL=4
+mutate RESET_NOT_COUNTED         join.pml -DHELD -DLOOKS=0 -DBELL_MAX=2 -DBELL=1
 
 [ "$failed" = 0 ] && echo "all verified, all mutations caught"
 exit "$failed"
