@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"shmbus/layout"
@@ -59,25 +61,42 @@ type NotFoundError struct {
 	Name  string
 	Dirs  []string  // where key files were looked for
 	Known []string  // buses that exist there
-	Lost  []LostBus // segments of buses of that name, whose key file is not there
+	Lost  []LostBus // segments of buses of that name, for which no key file was found anywhere
+	// Elsewhere are buses of that name that a key file in another folder names.
+	Elsewhere []LostBus
 }
 
 func notFound(dirs []string, name string) error {
-	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs), Lost: lostBuses(dirs, name)}
+	lost, elsewhere := lostBuses(dirs, name)
+	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs), Lost: lost, Elsewhere: elsewhere}
 }
 
 func (e *NotFoundError) Error() string {
-	if len(e.Lost) > 0 {
+	dirs := strings.Join(e.Dirs, ", ")
+	switch {
+	case len(e.Lost) == 1:
 		l := e.Lost[0]
 		return fmt.Sprintf("there is no key file of that name in %s, but segment %d (key %#08x, user %d, %d mappings) is a bus of that name. "+
 			"If its key file was lost, do not make the bus again, which would be a second one: a busd that serves it writes the file back within seconds, "+
 			"as does any client that waits and runs as root or user %d, and so does: busd restore %s. If the bus is one of another folder, set SHMBUS_DIR to that",
-			strings.Join(e.Dirs, ", "), l.ShmID, uint32(l.Key), l.UID, l.Attached, l.UID, e.Name)
+			dirs, l.ShmID, uint32(l.Key), l.UID, l.Attached, l.UID, e.Name)
+	case len(e.Lost) > 1:
+		ids := make([]string, len(e.Lost))
+		for i, l := range e.Lost {
+			ids[i] = strconv.Itoa(l.ShmID)
+		}
+		return fmt.Sprintf("there is no key file of that name in %s, but the segments %s are buses of that name. If the key file of one was lost, do not make the bus "+
+			"again, which would be another one: busd restore %s says more of each, and restores the one that --shmid chooses. "+
+			"If the bus is one of another folder, set SHMBUS_DIR to that", dirs, strings.Join(ids, ", "), e.Name)
+	case len(e.Elsewhere) > 0:
+		l := e.Elsewhere[0]
+		return fmt.Sprintf("there is no such bus in %s; one of that name is in another folder (%s names segment %d): for that, set SHMBUS_DIR=%s; "+
+			"for another of that name here: busd create %s", dirs, l.Path, l.ShmID, filepath.Dir(l.Path), e.Name)
 	}
 	if len(e.Known) == 0 {
-		return fmt.Sprintf("there is no such bus, nor any other, in %s (create it with: busd create %s)", strings.Join(e.Dirs, ", "), e.Name)
+		return fmt.Sprintf("there is no such bus, nor any other, in %s (create it with: busd create %s)", dirs, e.Name)
 	}
-	return fmt.Sprintf("there is no such bus in %s; there is: %s", strings.Join(e.Dirs, ", "), strings.Join(e.Known, ", "))
+	return fmt.Sprintf("there is no such bus in %s; there is: %s", dirs, strings.Join(e.Known, ", "))
 }
 
 func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }

@@ -6,11 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 
-	"shmbus/layout"
 	"shmbus/ring/fault"
 	"shmbus/sysvshm"
 )
@@ -107,67 +105,6 @@ func (s *segment) writeKeyFile(st sysvshm.Stat) error {
 	}
 	fault.At(fault.RestoreWritten)
 	return nil
-}
-
-// A LostBus is a segment of a bus whose key file is not where it was looked for: it was lost, or is in another folder.
-type LostBus struct {
-	ShmID    int
-	Key      int32
-	UID      int // owner
-	Attached int // mappings
-}
-
-// lostBuses returns the segments that say that they are buses of a name which none of the folders has. A key is made of the
-// device of the key file's folder, among other things, so that those of other devices are not looked at.
-func lostBuses(dirs []string, name string) []LostBus {
-	var lost []LostBus
-	all, _ := sysvshm.List()
-	forced := sysvshm.ForcedRemoval() // then a look at one that nobody has attached destroys it
-	for _, st := range all {
-		if st.Key == sysvshm.Private || st.Destroy || forced && st.Attached == 0 || st.Size < layout.HeaderSize || !keyOfDirs(st.Key, dirs) {
-			continue
-		}
-		if h, err := peek(st.ID); err == nil && h.Name == name && h.Key == st.Key {
-			lost = append(lost, LostBus{st.ID, st.Key, st.UID, st.Attached})
-		}
-	}
-	return lost
-}
-
-// keyOfDirs reports whether ftok can have made the key from a file in one of the folders, or in one of that
-// name that is gone.
-func keyOfDirs(key int32, dirs []string) bool {
-	for _, dir := range dirs {
-		var st unix.Stat_t
-		for unix.Stat(dir, &st) != nil && filepath.Dir(dir) != dir {
-			dir = filepath.Dir(dir)
-		}
-		if uint8(st.Dev) == uint8(key>>16) {
-			return true
-		}
-	}
-	return false
-}
-
-// peek reads the header of a live bus's segment.
-func peek(shmid int) (h layout.Header, err error) {
-	m, err := sysvshm.FromID(shmid).Attach(sysvshm.ReadOnly)
-	if err != nil {
-		return h, err
-	}
-	defer m.Detach()
-	// A segment of huge pages, of which there are none left, faults at the first access.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("segment %d can not be read: %v", shmid, r)
-		}
-	}()
-	h, _, err = layout.DecodeHeader(m.Bytes(), len(m.Bytes()))
-	if err == nil {
-		err = halfRemoved(m.Bytes(), h)
-	}
-	return h, err
 }
 
 // A folderLock keeps cleaners away from a folder: systemd-tmpfiles passes over a folder on which somebody has a lock

@@ -1,9 +1,11 @@
 package bus
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -103,7 +105,9 @@ func TestLostKeyFileIsNamed(t *testing.T) {
 	_, err = Open("x", WithDir(dir))
 	var missing *NotFoundError
 	require.ErrorAs(t, err, &missing)
-	require.Equal(t, []LostBus{{ShmID: b.ShmID(), Key: b.Key(), UID: os.Geteuid(), Attached: 1}}, missing.Lost)
+	require.Equal(t, []LostBus{{ShmID: b.ShmID(), Key: b.Key(), UUID: b.UUID().String(), Created: time.Unix(0, b.seg.head.Created),
+		UID: os.Geteuid(), Attached: 1, Pids: []int{os.Getpid()}}}, missing.Lost)
+	require.Empty(t, missing.Elsewhere)
 	require.ErrorContains(t, err, "busd restore x")
 	require.NotContains(t, err.Error(), "create it")
 	_, err = Open("z", WithDir(dir))
@@ -115,6 +119,58 @@ func TestLostKeyFileIsNamed(t *testing.T) {
 	for _, b := range []*Bus{b, other} {
 		require.NoError(t, b.Close())
 		require.NoError(t, Remove(b.Name(), WithDir(dir)))
+	}
+}
+
+// A bus of another folder is not taken for one that has lost its key file, whoever has written what elsewhere.
+func TestBusOfAnotherFolderIsNotLost(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	healthy, err := Create("x", WithDir(other))
+	require.NoError(t, err)
+	_, err = Open("x", WithDir(dir))
+	var missing *NotFoundError
+	require.ErrorAs(t, err, &missing)
+	require.Empty(t, missing.Lost)
+	require.Len(t, missing.Elsewhere, 1)
+	require.Equal(t, keyPath(other, "x"), missing.Elsewhere[0].Path)
+	require.ErrorContains(t, err, "set SHMBUS_DIR="+other)
+	require.NotContains(t, err.Error(), "busd restore")
+
+	// Beside it another bus of the name has lost its own.
+	b, err := Create("x", WithDir(dir))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(keyPath(dir, "x")))
+	_, err = Open("x", WithDir(dir))
+	require.ErrorAs(t, err, &missing)
+	require.Len(t, missing.Lost, 1)
+	require.Equal(t, b.ShmID(), missing.Lost[0].ShmID)
+	require.Len(t, missing.Elsewhere, 1)
+
+	// What names another bus, or another segment, vouches for nothing.
+	k, err := readKeyFile(keyPath(other, "x"))
+	require.NoError(t, err)
+	for what, change := range map[string]func(*keyFile){
+		"uuid": func(k *keyFile) { k.UUID = b.UUID().String() }, "segment": func(k *keyFile) { k.ShmID++ },
+		"state": func(k *keyFile) { k.State = keyCreating }, "namespace": func(k *keyFile) { k.IPC++ },
+	} {
+		wrong := k
+		change(&wrong)
+		text, err := json.Marshal(wrong)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(keyPath(other, "x"), text, 0o600))
+		_, err = Open("x", WithDir(dir))
+		require.ErrorAs(t, err, &missing)
+		require.Len(t, missing.Lost, 2, what)
+		require.ErrorContains(t, err, "--shmid")
+	}
+	require.NoError(t, os.Remove(keyPath(other, "x")))
+	for _, r := range []struct {
+		b   *Bus
+		dir string
+	}{{healthy, other}, {b, dir}} {
+		require.NoError(t, Restore("x", r.b.ShmID(), WithDir(r.dir)))
+		require.NoError(t, r.b.Close())
+		require.NoError(t, Remove("x", WithDir(r.dir)))
 	}
 }
 

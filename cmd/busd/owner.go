@@ -12,11 +12,15 @@ func ownerName(uid, gid int) string {
 	if uid < 0 {
 		return ""
 	}
+	return userName(uid) + ":" + groupName(gid)
+}
+
+func userName(uid int) string {
 	name := strconv.Itoa(uid)
 	if u, err := user.LookupId(name); err == nil {
 		name = u.Username
 	}
-	return name + ":" + groupName(gid)
+	return name
 }
 
 func groupName(gid int) string {

@@ -3,6 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,14 +24,15 @@ func newRestore() *cobra.Command {
 nobody can open the bus, and making it again would make a second one. A busd that serves the bus does the same by itself within
 seconds, and so does any client that waits, if it runs as root or as the bus's owner, as this command has to.
 
-The file goes into the folder in which buses are made: SHMBUS_DIR, or the default one. Where several segments
-say that they are buses of that name, --shmid chooses one (see ipcs -m, busd doctor).`,
+The file goes into the folder in which buses are made: SHMBUS_DIR, or the default one. A bus that a key file in another folder names
+is not taken, except with --shmid; it is looked for in the default folders, in those beside the given one, and in those of the bus's clients.
+Where several segments say that they are buses of that name, the command lists them, and --shmid chooses one.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := shmid
 			if id < 0 {
 				var err error
-				if id, err = lostSegment(args[0]); err != nil {
+				if id, err = lostSegment(args[0], cmd.ErrOrStderr()); err != nil {
 					return err
 				}
 			}
@@ -41,8 +47,8 @@ say that they are buses of that name, --shmid chooses one (see ipcs -m, busd doc
 	return cmd
 }
 
-// lostSegment returns the one segment that says it is a bus of that name and has no key file.
-func lostSegment(name string) (int, error) {
+// lostSegment returns the one segment that says it is a bus of that name and has no key file. Where there are several it lists them.
+func lostSegment(name string, w io.Writer) (int, error) {
 	err := look(name, func(*bus.Observer) error { return nil })
 	var missing *bus.NotFoundError
 	switch {
@@ -50,14 +56,30 @@ func lostSegment(name string) (int, error) {
 		return 0, fmt.Errorf("bus %s has its key file, and works", name)
 	case !errors.As(err, &missing):
 		return 0, err
-	case len(missing.Lost) == 0:
-		return 0, fmt.Errorf("no segment on this host that may be read is that of a bus %q: make it with busd create %s", name, name)
+	case len(missing.Lost) == 1:
+		return missing.Lost[0].ShmID, nil
 	case len(missing.Lost) > 1:
-		var ids []int
-		for _, l := range missing.Lost {
-			ids = append(ids, l.ShmID)
+		if err := writeCandidates(w, append(missing.Lost, missing.Elsewhere...)); err != nil {
+			return 0, err
 		}
-		return 0, cli.Usagef("the segments %v are buses of that name: choose with --shmid", ids)
+		return 0, cli.Usagef("%d segments without a key file are buses of the name %s: choose one with --shmid", len(missing.Lost), name)
+	case len(missing.Elsewhere) > 0:
+		l := missing.Elsewhere[0]
+		return 0, fmt.Errorf("no bus %s has lost its key file: %s names segment %d; to use that bus set SHMBUS_DIR=%s (--shmid %d writes a second key file for it)",
+			name, l.Path, l.ShmID, quote(filepath.Dir(l.Path)), l.ShmID)
 	}
-	return missing.Lost[0].ShmID, nil
+	return 0, fmt.Errorf("no segment on this host that may be read is that of a bus %q: make it with busd create %s", name, name)
+}
+
+// writeCandidates prints what tells segments of one name apart.
+func writeCandidates(w io.Writer, list []bus.LostBus) error {
+	t := cli.Table{Head: []string{"SHMID>", "UUID", "CREATED", "OWNER", "MAPPINGS>", "PROCESSES", "KEY FILE"}}
+	for _, l := range list {
+		file := l.Path
+		if file == "" {
+			file = "none found"
+		}
+		t.Row(strconv.Itoa(l.ShmID), l.UUID, l.Created.Format(time.DateTime), userName(l.UID), strconv.Itoa(l.Attached), strings.Trim(fmt.Sprint(l.Pids), "[]"), file)
+	}
+	return t.Write(w, "")
 }

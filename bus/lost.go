@@ -1,0 +1,182 @@
+package bus
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shmbus/layout"
+	"shmbus/sysvsem"
+	"shmbus/sysvshm"
+)
+
+// A LostBus is a segment of a live bus whose key file is not where it was looked for: it was lost, or is in another folder.
+type LostBus struct {
+	ShmID    int
+	Key      int32
+	UUID     string
+	Created  time.Time
+	UID      int    // owner
+	Attached int    // mappings
+	Pids     []int  // living clients that are visible in this pid namespace
+	Path     string // of a key file in another folder that names the segment; "" if none was found
+}
+
+// lostBuses returns the segments that say that they are buses of a name which none of the folders has: those for which no key file
+// was found anywhere, and those that a key file in another folder names. A key is made of the
+// device of the key file's folder, among other things, so that those of other devices are not looked at.
+func lostBuses(dirs []string, name string) (lost, elsewhere []LostBus) {
+	all, _ := sysvshm.List()
+	forced := sysvshm.ForcedRemoval() // then a look at one that nobody has attached destroys it
+	for _, st := range all {
+		if st.Key == sysvshm.Private || st.Destroy || forced && st.Attached == 0 || st.Size < layout.HeaderSize || !keyOfDirs(st.Key, dirs) {
+			continue
+		}
+		h, pids, err := peek(st.ID)
+		if err != nil || h.Name != name || h.Key != st.Key {
+			continue
+		}
+		l := LostBus{ShmID: st.ID, Key: st.Key, UUID: h.UUID.String(), Created: time.Unix(0, h.Created), UID: st.UID, Attached: st.Attached, Pids: pids}
+		if l.Path = keyFileElsewhere(dirs, st, h, pids); l.Path != "" {
+			elsewhere = append(elsewhere, l)
+		} else {
+			lost = append(lost, l)
+		}
+	}
+	return lost, elsewhere
+}
+
+// keyOfDirs reports whether ftok can have made the key from a file in one of the folders, or in one of that
+// name that is gone.
+func keyOfDirs(key int32, dirs []string) bool {
+	for _, dir := range dirs {
+		var st unix.Stat_t
+		for unix.Stat(dir, &st) != nil && filepath.Dir(dir) != dir {
+			dir = filepath.Dir(dir)
+		}
+		if uint8(st.Dev) == uint8(key>>16) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyFileElsewhere returns the path of a key file of the segment outside the given folders, or "". The segment does not say where its
+// key file is, so the search is of where it is likely: the folder that the environment of a client names, the default folders, and
+// those beside the given ones. A key file counts only if its author can vouch for the segment: anybody may write one that names it.
+func keyFileElsewhere(dirs []string, st sysvshm.Stat, h layout.Header, pids []int) string {
+	names := func(dir string) bool {
+		path := keyPath(dir, h.Name)
+		if slices.Contains(dirs, filepath.Clean(dir)) {
+			return false
+		}
+		file, err := os.Lstat(path)
+		if err != nil || !file.Mode().IsRegular() || !vouches(ownerOf(file), st.UID, st.CUID) {
+			return false
+		}
+		k, err := readKeyFile(path)
+		return err == nil && k.State == keyReady && k.ShmID == st.ID && k.Key == st.Key && k.UUID == h.UUID.String() && k.here(path) == nil
+	}
+	likely := []string{systemDir, filepath.Join(userRuntimeDirs, strconv.Itoa(st.UID), "shmbus"),
+		filepath.Join(os.TempDir(), "shmbus-"+strconv.Itoa(st.UID)), filepath.Join("/tmp", "shmbus-"+strconv.Itoa(st.UID))}
+	for _, pid := range pids {
+		if dir := folderOf(pid); dir != "" {
+			likely = append(likely, dir)
+		}
+	}
+	for _, dir := range dirs {
+		likely = append(likely, foldersBeside(dir, st.Key)...)
+	}
+	if i := slices.IndexFunc(likely, names); i >= 0 {
+		return keyPath(likely[i], h.Name)
+	}
+	return ""
+}
+
+// folderOf returns the SHMBUS_DIR with which a process was started, "" if it had none or may not be looked at.
+func folderOf(pid int) string {
+	proc := filepath.Join("/proc", strconv.Itoa(pid))
+	environ, _ := os.ReadFile(filepath.Join(proc, "environ"))
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		dir, ok := bytes.CutPrefix(entry, []byte("SHMBUS_DIR="))
+		if !ok || len(dir) == 0 {
+			continue
+		}
+		if filepath.IsAbs(string(dir)) {
+			return string(dir)
+		}
+		if wd, err := os.Readlink(filepath.Join(proc, "cwd")); err == nil {
+			return filepath.Join(wd, string(dir))
+		}
+	}
+	return ""
+}
+
+// maxBeside bounds how many entries of the folder above are looked at.
+const maxBeside = 4096
+
+// foldersBeside returns the folders that stand beside one, on the device that a key tells: of others, an automounter's say, nothing
+// is touched.
+func foldersBeside(dir string, key int32) []string {
+	above := filepath.Dir(dir)
+	f, err := os.Open(above)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	entries, _ := f.ReadDir(maxBeside)
+	var beside []string
+	for _, e := range entries {
+		path := filepath.Join(above, e.Name())
+		var st unix.Stat_t
+		if e.IsDir() && path != dir && unix.Lstat(path, &st) == nil && uint8(st.Dev) == uint8(key>>16) {
+			beside = append(beside, path)
+		}
+	}
+	return beside
+}
+
+// peek reads the header of a live bus's segment, and who its clients are.
+func peek(shmid int) (h layout.Header, pids []int, err error) {
+	mapping, err := sysvshm.FromID(shmid).Attach(sysvshm.ReadOnly)
+	if err != nil {
+		return h, nil, err
+	}
+	defer mapping.Detach()
+	// A segment of huge pages, of which there are none left, faults at the first access.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("segment %d can not be read: %v", shmid, r)
+		}
+	}()
+	mem := mapping.Bytes()
+	h, m, err := layout.DecodeHeader(mem, len(mem))
+	if err == nil {
+		err = halfRemoved(mem, h)
+	}
+	if err != nil {
+		return h, nil, err
+	}
+	w, err := newWords(mem, m)
+	if err != nil {
+		return h, nil, err
+	}
+	set := sysvsem.FromID(int(h.SemID))
+	live, _ := set.GetAll()
+	look := snapshotter{seg: &segment{words: w, set: set, head: h}, live: live}
+	for _, c := range look.clients() {
+		// The pid in the record is that of the client's own namespace; the kernel tells the one in this.
+		if pid, err := set.GetPid(int(layout.SemLive(c.Index))); c.Alive && err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return h, slices.Compact(slices.Sorted(slices.Values(pids))), nil
+}
