@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // systemDir is the folder of root's buses, in which everybody looks. userRuntimeDirs holds the
@@ -99,8 +101,10 @@ func keyFiles(dirs []string, i int) ([]string, error) {
 		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, explainFolder(dir, err)
+	if err != nil {
+		if err := explainFolder(dir, err); !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	var paths []string
 	for _, e := range entries {
@@ -111,8 +115,39 @@ func keyFiles(dirs []string, i int) ([]string, error) {
 	return paths, nil
 }
 
-// explainFolder adds to an error about looking into a folder of key files what to do about it.
+// noFolder reports what stands where a folder of key files, or one above it, is to be: a link to nothing or to itself, or a file. It is
+// nil where there is a folder, and where there is nothing, so that one can be made.
+func noFolder(dir string) error {
+	const advice = "or choose another folder of key files with SHMBUS_DIR"
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); err != nil {
+			if errors.Is(err, fs.ErrPermission) || filepath.Dir(at) == at {
+				return nil
+			}
+			continue
+		}
+		switch st, err := os.Stat(at); {
+		case errors.Is(err, unix.ELOOP):
+			return fmt.Errorf("%s is a symbolic link that leads back to itself: remove it, %s", at, advice)
+		case errors.Is(err, fs.ErrNotExist):
+			target, _ := os.Readlink(at)
+			return fmt.Errorf("%s is a symbolic link to %s, which is not there: make that folder or remove the link, %s", at, target, advice)
+		case err == nil && !st.IsDir():
+			return fmt.Errorf("%s is not a folder (%v): remove it, %s", at, st.Mode(), advice)
+		}
+		return nil
+	}
+}
+
+// explainFolder adds to an error about looking into a folder of key files what to do about it. The error is fs.ErrNotExist only
+// where nothing is in the way of making the folder.
 func explainFolder(dir string, err error) error {
+	if reason := noFolder(dir); reason != nil {
+		return reason
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: the folder of key files %s cannot be read: choose another with SHMBUS_DIR", err, dir)
 	}
@@ -133,7 +168,11 @@ func prepareFolder(dir string, mode fs.FileMode) error {
 	if mode&0o077 != 0 || dir == systemDir {
 		need |= 0o055
 	}
-	if err := makeFolder(dir, need); err != nil {
+	err := makeFolder(dir, need)
+	if reason := noFolder(dir); reason != nil {
+		return reason
+	}
+	if err != nil {
 		return explainFile(err)
 	}
 	st, err := os.Stat(dir)

@@ -70,20 +70,53 @@ func TestFolderThatExistsKeepsItsMode(t *testing.T) {
 	require.NoError(t, Remove("x", WithDir(dir)))
 }
 
-// What cannot be read is not what is not there.
-func TestListOfWhatIsNoFolder(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	for _, dir := range []string{file, filepath.Join(file, "below")} {
-		_, err := List(WithDir(dir))
-		require.ErrorContains(t, err, "SHMBUS_DIR", dir)
-		_, err = Open("x", WithDir(dir))
-		require.ErrorContains(t, err, "SHMBUS_DIR", dir)
-		require.NotErrorIs(t, err, ErrNotFound, dir)
+// What cannot be read is not what is not there. Whoever looks, and whoever makes a bus, is told what is in the way.
+func TestWhatIsNoFolder(t *testing.T) {
+	above := t.TempDir()
+	at := func(name string) string { return filepath.Join(above, name) }
+	require.NoError(t, os.WriteFile(at("file"), nil, 0o600))
+	require.NoError(t, os.Symlink("file", at("to-file")))
+	require.NoError(t, os.Symlink("gone", at("dangling")))
+	require.NoError(t, os.Symlink("loop", at("loop")))
+	for _, tt := range []struct{ name, says string }{
+		{"file", "file is not a folder"}, {"to-file", "to-file is not a folder"},
+		{"dangling", "dangling is a symbolic link to gone, which is not there: make that folder"}, {"loop", "loop is a symbolic link that leads back to itself"},
+	} {
+		for _, dir := range []string{at(tt.name), filepath.Join(at(tt.name), "below"), filepath.Join(at(tt.name), "further", "below")} {
+			_, listed := List(WithDir(dir))
+			_, opened := Open("x", WithDir(dir))
+			_, created := Create("x", WithDir(dir))
+			removed := Remove("x", WithDir(dir))
+			for what, err := range map[string]error{"list": listed, "open": opened, "create": created, "remove": removed} {
+				require.ErrorContains(t, err, tt.says, "%s %s", what, dir)
+				require.ErrorContains(t, err, "SHMBUS_DIR", "%s %s", what, dir)
+				require.NotErrorIs(t, err, ErrNotFound, "%s %s", what, dir)
+			}
+		}
 	}
-	infos, err := List(WithDir(filepath.Join(filepath.Dir(file), "none")))
+	infos, err := List(WithDir(at("none")))
 	require.NoError(t, err)
 	require.Empty(t, infos)
+	require.NoDirExists(t, at("gone"))
+}
+
+// Where something else has the name of a key file, the error says so, and it stays.
+func TestWhatIsNoKeyFile(t *testing.T) {
+	for what, make := range map[string]func(path string) error{
+		"folder": func(path string) error { return os.Mkdir(path, 0o700) },
+		"pipe":   func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"socket": func(path string) error { return unix.Mknod(path, unix.S_IFSOCK|0o600, 0) },
+	} {
+		dir := t.TempDir()
+		require.NoError(t, make(keyPath(dir, "x")))
+		_, opened := Open("x", WithDir(dir))
+		_, created := Create("x", WithDir(dir))
+		for _, err := range []error{opened, created, Remove("x", WithDir(dir))} {
+			require.ErrorContains(t, err, "it is not a regular file, as a key file is: remove it or give it another name", what)
+		}
+		_, err := os.Lstat(keyPath(dir, "x"))
+		require.NoError(t, err)
+	}
 }
 
 // The name of a folder is no pattern.

@@ -28,8 +28,13 @@ func openKeyFile(path string, flags int, mode fs.FileMode) (*os.File, error) {
 	for err == unix.EINTR {
 		fd, err = unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, uint32(mode&^keyFileWrite))
 	}
-	if st, e := os.Lstat(path); err != nil && e == nil && st.Mode()&fs.ModeSymlink != 0 {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errSymlink}
+	if st, e := os.Lstat(path); err != nil && e == nil {
+		switch {
+		case st.Mode()&fs.ModeSymlink != 0:
+			err = errSymlink
+		case !st.Mode().IsRegular(): // a folder, a socket
+			err = errIrregular
+		}
 	}
 	if err == nil {
 		err = unix.SetNonblock(fd, false)
@@ -47,7 +52,7 @@ func openKeyFile(path string, flags int, mode fs.FileMode) (*os.File, error) {
 
 var (
 	errSymlink   = errors.New("it is a symbolic link, which a key file never is: remove it, or use another name or SHMBUS_DIR")
-	errIrregular = errors.New("it is not a regular file, as a key file is: remove it, or use another name or SHMBUS_DIR")
+	errIrregular = errors.New("it is not a regular file, as a key file is: remove it or give it another name, or use another name or SHMBUS_DIR")
 )
 
 func ownerOf(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }

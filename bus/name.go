@@ -71,8 +71,8 @@ func findKeyFile(dirs []string, name string) (string, error) {
 		path := keyPath(d, name)
 		if _, err := os.Lstat(path); err == nil {
 			return path, nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			denied = explainFolder(d, err)
+		} else if err := explainFolder(d, err); !errors.Is(err, fs.ErrNotExist) {
+			denied = err
 		}
 	}
 	if denied != nil {

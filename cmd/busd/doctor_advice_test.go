@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
 	"shmbus/layout"
@@ -39,6 +40,18 @@ func TestAdviceHelps(t *testing.T) {
 		"no key file": {"incomplete", func(t *testing.T, b *bus.Bus, path string) {
 			require.NoError(t, bus.Remove(b.Name()))
 			require.NoError(t, os.WriteFile(path, []byte("shopping list\n"), 0o600))
+		}, false},
+		"a folder": {"incomplete", func(t *testing.T, b *bus.Bus, path string) {
+			require.NoError(t, bus.Remove(b.Name()))
+			require.NoError(t, os.MkdirAll(filepath.Join(path, "not empty"), 0o700))
+		}, false},
+		"a pipe": {"incomplete", func(t *testing.T, b *bus.Bus, path string) {
+			require.NoError(t, bus.Remove(b.Name()))
+			require.NoError(t, unix.Mkfifo(path, 0o600))
+		}, false},
+		"a link": {"incomplete", func(t *testing.T, b *bus.Bus, path string) {
+			require.NoError(t, bus.Remove(b.Name()))
+			require.NoError(t, os.Symlink("nowhere", path))
 		}, false},
 		"a damaged header": {"damage", func(t *testing.T, b *bus.Bus, _ string) { setHeader(t, b, 64, 0xff, 0xff, 0xff, 0xff) }, false},
 		"another version":  {"other-version", func(t *testing.T, b *bus.Bus, _ string) { setHeader(t, b, layout.HeaderVersion, 77) }, false},

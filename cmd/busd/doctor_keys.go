@@ -122,6 +122,9 @@ func (d *doctor) checkKeyFile(i bus.Info) {
 		if i.Key == sysvshm.Private {
 			f.Text = i.Path + " can not be understood"
 			f.Advice, f.Command = "if it is none of a bus's, give it another name; otherwise delete it", "rm "+quote(i.Path)
+			if st, err := os.Lstat(i.Path); err == nil && st.IsDir() { // whatever is in it is somebody's
+				f.Advice, f.Command = "a folder is no key file: give it another name", "mv -n "+quote(i.Path)+" "+quote(i.Path+".folder")
+			}
 			f.fix = nil
 		}
 	case errors.Is(i.Err, bus.ErrCorrupt):

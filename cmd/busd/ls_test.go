@@ -76,3 +76,15 @@ func TestLookingLeavesNoTrace(t *testing.T) {
 	}
 	require.Equal(t, before, attached())
 }
+
+// A folder that cannot be one is not a folder without buses.
+func TestLsOfALinkToNothing(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink("gone", link))
+	t.Setenv("SHMBUS_DIR", link)
+	for _, args := range [][]string{{"ls"}, {"ls", "--json"}, {"create", "x"}, {"status", "x"}, {"restore", "x"}} {
+		r := busd(t, args...)
+		require.Equal(t, 1, r.code, args)
+		require.Contains(t, r.stderr, link+" is a symbolic link to gone, which is not there: make that folder", args)
+	}
+}
