@@ -5,6 +5,7 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
+	"shmbus/bus"
 	"shmbus/test/bench/worker"
 )
 
@@ -22,6 +23,10 @@ func newSubject(p worker.Params) (*subject, error) {
 	if codec != "reflect" && (codec != "generated" || value != "struct") {
 		return nil, fmt.Errorf("codec=%s: reflect is needed, or for a struct generated", codec)
 	}
+	decode := msgpack.Unmarshal
+	if way := p.String("way", "slot"); way == "slot" || way == "copy" {
+		decode = func(b []byte, v any) error { return bus.Message{Raw: b}.Decode(v) }
+	}
 	s := &subject{slotSize: slotSize, batch: 256}
 	switch value {
 	case "struct":
@@ -32,10 +37,10 @@ func newSubject(p worker.Params) (*subject, error) {
 		}
 	case "map":
 		s.slotSize, s.batch = 2<<10, 64
-		s.value, s.room = asDecoded(fields(0, 51)), func() any { return new(map[string]any) }
+		s.value, s.room = asDecoded(fields(0, 51), decode), func() any { return new(map[string]any) }
 	case "document":
 		s.slotSize, s.batch = 16<<10, 8
-		s.value, s.room = asDecoded(document()), func() any { return new(map[string]any) }
+		s.value, s.room = asDecoded(document(), decode), func() any { return new(map[string]any) }
 	default:
 		return nil, fmt.Errorf("value=%s: struct, map or document is needed", value)
 	}
@@ -79,13 +84,13 @@ func document() map[string]any {
 	return map[string]any{"title": "a document", "version": 3, "head": fields(7, 8), "items": items}
 }
 
-// asDecoded returns what a decoder makes of m: numbers of the types that decoders choose.
-func asDecoded(m map[string]any) *map[string]any {
+// asDecoded returns what decode makes of m: numbers of the types that it chooses.
+func asDecoded(m map[string]any, decode func([]byte, any) error) *map[string]any {
 	c := newReflected()
 	b, err := c.encode(m)
 	got := new(map[string]any)
 	if err == nil {
-		err = msgpack.Unmarshal(b, got)
+		err = decode(b, got)
 	}
 	if err != nil {
 		panic(err)
