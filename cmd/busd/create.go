@@ -114,6 +114,8 @@ func (f createFlags) create(name string, stdout, stderr io.Writer) error {
 	if !created {
 		what = "exists"
 	}
-	_, err = fmt.Fprintf(stdout, "%s %s: %s\n", name, what, describeSizes(b.Geometry(), b.Size()))
+	if _, err = fmt.Fprintf(stdout, "%s %s: %s\n", name, what, describeSizes(b.Geometry(), b.Size())); err != nil && created {
+		return fmt.Errorf("bus %s was made, but that could not be written: %w", name, err)
+	}
 	return err
 }

@@ -63,8 +63,11 @@ func evict(name string, pid int, stdout io.Writer) (err error) {
 	if n == 0 {
 		return fmt.Errorf("process %d has no reliable subscription on bus %s; %s", pid, name, whoHas(before))
 	}
-	_, err = fmt.Fprintf(stdout, "evicted %s of process %d from bus %s\n", cli.Plural(n, "subscription"), pid, name)
-	return err
+	done := fmt.Sprintf("evicted %s of process %d from bus %s", cli.Plural(n, "subscription"), pid, name)
+	if _, err := fmt.Fprintln(stdout, done); err != nil {
+		return fmt.Errorf("%s, but that could not be written: %w", done, err)
+	}
+	return nil
 }
 
 // whoHas says which processes have reliable subscriptions.

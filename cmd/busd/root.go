@@ -29,6 +29,7 @@ func newRoot() *cobra.Command {
 	root.Short = "make, keep, and look at shared-memory message buses"
 	root.Long = "busd makes buses, keeps them, and reports on them. Without a command it serves: busd -b NAME is busd serve -b NAME.\n\n" + envHelp
 	cli.AddVersion(root)
+	cli.AddHelp(root)
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return cli.Usagef("%w (see %s --help)", err, cmd.CommandPath())

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"shmbus/bus"
 )
 
 func TestWrongUsage(t *testing.T) {
@@ -75,6 +81,35 @@ func TestHelpGoesToStdout(t *testing.T) {
 		require.NotEmpty(t, r.stdout)
 		require.Empty(t, r.stderr)
 	}
+}
+
+// What could not be written is an error, in one line, which says what was done nevertheless.
+func TestFullDevice(t *testing.T) {
+	ownDir(t)
+	b := makeBus(t, "prices")
+	s, err := b.Subscribe(">", bus.Reliable())
+	require.NoError(t, err)
+	defer s.Close()
+	fails := func(args ...string) string {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		require.NoError(t, err)
+		defer full.Close()
+		cmd := exec.Command(binary, args...)
+		var stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = full, &stderr
+		require.Error(t, cmd.Run(), args)
+		require.Equal(t, 1, cmd.ProcessState.ExitCode(), args)
+		require.Regexp(t, `^busd: [^\n]*no space left on device\n$`, stderr.String(), args)
+		return stderr.String()
+	}
+	for _, args := range [][]string{{"help"}, {"help", "ls"}, {"--help"}, {"create", "-h"}, {"version"}, {"--version"}, {"completion", "bash"}, {"ls"}, {"ls", "--json"},
+		{"status", "prices"}, {"topics", "prices", "--json"}} {
+		fails(args...)
+	}
+	require.Contains(t, fails("create", "made"), "bus made was made, but")
+	require.Equal(t, "live", busList(t)["made"])
+	require.NoError(t, bus.Remove("made"))
+	require.Contains(t, fails("evict", "prices", fmt.Sprint(os.Getpid())), "evicted 1 subscription of process")
 }
 
 func TestCompletionKnowsTheBuses(t *testing.T) {

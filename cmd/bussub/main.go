@@ -35,7 +35,8 @@
 //
 // bussub ends after --count messages; when nothing has come for --timeout; when the bus is removed, unless --follow is
 // given; when the reader of its output has gone, also while there is nothing to print; and with SIGINT or SIGTERM.
-// What was received is still written then, if stdout takes it within half a second.
+// What was received is still written then, if stdout takes it within half a second. A process that is started with its standard
+// output closed (>&-) writes to /dev/null, which Go's runtime opens in its place: its messages are consumed, and it ends with 0.
 //
 // With --follow it waits for the bus to exist, and, if it is removed, for the next one of that name. --from holds for
 // the first; the next is read from its oldest message on, since all of it is new.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -22,6 +23,7 @@ func Execute(ctx context.Context, cmd *cobra.Command, args []string, stdin io.Re
 	cmd.SetErr(stderr)
 	cmd.SetContext(ctx)
 	AddVersion(cmd)
+	AddHelp(cmd)
 	shell := cmd.Flags().String("completion", "", "print the completion script for `SHELL`: "+strings.Join(shells, ", "))
 	if len(args) > 0 && args[0] == completeRequest {
 		cmd.SetArgs(append([]string{cobra.ShellCompRequestCmd}, args[1:]...))
@@ -52,6 +54,19 @@ func Execute(ctx context.Context, cmd *cobra.Command, args []string, stdin io.Re
 func AddVersion(cmd *cobra.Command) {
 	cmd.Version = VersionText()
 	cmd.SetVersionTemplate(cmd.Name() + " {{.Version}}\n")
+}
+
+// AddHelp makes a command and its subcommands write their help in one piece. That the writing failed is for [Exec] to say.
+func AddHelp(cmd *cobra.Command) {
+	help := cmd.HelpFunc()
+	cmd.SetHelpFunc(func(c *cobra.Command, args []string) {
+		out := c.OutOrStdout()
+		var text bytes.Buffer
+		c.SetOut(&text)
+		help(c, args)
+		c.SetOut(out)
+		_, _ = out.Write(text.Bytes())
+	})
 }
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}

@@ -22,6 +22,9 @@ type Run func(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 // a second one kills the process. One that was ignored when the process started stays ignored. A write to a pipe that
 // nobody reads fails with EPIPE, on which the command should return. Standard streams that another process makes
 // non-blocking are read and written as if they were blocking.
+//
+// What a process writes that was started with its standard output closed (>&-) is lost without an error: before anything of this
+// package runs, Go's runtime has opened /dev/null in its place, as a parent may have done on purpose, and nothing tells the two apart.
 func Main(run Run) {
 	ctx, stop := Signals(context.Background())
 	code := Exec(ctx, run, os.Args[1:], stdio{os.Stdin}, stdio{os.Stdout}, stdio{os.Stderr})
@@ -29,9 +32,14 @@ func Main(run Run) {
 	os.Exit(code)
 }
 
-// Exec runs a command, reports its error on stderr, and returns the exit code.
+// Exec runs a command, reports its error on stderr, and returns the exit code. A write to stdout that failed is an error also where
+// the command, or a library, has not looked.
 func Exec(ctx context.Context, run Run, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := run(ctx, args, stdin, stdout, stderr)
+	out := &checkedWriter{w: stdout}
+	err := run(ctx, args, stdin, out, stderr)
+	if err == nil {
+		err = out.failure()
+	}
 	if err = Settle(ctx, err); err == nil {
 		return ExitOK
 	}

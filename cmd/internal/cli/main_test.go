@@ -84,6 +84,22 @@ func TestExec(t *testing.T) {
 	}
 }
 
+func TestExecSeesWritesThatFailed(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	var stderr bytes.Buffer
+	code := Exec(t.Context(), func(_ context.Context, _ []string, _ io.Reader, stdout, _ io.Writer) error {
+		f, ok := AsFile(stdout)
+		require.True(t, ok)
+		require.Same(t, full, f)
+		fmt.Fprintln(stdout, "a line")
+		return nil
+	}, nil, nil, full, &stderr)
+	require.Equal(t, ExitFailed, code)
+	require.Contains(t, stderr.String(), "no space left on device")
+}
+
 func TestBusName(t *testing.T) {
 	t.Setenv(EnvBus, "")
 	_, err := BusName("")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,6 +66,29 @@ func AsFile(w any) (f *os.File, ok bool) {
 		return w, true
 	case stdio:
 		return w.File, true
+	case *checkedWriter:
+		return AsFile(w.w)
 	}
 	return nil, false
+}
+
+// A checkedWriter remembers the first error of writing. A goroutine may be at it still when the command ends.
+type checkedWriter struct {
+	w   io.Writer
+	err atomic.Pointer[error]
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil {
+		c.err.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+func (c *checkedWriter) failure() error {
+	if err := c.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
