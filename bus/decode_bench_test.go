@@ -72,3 +72,29 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkEncode is what Publish does before there is a frame.
+func BenchmarkEncode(b *testing.B) {
+	quote := benchQuote{"EURUSD", 1.08423, 1.08425, 300, 123456789, "XETR"}
+	for _, bench := range []struct {
+		name string
+		v    any
+	}{
+		{"int", 1000},
+		{"quote", &quote},
+		{"order", &benchOrder{7, time.Unix(1, 2), nil, []benchQuote{quote, quote}, &quote, map[string]any{"x": []any{1, 2.5, "y"}}}},
+		{"map", map[string]any{"symbol": "EURUSD", "bid": 1.08423, "ask": 1.08425, "size": 300, "seq": 123456789, "venue": "XETR"}},
+	} {
+		b.Run("value="+bench.name, func(b *testing.B) {
+			var e encoder
+			e.init(nil)
+			slot := make([]byte, 0, 1024)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := e.encode(slot, bench.v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -2,6 +2,9 @@ package bus
 
 import (
 	"context"
+	"fmt"
+	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -31,6 +34,8 @@ type encoder struct {
 	buf  []byte // what is encoded so far: in the slot, or in own
 	slot []byte // the slot's payload
 	own  []byte // the buffer, kept
+
+	plain reflect.Type // of a value before: the encoder takes all values of the type
 }
 
 func (e *encoder) init(seg *segment) {
@@ -51,11 +56,72 @@ func (e *encoder) encode(slot []byte, v any) ([]byte, error) {
 		}
 		return b, err
 	}
+	return e.encodeValue(v)
+}
+
+// encodeValue encodes v with the msgpack package.
+func (e *encoder) encodeValue(v any) ([]byte, error) {
 	e.enc.Reset(e) // what a type's own encoding has set is for its frame, and strings interned in one frame are unknown in the next
 	e.enc.UseCompactInts(true)
 	e.enc.SetCustomStructTag("json")
+	if t := reflect.TypeOf(v); t != nil && t != e.plain {
+		return e.encodeCarefully(t, v)
+	}
 	err := e.enc.Encode(v)
 	return e.buf, err
+}
+
+// encodeCarefully is encodeValue for a type of which it is not known that the encoder has no difficulty with it.
+func (e *encoder) encodeCarefully(t reflect.Type, v any) (_ []byte, err error) {
+	if v, err = e.look(t, v); err != nil {
+		return nil, err
+	}
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		switch r := recover(); {
+		case r == nil: // runtime.Goexit
+		case encoderPanicked():
+			err = fmt.Errorf("%v", r)
+			if found := (finder{all: true}).find(reflect.ValueOf(v), 0, 0); found != nil {
+				err = found
+			}
+			err = notEncodable(v, err)
+		default:
+			panic(r)
+		}
+	}()
+	err = e.enc.Encode(v)
+	done = true
+	if err != nil && strings.HasPrefix(err.Error(), "msgpack: Encode(unsupported") {
+		if found := (finder{all: true}).find(reflect.ValueOf(v), 0, 0); found != nil {
+			err = notEncodable(v, found)
+		}
+	}
+	return e.buf, err
+}
+
+// look returns v, or what is to be encoded in its place, if it can be encoded, and keeps its type if that is so for all its values.
+func (e *encoder) look(t reflect.Type, v any) (any, error) {
+	vt := valueTypeOf(t)
+	switch {
+	case vt.err != nil:
+		return nil, notEncodable(v, vt.err)
+	case vt.open:
+		if err := (finder{}).findInAny(v, 0); err != nil {
+			return nil, notEncodable(v, err)
+		}
+	case !vt.copied && !vt.doubt:
+		e.plain = t
+	}
+	if vt.copied {
+		p := reflect.New(t)
+		p.Elem().Set(reflect.ValueOf(v))
+		v = p.Interface()
+	}
+	return v, nil
 }
 
 // Write implements io.Writer for the msgpack encoder.
@@ -126,7 +192,8 @@ func encodeApart(seg *segment, v any, publish func(frame []byte) error) error {
 
 // Publish encodes v as msgpack, and publishes it, straight into the slot if the publisher is [Exclusive]. Struct fields are named by
 // their msgpack tags, or by their json tags where they have none; types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler interfaces of
-// github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does.
+// github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does. A value that msgpack has nothing for, or that contains
+// itself, is an [ErrInvalid] that says where in v it lies; a panic of a type's own encoding comes out as it is.
 func (p *Publisher) Publish(ctx context.Context, v any) error {
 	if p.shared {
 		return p.publishApart(ctx, v)
