@@ -29,7 +29,13 @@ is not taken, except with --shmid; it is looked for in the default folders, in t
 Where several segments say that they are buses of that name, the command lists them, and --shmid chooses one.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := bus.ValidName(args[0]); err != nil {
+				return cli.Usagef("%w", err)
+			}
 			id := shmid
+			if cmd.Flags().Changed("shmid") && id < 0 {
+				return cli.Usagef("--shmid %d: use the identifier of a segment, as busd restore and ipcs -m list them", id)
+			}
 			if id < 0 {
 				var err error
 				if id, err = lostSegment(args[0], cmd.ErrOrStderr()); err != nil {

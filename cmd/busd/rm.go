@@ -34,6 +34,11 @@ A busd that serves a removed bus gives it up or makes it again, as its --on-remo
 			if len(args) == 0 {
 				return cli.Usagef("busd rm: which bus? usage: %s", cmd.UseLine())
 			}
+			for _, name := range args {
+				if err := bus.ValidName(name); err != nil {
+					return cli.Usagef("%w", err)
+				}
+			}
 			var errs []error
 			for _, name := range args {
 				errs = append(errs, rm(name, force, cmd.ErrOrStderr()))

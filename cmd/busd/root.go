@@ -29,10 +29,9 @@ func newRoot() *cobra.Command {
 	root.Short = "make, keep, and look at shared-memory message buses"
 	root.Long = "busd makes buses, keeps them, and reports on them. Without a command it serves: busd -b NAME is busd serve -b NAME.\n\n" + envHelp
 	cli.AddVersion(root)
-	cli.AddHelp(root)
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return cli.Usagef("%w (see %s --help)", err, cmd.CommandPath())
+		return cli.Usagef("%w (see %s --help)", cli.FlagError(err), cmd.CommandPath())
 	})
 	root.AddCommand(newCreate(), newServe(), newLs(), newStatus(), newTopics(), newRm(), newEvict(), newRestore(), newDoctor(), newVersion())
 	return root
@@ -93,6 +92,9 @@ func busFlag(cmd *cobra.Command) *string {
 func busArgument(args []string, flag string) (string, error) {
 	name := flag
 	if len(args) > 0 {
+		if err := bus.ValidName(args[0]); err != nil { // not the default bus, where it is empty
+			return "", cli.Usagef("%w", err)
+		}
 		if flag != "" && flag != args[0] {
 			return "", cli.Usagef("which bus, %s or %s? name one", args[0], flag)
 		}

@@ -44,6 +44,16 @@ func TestWrongUsage(t *testing.T) {
 		{"a mode without the owner", []string{"-b", "x", "--mode", "0060"}, "0600 or more"},
 		{"negative interval", []string{"status", "x", "--interval", "-1s"}, "too short"},
 		{"doctor of no folder", []string{"doctor", "--dir", "/nonexistent"}, "/nonexistent: no such file"},
+		{"rm of no name", []string{"rm", ""}, `invalid bus name ""`},
+		{"rm of a good name and of none", []string{"rm", "x", "a/b"}, "invalid bus name"},
+		{"restore of no name", []string{"restore", ""}, `invalid bus name ""`},
+		{"status of no name", []string{"status", ""}, `invalid bus name ""`},
+		{"topics of no name", []string{"topics", ""}, `invalid bus name ""`},
+		{"evict from no name", []string{"evict", "", "1"}, `invalid bus name ""`},
+		{"create of no name", []string{"create", ""}, `invalid bus name ""`},
+		{"segment", []string{"restore", "x", "--shmid", "-7"}, "--shmid -7"},
+		{"segment of letters", []string{"restore", "x", "--shmid", "one"}, `--shmid "one": use a whole number (see busd restore --help)`},
+		{"interval of letters", []string{"status", "x", "--interval", "soon"}, `--interval "soon": use a duration`},
 		{"log format", []string{"-b", "x", "--log-format", "xml"}, "neither text nor json"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

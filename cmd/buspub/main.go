@@ -21,7 +21,8 @@
 // # Waiting
 //
 // Standard input is read a few hundred kilobytes ahead. --timeout limits one wait for others: for room in the ring, which
-// takes reliable subscribers that lag, or for --subscribers. It does not limit the wait for input.
+// takes reliable subscribers that lag, or for --subscribers. It does not limit the wait for input. With 0,
+// as without it, such a wait may last for ever.
 //
 // # Exit codes
 //

@@ -90,7 +90,7 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	f.DurationVar(&o.wait, "wait", 0, "wait so long for the bus to exist")
 	f.IntVar(&o.subscribers, "subscribers", 0, "wait until so many subscriptions want the topic")
 	f.BoolVar(&o.noWait, "no-wait", false, "full ring: fail instead of waiting for reliable subscribers")
-	f.DurationVar(&o.timeout, "timeout", 0, "longest wait for room in the ring, or for --subscribers (0: for ever)")
+	f.DurationVar(&o.timeout, "timeout", 0, "longest wait for room in the ring, or for --subscribers, then code 3 (0: for ever)")
 	f.Float64Var(&o.rate, "rate", 0, "publish at most so many messages a second (0: no limit)")
 	f.BoolVar(&o.stamp, "time", false, "stamp each message with the time of its publication")
 	f.BoolVar(&o.stats, "stats", false, "at the end report messages, bytes, time and rate on stderr")
@@ -98,7 +98,7 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 		if strings.HasPrefix(err.Error(), "unknown") {
 			return cli.Usagef("%w; put -- before a message that begins with -; see buspub --help", err)
 		}
-		return cli.Usagef("%w; see buspub --help", err)
+		return cli.Usagef("%w; see buspub --help", cli.FlagError(err))
 	})
 	_ = cmd.RegisterFlagCompletionFunc("bus", cli.CompleteBuses)
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(codec.Names(), cobra.ShellCompDirectiveNoFileComp))
@@ -133,8 +133,8 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 		return cli.Usagef("--create and --wait exclude each other: either this command creates the bus or another one does")
 	case o.wait < 0 || o.timeout < 0:
 		return cli.Usagef("--wait and --timeout take durations from 0 on, such as 1.5s or 200ms")
-	case cmd.Flags().Changed("rate") && !(o.rate > 0):
-		return cli.Usagef("--rate %v: use a number of messages a second above 0", o.rate)
+	case !(o.rate >= 0):
+		return cli.Usagef("--rate %v: use a number of messages a second, or 0 for no limit", o.rate)
 	case o.subscribers < 0:
 		return cli.Usagef("--subscribers %d: use 0 or more", o.subscribers)
 	case o.noWait && o.timeout > 0 && o.subscribers == 0:

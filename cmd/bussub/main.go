@@ -33,8 +33,8 @@
 //
 // # The end
 //
-// bussub ends after --count messages; when nothing has come for --timeout; when the bus is removed, unless --follow is
-// given; when the reader of its output has gone, also while there is nothing to print; and with SIGINT or SIGTERM.
+// bussub ends after --count messages; when nothing has come for --timeout (it waits for ever without it, or with 0); when the bus is
+// removed, unless --follow is given; when the reader of its output has gone, also while there is nothing to print; and with SIGINT or SIGTERM.
 // What was received is still written then, if stdout takes it within half a second. A process that is started with its standard
 // output closed (>&-) writes to /dev/null, which Go's runtime opens in its place: its messages are consumed, and it ends with 0.
 //

@@ -147,11 +147,11 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	f.BoolVar(&o.failOnLoss, "fail-on-loss", false, "exit with 1 if anything was lost, with --count at once (--reliable implies it)")
 	f.BoolVar(&o.follow, "follow", false, "wait for the bus to exist, and again whenever it was removed")
 	f.BoolVar(&o.observe, "observe", false, "read through memory that this process cannot write to: read permission is enough, nobody sees it")
-	f.DurationVar(&o.timeout, "timeout", 0, "end, with code 3, when no message has come for so long")
+	f.DurationVar(&o.timeout, "timeout", 0, "end, with code 3, when no message has come for so long (0: wait for ever)")
 	f.Var(&o.wait, "wait", "how to wait for messages: the faster, the more processor time")
 	f.BoolVar(&o.stats, "stats", false, "at the end report messages, bytes, time, rate and losses on stderr")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return cli.Usagef("%w; see bussub --help", err)
+		return cli.Usagef("%w; see bussub --help", cli.FlagError(err))
 	})
 	complete := func(flag string, words ...string) {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
@@ -181,12 +181,14 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
-	}{{"timeout", o.timeout}, {"evict-after", o.evictAfter}, {"demote-after", o.demoteAfter}} {
+	}{{"evict-after", o.evictAfter}, {"demote-after", o.demoteAfter}} {
 		if cmd.Flags().Changed(d.flag) && d.value <= 0 {
 			return cli.Usagef("--%s %v: use a duration above 0, as 1.5s or 200ms", d.flag, d.value)
 		}
 	}
 	switch {
+	case o.timeout < 0:
+		return cli.Usagef("--timeout %v: use a duration from 0 on, as 1.5s or 200ms; with 0 it waits for ever", o.timeout)
 	case o.evictAfter > 0 && o.demoteAfter > 0:
 		return cli.Usagef("--evict-after and --demote-after exclude each other")
 	case o.whole && (o.meta || o.format != codec.Text && o.format != codec.Raw):

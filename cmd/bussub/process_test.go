@@ -33,6 +33,7 @@ func TestProcess(t *testing.T) {
 		{"head of a busy bus", `yes 1 | timeout 20 buspub -b b x 2>/dev/null & bussub -b b --reliable | head -1; c=$?; kill $!; exit $c`, 0, "1\n", ""},
 		{"reader goes while idle", `buspub -b b --subscribers 1 x 1 & bussub -b b | head -1`, 0, "1\n", ""},
 		{"full device", `buspub -b b x 1; bussub -b b --from oldest > /dev/full`, 1, "", "no space left on device"},
+		{"no timeout", `(sleep 0.2; buspub -b b --timeout 0 --rate 0 x 1) & bussub -b b --from oldest -n 1 --timeout 0`, 0, "1\n", ""},
 		{"full device, help", `bussub --help > /dev/full`, 1, "", "no space left on device"},
 		{"full device, many", `seq 4000 | buspub -b b x; bussub -b b --from oldest > /dev/full`, 1, "", "no space left on device"},
 		{"SIGTERM", `bussub -b b > out & buspub -b b --subscribers 1 x 1 2; until grep -q 2 out; do sleep 0.01; done; kill -TERM $!; wait $!; c=$?; cat out; exit $c`, 0, "1\n2\n", ""},

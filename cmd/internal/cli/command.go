@@ -1,12 +1,15 @@
 package cli
 
 import (
-	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"shmbus/bus"
 )
@@ -23,7 +26,6 @@ func Execute(ctx context.Context, cmd *cobra.Command, args []string, stdin io.Re
 	cmd.SetErr(stderr)
 	cmd.SetContext(ctx)
 	AddVersion(cmd)
-	AddHelp(cmd)
 	shell := cmd.Flags().String("completion", "", "print the completion script for `SHELL`: "+strings.Join(shells, ", "))
 	if len(args) > 0 && args[0] == completeRequest {
 		cmd.SetArgs(append([]string{cobra.ShellCompRequestCmd}, args[1:]...))
@@ -56,17 +58,26 @@ func AddVersion(cmd *cobra.Command) {
 	cmd.SetVersionTemplate(cmd.Name() + " {{.Version}}\n")
 }
 
-// AddHelp makes a command and its subcommands write their help in one piece. That the writing failed is for [Exec] to say.
-func AddHelp(cmd *cobra.Command) {
-	help := cmd.HelpFunc()
-	cmd.SetHelpFunc(func(c *cobra.Command, args []string) {
-		out := c.OutOrStdout()
-		var text bytes.Buffer
-		c.SetOut(&text)
-		help(c, args)
-		c.SetOut(out)
-		_, _ = out.Write(text.Bytes())
-	})
+// values says what a flag takes, by the type that pflag gives its value.
+var values = map[string]string{
+	"bool": "true or false", "int": "a whole number", "uint64": "a whole number without a sign",
+	"float64": "a number, as 2.5", "duration": "a duration, as 1.5s or 200ms",
+}
+
+// FlagError says what a flag takes where pflag says which of Go's functions failed. Other errors it returns as they are.
+func FlagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	takes := values[bad.GetFlag().Value.Type()]
+	switch {
+	case takes == "":
+		return err
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("--%s %q is too large: use %s", bad.GetFlag().Name, bad.GetValue(), takes)
+	}
+	return fmt.Errorf("--%s %q: use %s", bad.GetFlag().Name, bad.GetValue(), takes)
 }
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
