@@ -33,8 +33,8 @@ type (
 		Next     *row
 	}
 	embeds struct {
-		N int
-		*embeds
+		N       int
+		*embeds //lint:ignore U1000 the encoder finds it
 	}
 	throughEmbedded struct {
 		N     int

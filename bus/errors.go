@@ -141,7 +141,12 @@ type EvictedError struct {
 	Loss LossError // what was lost until the subscription learned it
 }
 
-func (e *EvictedError) Error() string { return fmt.Sprintf("%v; %v", ErrEvicted, &e.Loss) }
+func (e *EvictedError) Error() string {
+	if e.Loss.Count == 0 {
+		return ErrEvicted.Error()
+	}
+	return fmt.Sprintf("%v; %v", ErrEvicted, &e.Loss)
+}
 
 func (e *EvictedError) Is(target error) bool {
 	return target == ErrEvicted || (target == ErrLost && e.Loss.Count > 0)
@@ -187,9 +192,15 @@ func (e *TableFullError) Is(target error) bool { return target == ErrTableFull }
 // A TopicError says what is wrong with a topic or a pattern.
 type TopicError struct {
 	Topic, Problem string
+	Pattern        bool // Topic is a pattern
 }
 
-func (e *TopicError) Error() string { return fmt.Sprintf("%v %q: %s", ErrTopic, e.Topic, e.Problem) }
+func (e *TopicError) Error() string {
+	if e.Pattern {
+		return fmt.Sprintf("invalid pattern of topics %q: %s", e.Topic, e.Problem)
+	}
+	return fmt.Sprintf("%v %q: %s", ErrTopic, e.Topic, e.Problem)
+}
 
 func (e *TopicError) Is(target error) bool { return target == ErrTopic }
 

@@ -74,3 +74,13 @@ func TestEvict(t *testing.T) {
 	_, err = b.Evict(1)
 	require.ErrorIs(t, err, ErrClosed)
 }
+
+// The error of an eviction speaks of a loss only if there is one.
+func TestEvictedErrorWithoutALoss(t *testing.T) {
+	e := &EvictedError{LossError{From: 65, To: 65}}
+	require.Equal(t, ErrEvicted.Error(), e.Error())
+	require.NotErrorIs(t, e, ErrLost)
+	e.Loss = LossError{From: 65, To: 67, Count: 2}
+	require.ErrorContains(t, e, "lost 2 positions between 65 and 67")
+	require.ErrorIs(t, e, ErrLost)
+}

@@ -15,7 +15,8 @@ import (
 // aborted when the garbage collector finds that out.
 //
 // An [Exclusive] publisher has one reservation at a time, in the slot that it publishes next; nothing else can be published until it is
-// committed or aborted.
+// committed or aborted. Its Reserve returns the same *Reservation each time, which must therefore be forgotten after Commit or Abort: a
+// late call on it acts on the reservation that is outstanding by then.
 type Reservation struct {
 	p       *Publisher // whose Reserve it was
 	bytes   []byte

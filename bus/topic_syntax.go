@@ -16,7 +16,7 @@ func ValidTopic(topic string) error { return checkTopic(topic, false) }
 func ValidPattern(pattern string) error { return checkTopic(pattern, true) }
 
 func checkTopic(topic string, pattern bool) error {
-	bad := func(format string, a ...any) error { return &TopicError{topic, fmt.Sprintf(format, a...)} }
+	bad := func(format string, a ...any) error { return &TopicError{topic, fmt.Sprintf(format, a...), pattern} }
 	switch {
 	case topic == "":
 		return bad("it is empty")

@@ -26,7 +26,12 @@ func TestValidTopic(t *testing.T) {
 					require.ErrorIs(t, err, ErrTopic)
 				}
 			}
-			require.Equal(t, c.patOK, ValidPattern(c.topic) == nil, "pattern: %v", ValidPattern(c.topic))
+			err := ValidPattern(c.topic)
+			require.Equal(t, c.patOK, err == nil, "pattern: %v", err)
+			if err != nil {
+				require.ErrorIs(t, err, ErrTopic)
+				require.ErrorContains(t, err, "invalid pattern of topics")
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"bytes"
+	"fmt"
 	"iter"
 	"runtime"
 	"testing"
@@ -44,6 +45,36 @@ func TestInterningEndsWithTheFrame(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, row{"frankfurt", "frankfurt"}, got)
 	}
+}
+
+// internedRows reads what a list of structs with interned strings is, by way of the msgpack package.
+type internedRows struct{ list []internedRow }
+
+type internedRow struct {
+	A string `msgpack:",intern"`
+}
+
+func (r *internedRows) DecodeMsgpack(d *msgpack.Decoder) error { return d.Decode(&r.list) }
+
+// A frame may intern any number of strings, also such whose index looks like the head of a map.
+func TestManyInternedStrings(t *testing.T) {
+	b := newBus(t, WithMaxFrame(64<<10))
+	ctx := soon(t)
+	s, p := subscribe(t, b, ">"), publisher(t, b, "a")
+	var list []internedRow
+	for range 2 {
+		for i := range 300 {
+			list = append(list, internedRow{fmt.Sprintf("string %d", i)})
+		}
+	}
+	require.NoError(t, p.Publish(ctx, list))
+	require.NoError(t, p.Publish(ctx, list))
+	rows, _, err := Receive[internedRows](ctx, s)
+	require.NoError(t, err)
+	require.Equal(t, list, rows.list)
+	plain, _, err := Receive[[]internedRow](ctx, s)
+	require.NoError(t, err)
+	require.Equal(t, list, plain)
 }
 
 // nines is deep enough, wide enough or long enough to harm whoever believes it.

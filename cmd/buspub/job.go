@@ -235,7 +235,7 @@ func (j *job) hint(err error, line []byte) error {
 	if errors.As(err, &number) {
 		return fmt.Errorf("%w (--numbers exact carries it as it is written)", err)
 	}
-	if j.o.format != codec.JSON || !errors.As(err, &syntax) || errors.Is(err, codec.ErrTooDeep) {
+	if j.o.format != codec.JSON || !errors.As(err, &syntax) || errors.Is(err, codec.ErrTooDeep) || errors.Is(err, codec.ErrCutNumber) {
 		return err
 	}
 	switch {

@@ -50,6 +50,15 @@ func TestNumbersExact(t *testing.T) {
 	}
 }
 
+func TestNumbersThatAreNoFloat(t *testing.T) {
+	home(t)
+	create(t, "b")
+	_, stderr, code := publish(t, "1e-400\n5.\n", "-b", "b", "x", "--numbers", "error", "--on-error", "skip")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "line 1: json: byte 0: the number 1e-400 is so small that the nearest float64 is 0 (--numbers exact carries it as it is written); skipped\n")
+	require.Contains(t, stderr, "line 2: json: byte 2: the number ends where digits must follow; skipped\n")
+}
+
 func TestNumbersRefused(t *testing.T) {
 	home(t)
 	b := create(t, "b")

@@ -105,6 +105,9 @@ func mapDecoder(t reflect.Type) decodeFunc {
 			if err := key(d, k); err != nil {
 				return within(err, "key")
 			}
+			if b, ok := bytesIn(k); ok {
+				k.Set(reflect.ValueOf(string(b)))
+			}
 			if !k.Comparable() {
 				d.at = at
 				return fmt.Errorf("%s cannot be a key of %v", d.describe(), t)
@@ -177,6 +180,15 @@ func mapDecoder(t reflect.Type) decodeFunc {
 		d.leave()
 		return err
 	}
+}
+
+// bytesIn returns the bytes that an any holds.
+func bytesIn(k reflect.Value) ([]byte, bool) {
+	if k.Kind() != reflect.Interface || k.NumMethod() > 0 {
+		return nil, false
+	}
+	b, ok := k.Interface().([]byte)
+	return b, ok
 }
 
 // key reads a key that is to be a string.

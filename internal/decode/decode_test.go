@@ -116,6 +116,7 @@ func TestNumbersFitOrAreErrors(t *testing.T) {
 		{"a long string in float64", into[float64](encode(t, strings.Repeat("ab", 100))), `the string "` + strings.Repeat("ab", 19) + `a… does not fit float64`},
 		{"an array in int", into[int]([]byte{0x92, 1, 2}), "an array of 2 does not fit int"},
 		{"a map in an array", into[[]int](encode(t, map[string]int{"a": 1})), "a map of 1 does not fit []int"},
+		{"a bin as a key of map[any]any", into[map[any]any]([]byte("\x82\xc4\x01a\x01\x02\x03")), map[any]any{"a": int64(1), int64(2): int64(3)}},
 		{"an ext in int", into[int]([]byte("\xd4\x05a")), "an ext of type 5 does not fit int"},
 
 		{"text 101.50 in float64", into[float64](number("101.50")), 101.5},

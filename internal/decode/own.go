@@ -31,6 +31,7 @@ type source struct {
 	bytes.Reader
 	b    []byte
 	exts []ext // not yet begun, in their order
+	end  int   // of an index that looks like the head of a map; 0 if none was read
 }
 
 type ext struct {
@@ -51,6 +52,7 @@ func (s *source) reset(b []byte) {
 	s.Reset(b)
 	s.b = b
 	s.exts = appendExts(s.exts[:0], b, 0)
+	s.end = 0
 }
 
 func (s *source) pos() int { return len(s.b) - s.Len() }
@@ -71,12 +73,21 @@ func (s *source) ReadByte() (byte, error) {
 	return s.Reader.ReadByte()
 }
 
+// Read implements io.Reader. What follows an index is a value, whose first byte is read by itself: who reads more at once has taken the
+// index for the head of a map and wants to know how many elements follow.
+func (s *source) Read(p []byte) (int, error) {
+	if s.end > 0 && s.pos() == s.end {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return s.Reader.Read(p)
+}
+
 // enter checks the inside of an ext that is going to be read.
 func (s *source) enter(e ext) error {
 	inside := s.b[e.start:e.end]
 	if e.typ == extInterned && len(inside) == 1 { // an index, which is no msgpack; longer ones are read at once
-		if c := inside[0]; c == 0xde || c == 0xdf { // says of itself that many values follow
-			return io.ErrUnexpectedEOF
+		if c := inside[0]; c == 0xde || c == 0xdf {
+			s.end = e.end
 		}
 		return nil
 	}

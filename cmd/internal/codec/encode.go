@@ -72,7 +72,7 @@ func (e *encoder) append(dst, line []byte) ([]byte, error) {
 	for {
 		token, err := e.dec.ReadToken()
 		if err != nil {
-			return nil, jsonError(line, err)
+			return nil, jsonError(line, end, err)
 		}
 		begin := end
 		end = int(e.dec.InputOffset())

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ var (
 	ErrTooDeep     = wire.ErrTooDeep
 	ErrTrailing    = wire.ErrTrailing
 	ErrInvalidByte = wire.ErrInvalidByte
+	// ErrCutNumber reports a JSON number that ends in a sign, a point or an e.
+	ErrCutNumber = errors.New("the number ends where digits must follow")
 	// ErrTooLong reports a line or object longer than the reader's maximum, or
 	// than the 4 GiB a msgpack length can express.
 	ErrTooLong = errors.New("longer than the maximum length")
@@ -49,7 +52,13 @@ func (e *SyntaxError) Error() string {
 
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
-func jsonError(line []byte, err error) error {
+// jsonError is the error after the token that ends at end. A line cannot end in the middle of a number that goes on in the next one.
+func jsonError(line []byte, end int, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		if rest := bytes.TrimLeft(line[end:], jsonSpace+",:"); len(rest) > 0 && (rest[0] == '-' || '0' <= rest[0] && rest[0] <= '9') {
+			return &SyntaxError{JSON, len(line), ErrCutNumber}
+		}
+	}
 	if se, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return &SyntaxError{JSON, int(se.ByteOffset), se.Err}
 	}

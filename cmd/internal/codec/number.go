@@ -25,9 +25,8 @@ func (e *encoder) number(dst, text []byte) ([]byte, error) {
 	}
 	n := wire.Nearest(text)
 	if !n.Fits {
-		huge := math.IsInf(n.Float(), 0)
-		if huge || e.numbers == Refuse {
-			return dst, newNumberError(text, huge)
+		if math.IsInf(n.Float(), 0) || e.numbers == Refuse {
+			return dst, newNumberError(text, n.Float())
 		}
 		if e.rounded != nil {
 			e.rounded(text, n.Float())

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -44,11 +45,15 @@ func (n *Numbers) Type() string { return strings.Join(numbers[:], "|") }
 type NumberError struct {
 	Text string // the number, or how it begins
 	Huge bool   // it is beyond the range of float64
+	Tiny bool   // it is no zero, and nearer to zero than to any other float64
 }
 
 func (e *NumberError) Error() string {
 	if e.Huge {
 		return "the number " + e.Text + " is beyond the range of float64"
+	}
+	if e.Tiny {
+		return "the number " + e.Text + " is so small that the nearest float64 is 0"
 	}
 	return "the number " + e.Text + " has more digits than an integer of 64 bits or a float64 holds"
 }
@@ -56,12 +61,12 @@ func (e *NumberError) Error() string {
 // maxShown is how many bytes of a number an error shows.
 const maxShown = 40
 
-func newNumberError(text []byte, huge bool) error {
+func newNumberError(text []byte, nearest float64) error {
 	shown := string(text)
 	if len(text) > maxShown {
 		shown = string(text[:maxShown]) + "…"
 	}
-	return &NumberError{shown, huge}
+	return &NumberError{Text: shown, Huge: math.IsInf(nearest, 0), Tiny: nearest == 0}
 }
 
 // An Encoder makes frames of lines, and says which numbers it rounds.
