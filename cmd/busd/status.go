@@ -36,6 +36,8 @@ second, or of the interval.
 POSITION, LAG and LOST are positions: a message takes one, or one for each slot that it needs. MESSAGES and RECEIVED are messages. FULL is
 how often a publisher found no room. A subscriber or publisher whose process is stopped is shown as stopped, if its process can be seen from here.
 
+On a terminal, lines and tables are as wide as it is, and columns that do not fit are left out; elsewhere nothing is.
+
 --watch looks again and again: on a terminal it redraws what fits, elsewhere, or with TERM=dumb, it appends a line each time.
 
 ` + statusJSONHelp,

@@ -258,6 +258,33 @@ func TestStatusWatchFollowsTheTerminal(t *testing.T) {
 	command.Wait()
 }
 
+// Without --watch no line is wider than the terminal either, and none is left out.
+func TestStatusIsAsWideAsTheTerminal(t *testing.T) {
+	ownDir(t)
+	b := makeBus(t, "prices")
+	for range 30 {
+		s, err := b.Subscribe("a.pattern.of.some.length.>")
+		require.NoError(t, err)
+		defer s.Close()
+	}
+	master, terminal := openTerminal(t)
+	require.NoError(t, unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 10, Col: 60}))
+	seen := make(chan string, 1)
+	go func() {
+		var text strings.Builder
+		_, _ = io.Copy(&text, master) // ends with EIO when the terminal is closed
+		seen <- text.String()
+	}()
+	require.Zero(t, cli.Exec(t.Context(), run, []string{"status", "prices"}, nil, terminal, io.Discard))
+	require.NoError(t, terminal.Close())
+	lines := strings.Split(<-seen, "\r\n")
+	require.Greater(t, len(lines), 35)
+	for _, line := range lines {
+		require.LessOrEqual(t, len([]rune(line)), 60, line)
+	}
+	require.Contains(t, busd(t, "status", "prices").stdout, "AGE", "elsewhere all is printed")
+}
+
 // openTerminal returns the two ends of a pseudo-terminal.
 func openTerminal(t *testing.T) (master, terminal *os.File) {
 	t.Helper()

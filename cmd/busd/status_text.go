@@ -18,9 +18,13 @@ type frame struct {
 	rows    int // 0: as many as it takes
 }
 
-// writeStatus prints a snapshot for people, all of it.
+// writeStatus prints a snapshot for people: all of it, or on a terminal all lines, as wide as it is.
 func writeStatus(w io.Writer, s bus.Snapshot, r rates) error {
-	_, err := io.WriteString(w, strings.Join(statusLines(s, r, frame{}), "\n")+"\n")
+	room := frame{}
+	if _, columns, ok := cli.TerminalSize(w); ok {
+		room.columns = columns
+	}
+	_, err := io.WriteString(w, strings.Join(statusLines(s, r, room), "\n")+"\n")
 	return err
 }
 
