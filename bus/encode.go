@@ -198,7 +198,7 @@ func (p *Publisher) Publish(ctx context.Context, v any) error {
 	if p.shared {
 		return p.publishApart(ctx, v)
 	}
-	if p.calls++; p.calls%ctxEvery == 0 {
+	if atomic.LoadUint64(&p.counts[0])%ctxEvery == 0 {
 		if err := alive(ctx); err != nil {
 			return err
 		}
