@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/ring/fence"
+	"shmbus/internal/fence"
 )
 
 // Close and a call that begins at the same moment see each other: the record is not given back under the call. Without the barrier of

@@ -22,7 +22,7 @@ func TestReadHasABarrierOnARM64(t *testing.T) {
 			steps = append(steps, "f")
 		case strings.HasPrefix(c, "LDAR "):
 			steps = append(steps, "look")
-		case c == "CALL shmbus/ring/fence.Loads":
+		case c == "CALL shmbus/internal/fence.Loads":
 			steps = append(steps, "barrier")
 		}
 	}

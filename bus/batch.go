@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
 )
 
 // PublishBatch publishes frames in their order, each as [Publisher.PublishRaw] would, and returns how many it has published: all of

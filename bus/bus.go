@@ -9,9 +9,9 @@ import (
 	"time"
 	"weak"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
 	"shmbus/sysvshm"
 )
 

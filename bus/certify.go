@@ -4,8 +4,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 )
 
 // An activity is what a publisher record may have published since the last certification.

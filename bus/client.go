@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 )
 

@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )

@@ -10,9 +10,9 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
+	"shmbus/internal/fence"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fence"
 )
 
 // A Marshaler encodes itself as one msgpack frame appended to b, as generated code does

@@ -3,8 +3,8 @@ package bus
 import (
 	"sync/atomic"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 )
 
 // Evict makes publishers stop waiting for the reliable subscriptions of a process, whatever their policy, and returns how

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"shmbus/ring/fence"
+	"shmbus/internal/fence"
 )
 
 // A guard lets one call at a time use a publisher or a subscription, and lets Close, called by any goroutine, wait for it.

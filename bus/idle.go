@@ -5,10 +5,10 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"shmbus/internal/fault"
+	"shmbus/internal/fence"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
-	"shmbus/ring/fence"
 )
 
 const (

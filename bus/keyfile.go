@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )

@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"shmbus/internal/fault"
+	"shmbus/internal/fence"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
-	"shmbus/ring/fence"
 )
 
 // step is the outcome of a look at the ring.

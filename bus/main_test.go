@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/fence"
 	"shmbus/layout"
-	"shmbus/ring/fence"
 	"shmbus/test/leak"
 )
 

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/fence"
 	"shmbus/layout"
-	"shmbus/ring/fence"
 )
 
 // Subscribe returns a passive subscription: it receives, reports loss and puts large messages together as any lossy

@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
 )
 
 const (

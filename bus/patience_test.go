@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/fence"
 	"shmbus/layout"
-	"shmbus/ring/fence"
 )
 
 // ways to publish 200 bytes or less, which take more than one slot of 64 bytes.

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 )
 

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 )
 
 const (

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/fault"
+	"shmbus/internal/fence"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
-	"shmbus/ring/fence"
 )
 
 // A Publisher publishes on one topic. It may be used by any number of goroutines, whose calls take turns, unless it

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"shmbus/internal/fault"
+	"shmbus/internal/fence"
 	"shmbus/ring"
-	"shmbus/ring/fault"
-	"shmbus/ring/fence"
 )
 
 // begin is the start of every receiving call.

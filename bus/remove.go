@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"sync/atomic"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 	"shmbus/sysvshm"
 )
 

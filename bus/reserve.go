@@ -6,8 +6,8 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"shmbus/ring/fault"
-	"shmbus/ring/fence"
+	"shmbus/internal/fault"
+	"shmbus/internal/fence"
 )
 
 // A Reservation is room for one frame, to be filled in place and then committed or aborted, once, by any goroutine. Nobody sees or

@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/fault"
+	"shmbus/internal/fence"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
-	"shmbus/ring/fence"
 )
 
 const (

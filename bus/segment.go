@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/ring/fence"
+	"shmbus/internal/fence"
 	"shmbus/sysvshm"
 )
 

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fault"
 )
 
 // A Subscription receives the messages of the topics that match its patterns. It may be used by any number of goroutines, whose calls

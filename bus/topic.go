@@ -5,8 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 )
 
 // A topicTable is what this process knows of the topics in the segment. Topics are only ever

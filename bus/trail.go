@@ -1,6 +1,6 @@
 package bus
 
-import "shmbus/ring/fence"
+import "shmbus/internal/fence"
 
 // A trail lets a subscription fall back behind a stream that it keeps up with.
 //

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
-	"shmbus/ring/fence"
+	"shmbus/internal/fence"
 )
 
 // turnSpin is how often a call looks for its turn before it joins the line: most calls take less than that.

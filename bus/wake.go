@@ -5,8 +5,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 )
 

@@ -8,7 +8,7 @@ import (
 	"hash/crc32"
 	"hash/fnv"
 
-	"shmbus/ring/fence"
+	"shmbus/internal/fence"
 )
 
 // Magic is the first word of a complete segment: "shmbus" and two zero bytes.

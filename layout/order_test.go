@@ -17,7 +17,7 @@ func TestMagicBeforeTheRestOnARM64(t *testing.T) {
 		switch {
 		case load.MatchString(c):
 			steps = append(steps, "load")
-		case c == "CALL shmbus/ring/fence.Loads":
+		case c == "CALL shmbus/internal/fence.Loads":
 			steps = append(steps, "barrier")
 		case c == "CALL runtime.memmove":
 			steps = append(steps, "copy")

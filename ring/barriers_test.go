@@ -13,7 +13,7 @@ import (
 // TestBarriersOnARM64 looks at the machine code for arm64 of the places at which the protocol needs a barrier, or an
 // acquire that is ordered after releases (LDAR, which LDAPR is not). model/litmus says why; amd64 needs none of them.
 func TestBarriersOnARM64(t *testing.T) {
-	const loads, full = "CALL shmbus/ring/fence.Loads", "CALL shmbus/ring/fence.Full"
+	const loads, full = "CALL shmbus/internal/fence.Loads", "CALL shmbus/internal/fence.Full"
 	p := machine.Build(t, "arm64", "shmbus/ring")
 	for _, tt := range []struct {
 		function string
@@ -25,15 +25,15 @@ func TestBarriersOnARM64(t *testing.T) {
 		// Nothing that follows an exchange, the first of which is the store of the pair, becomes visible before it.
 		{"shmbus/ring.(*Publisher).Settle", full + ";(?:STORE;)+"},
 		// The exchange itself, in both forms: the disassembler has no name for CASAL. Resume comes before.
-		{"shmbus/ring.(*Publisher).Exchange", "LDAR;CALL shmbus/ring.\\(\\*Ring\\).headFrom;STORE;LDAR;(?:STORE;)+CASAL;LDAXR;STLXR;(?:CALL shmbus/ring\\S+;)+"},
+		{"shmbus/ring.(*Publisher).Exchange", "LDAR;CALL shmbus/ring.\\(\\*Ring\\).headFrom;STORE;LDAR;(?:STORE;)+CASAL;LDAXR;STLXR;(?:CALL shmbus/(?:ring|internal/fence)\\S+;)+"},
 		// What a cursor releases it has read; what it reads is whole.
 		{"shmbus/ring.(*Cursor).Take", "LDAR;LDAR;(?:CALL shmbus/ring\\S+copyPieces;|STORE;|CALL shmbus/ring.Find\\S+;)+STORE;STLR;"},
 		// Of a joiner's last search no load passes the updates before it: LDAPR would.
 		{"shmbus/ring.(*Ring).headFrom", "(?:CALL shmbus/ring.\\(\\*Ring\\).near;)?(?:LDAR;)+"},
-		{"shmbus/ring/fence.Loads", "DMB 9;"},
-		{"shmbus/ring/fence.Full", "DMB 11;"},
+		{"shmbus/internal/fence.Loads", "DMB 9;"},
+		{"shmbus/internal/fence.Full", "DMB 11;"},
 		// No processor for servers waits at a YIELD.
-		{"shmbus/ring/fence.Pause", "ISB;"},
+		{"shmbus/internal/fence.Pause", "ISB;"},
 	} {
 		t.Run(tt.function, func(t *testing.T) {
 			got := orderings(p.Code(t, tt.function))

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"shmbus/internal/fence"
 	"shmbus/layout"
-	"shmbus/ring/fence"
 )
 
 // scale makes long loops short where the race detector slows them down.

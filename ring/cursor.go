@@ -3,9 +3,9 @@ package ring
 import (
 	"sync/atomic"
 
+	"shmbus/internal/fault"
+	"shmbus/internal/fence"
 	"shmbus/layout"
-	"shmbus/ring/fault"
-	"shmbus/ring/fence"
 )
 
 // A Start says where a reader begins.

@@ -3,9 +3,9 @@ package ring
 import (
 	"sync/atomic"
 
+	"shmbus/internal/fault"
+	"shmbus/internal/fence"
 	"shmbus/layout"
-	"shmbus/ring/fault"
-	"shmbus/ring/fence"
 )
 
 // A Status says how an attempt to publish or to read ended.

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 )
 
 // ErrUnsettled means that it is not known yet which slots a dead publisher owned.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 )
 
 // hot are the protocols whose points a worker passes all the time.

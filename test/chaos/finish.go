@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"shmbus/bus"
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 )
 
 // finish lets everybody leave and checks what is left.

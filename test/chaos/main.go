@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 	"shmbus/test/leak"
 )
 

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"runtime"
 	"time"
 
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 )
 
 // A run is several rounds, each with a bus of its own.

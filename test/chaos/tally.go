@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 )
 
 // A tally is what happened in all rounds.

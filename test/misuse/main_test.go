@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
-	"shmbus/ring/fence"
+	"shmbus/internal/fence"
 	"shmbus/test/leak"
 )
 

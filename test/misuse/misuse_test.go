@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"shmbus/bus"
-	"shmbus/ring/fence"
+	"shmbus/internal/fence"
 )
 
 const goroutines = 8

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 	"shmbus/test/procfs"
 )
 

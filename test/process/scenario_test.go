@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/fault"
 	"shmbus/layout"
-	"shmbus/ring/fault"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )

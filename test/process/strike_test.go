@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 )
 
 // strikes is what happened at all points.

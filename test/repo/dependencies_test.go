@@ -50,19 +50,19 @@ func TestWhatUsersLink(t *testing.T) {
 	}
 }
 
-// Imports point down: commands use bus; bus uses ring, sysvsem, sysvshm and layout; ring uses layout; ring/fence, which
+// Imports point down: commands use bus; bus uses ring, sysvsem, sysvshm and layout; ring uses layout; internal/fence, which
 // uses nothing, is there for whoever shares memory.
 func TestImportsPointDown(t *testing.T) {
 	allowed := map[string][]string{
-		"shmbus/layout":          {"shmbus/ring/fence"},
+		"shmbus/layout":          {"shmbus/internal/fence"},
 		"shmbus/sysvsem":         {},
 		"shmbus/sysvshm":         {},
-		"shmbus/ring/fence":      {},
-		"shmbus/ring/fault":      {},
+		"shmbus/internal/fence":  {},
+		"shmbus/internal/fault":  {},
 		"shmbus/internal/wire":   {},
 		"shmbus/internal/decode": {"shmbus/internal/wire"},
-		"shmbus/ring":            {"shmbus/layout", "shmbus/ring/fault", "shmbus/ring/fence"},
-		"shmbus/bus":             {"shmbus/layout", "shmbus/ring", "shmbus/ring/fault", "shmbus/ring/fence", "shmbus/sysvsem", "shmbus/sysvshm", "shmbus/internal/decode", "shmbus/internal/wire"},
+		"shmbus/ring":            {"shmbus/layout", "shmbus/internal/fault", "shmbus/internal/fence"},
+		"shmbus/bus":             {"shmbus/layout", "shmbus/ring", "shmbus/internal/fault", "shmbus/internal/fence", "shmbus/sysvsem", "shmbus/sysvshm", "shmbus/internal/decode", "shmbus/internal/wire"},
 	}
 	for pkg, want := range allowed {
 		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, pkg).Output()

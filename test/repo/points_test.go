@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/ring/fault"
+	"shmbus/internal/fault"
 )
 
 // pointless are the functions that change what other processes see, and have no point of package fault of their own.

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"shmbus/internal/fence"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/ring/fence"
 	"shmbus/test/bench/clock"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/payload"

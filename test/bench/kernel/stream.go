@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shmbus/ring/fence"
+	"shmbus/internal/fence"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
 )
