@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,20 +16,10 @@ import (
 
 // A Bus is an open handle to a bus: one client of it. Its methods may be called by any goroutine.
 type Bus struct {
-	seg    *segment
-	ring   *ring.Ring
+	*member
 	topics *topicTable
-	dorm   *dormitory
-	client client
 	name   string
-
-	ctx      context.Context // ends when the handle is closed
-	cancel   context.CancelFunc
-	watching sync.Once
-	patrol   patrol
-	daemon   bool
-	folder   folderLock // a daemon's, of the goroutine on patrol and whoever leaves after it
-	watchers sync.WaitGroup
+	folder *folderLock // a daemon's, of the goroutine on patrol and whoever leaves after it; nil for others
 
 	mu     sync.Mutex
 	closed bool
@@ -151,13 +140,11 @@ func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus,
 	if strings.HasPrefix(name, keyName0) {
 		name = seg.head.Name
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &Bus{
-		daemon: c.daemon && seg.path != "",
-		seg:    seg, ring: r, topics: newTopicTable(seg), client: me, name: name,
-		dorm: &dormitory{seg: seg, sem: layout.SemSleep(me.index)},
-		ctx:  ctx, cancel: cancel, users: make(map[*lease]func() user), refs: 1,
+	b := &Bus{topics: newTopicTable(seg), name: name, users: make(map[*lease]func() user), refs: 1}
+	if c.daemon && seg.path != "" {
+		b.folder = new(folderLock)
 	}
+	b.member = newMember(seg, r, me, seg.lookout(b.folder))
 	b.pool.init(b)
 	return b, nil
 }
@@ -208,7 +195,7 @@ func (b *Bus) Close() error {
 	}
 	b.mu.Unlock()
 
-	b.cancel()
+	b.stop()
 	b.pool.close()
 	apart := false
 	for _, u := range users {
@@ -223,7 +210,7 @@ func (b *Bus) Close() error {
 	for _, l := range dropped {
 		l.end()
 	}
-	b.watchers.Wait()
+	b.wait()
 	return b.unref()
 }
 
@@ -271,7 +258,9 @@ func (b *Bus) unref() (err error) {
 			err = b.seg.leave(b.client)
 		}
 		b.seg.detach()
-		b.folder.release()
+		if b.folder != nil {
+			b.folder.release()
+		}
 		fault.At(fault.LeaveDetach)
 	}
 	return err

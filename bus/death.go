@@ -43,13 +43,17 @@ func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 		return err
 	}
 	defer b.unref()
+	return b.watchDeaths(ctx, f)
+}
+
+func (m *member) watchDeaths(ctx context.Context, f func(Death)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	defer context.AfterFunc(b.ctx, stop)()
-	b.beginWait()
-	dead := b.newObituary(f)
-	err := b.listen(ctx, func(lives []uint16) { b.clearTheDead(dead, lives) })
-	if b.ctx.Err() != nil {
+	defer context.AfterFunc(m.ctx, stop)()
+	m.beginWait()
+	dead := m.newObituary(f)
+	err := m.listen(ctx, func(lives []uint16) { m.clearTheDead(dead, lives) })
+	if m.ctx.Err() != nil {
 		return ErrClosed
 	}
 	return err
@@ -62,16 +66,16 @@ type obituary struct {
 	cleared bool           // what the dead had left when it began
 }
 
-func (b *Bus) newObituary(report func(Death)) *obituary {
+func (m *member) newObituary(report func(Death)) *obituary {
 	o := &obituary{report: report, known: make(map[int]uint32)}
-	b.theDead(func(c int, generation uint32) { o.known[c] = generation })
+	m.theDead(func(c int, generation uint32) { o.known[c] = generation })
 	return o
 }
 
 // theDead calls f for each client record whose last client is known to have died.
-func (b *Bus) theDead(f func(c int, generation uint32)) {
-	for c := range b.seg.high(layout.HeaderClientHigh, b.seg.m.Geometry.Clients) {
-		state := layout.ClientState(atomic.LoadUint64(b.seg.client(c, layout.ClientStateWord)))
+func (m *member) theDead(f func(c int, generation uint32)) {
+	for c := range m.seg.high(layout.HeaderClientHigh, m.seg.m.Geometry.Clients) {
+		state := layout.ClientState(atomic.LoadUint64(m.seg.client(c, layout.ClientStateWord)))
 		if state.State() == layout.ClientDead {
 			f(c, state.Generation())
 		}
@@ -80,33 +84,33 @@ func (b *Bus) theDead(f func(c int, generation uint32)) {
 
 // watch starts this handle's own listener, once: from then on a death makes those of its sleepers look again to whom the
 // dead may have owed a wake-up. Where it cannot listen, the handle cannot sleep.
-func (b *Bus) watch() {
-	b.watching.Do(func() {
-		b.watchers.Go(func() {
-			dead := b.newObituary(nil)
-			err := b.listen(b.ctx, func(lives []uint16) {
-				b.clearTheDead(dead, lives)
-				b.dorm.kickIf(b.mayBeOwed)
+func (m *member) watch() {
+	m.watching.Do(func() {
+		m.begin(func() {
+			dead := m.newObituary(nil)
+			err := m.listen(m.ctx, func(lives []uint16) {
+				m.clearTheDead(dead, lives)
+				m.dorm.kickIf(m.mayBeOwed)
 			})
-			if b.ctx.Err() == nil && !b.seg.removed() {
-				b.dorm.fail(fmt.Errorf("the deaths of others cannot be heard: %w", err))
+			if m.ctx.Err() == nil && !m.seg.removed() {
+				m.dorm.fail(fmt.Errorf("the deaths of others cannot be heard: %w", err))
 				return
 			}
-			b.dorm.kickAll() // closed or removed
+			m.dorm.kickAll() // closed or removed
 		})
 	})
-	b.beginWait()
+	m.beginWait()
 }
 
 // mayBeOwed reports whether somebody who died may have been about to wake a sleeper, and nobody may have done it instead. It
 // need not be sure, but a death on a bus of a thousand sleepers should not wake a thousand threads.
-func (b *Bus) mayBeOwed(s *sleeper) bool {
+func (m *member) mayBeOwed(s *sleeper) bool {
 	if s.sub < 0 || s.woken() {
 		return true // whoever waits for room looks every few milliseconds in any case
 	}
-	seg, load := b.seg, atomic.LoadUint64
+	seg, load := m.seg, atomic.LoadUint64
 	w := layout.Wake(load(s.word))
-	if w.IsNotYet() || b.ring.Gate(s.sub).State() == layout.GateEvicted {
+	if w.IsNotYet() || m.ring.Gate(s.sub).State() == layout.GateEvicted {
 		return true
 	}
 	// A record keeps topic and intent until whoever clears it has woken: see wipePublisher. Of those alive, none whose
@@ -129,16 +133,16 @@ func (b *Bus) mayBeOwed(s *sleeper) bool {
 // The bell's value only grows: it is raised by the kernel as it undoes the operations of a process that ended.
 // Waiting for value-k-1 and giving it back in one operation waits for value > k and changes nothing,
 // so that everybody hears every ring.
-func (b *Bus) listen(ctx context.Context, f func(lives []uint16)) error {
-	e := ear{seg: b.seg}
+func (m *member) listen(ctx context.Context, f func(lives []uint16)) error {
+	e := ear{seg: m.seg}
 	defer context.AfterFunc(ctx, func() { e.wake(e.turn.Load()) })()
 	for {
 		resets := e.resets()
-		lives, err := b.seg.set.GetAll()
+		lives, err := m.seg.set.GetAll()
 		if err != nil {
-			return b.seg.semError(err)
+			return m.seg.semError(err)
 		}
-		if b.seg.removed() {
+		if m.seg.removed() {
 			return ErrRemoved
 		}
 		fault.At(fault.BellRead)
@@ -146,7 +150,7 @@ func (b *Bus) listen(ctx context.Context, f func(lives []uint16)) error {
 		fault.At(fault.BellHeard)
 		k := lives[layout.SemBell]
 		if k >= bellLimit {
-			b.seg.lowerBell()
+			m.seg.lowerBell()
 			continue
 		}
 		if err := e.wait(ctx, k, resets); err != nil {
@@ -246,18 +250,22 @@ func (b *Bus) Recover() (int, error) {
 		return 0, err
 	}
 	defer b.unref()
-	lives, err := b.seg.set.GetAll()
+	return b.recover()
+}
+
+func (m *member) recover() (int, error) {
+	lives, err := m.seg.set.GetAll()
 	if err != nil {
-		return 0, b.seg.semError(err)
+		return 0, m.seg.semError(err)
 	}
-	n := b.buryTheDead(lives)
-	b.clearRecords(b.seg.aliveIn(lives))
+	n := m.buryTheDead(lives)
+	m.clearRecords(m.seg.aliveIn(lives))
 	return n, nil
 }
 
 // buryTheDead marks the clients that were dead when the values of all semaphores were lives, and returns how many it was the first to mark.
-func (b *Bus) buryTheDead(lives []uint16) int {
-	seg, n := b.seg, 0
+func (m *member) buryTheDead(lives []uint16) int {
+	seg, n := m.seg, 0
 	for c := range seg.high(layout.HeaderClientHigh, seg.m.Geometry.Clients) {
 		if livesIn(lives, c) {
 			continue
@@ -273,12 +281,12 @@ func (b *Bus) buryTheDead(lives []uint16) int {
 // clearTheDead reports the dead that are not known yet. Who buried one clears what all of them have left; the others need not do it
 // again. Should that one be stopped, or die, before it has, nobody waits for what is left: gates are opened and records taken by who needs
 // them, and whoever listens wakes its own sleepers.
-func (b *Bus) clearTheDead(o *obituary, lives []uint16) {
-	buried := b.buryTheDead(lives)
-	news := b.news(o)
+func (m *member) clearTheDead(o *obituary, lives []uint16) {
+	buried := m.buryTheDead(lives)
+	news := m.news(o)
 	if buried > 0 || !o.cleared {
 		o.cleared = true
-		b.clearRecords(b.seg.aliveIn(lives))
+		m.clearRecords(m.seg.aliveIn(lives))
 	}
 	for _, d := range news {
 		o.report(d)
@@ -286,28 +294,28 @@ func (b *Bus) clearTheDead(o *obituary, lives []uint16) {
 }
 
 // news returns the deaths that are not known yet, if somebody wants to hear of them.
-func (b *Bus) news(o *obituary) (news []Death) {
+func (m *member) news(o *obituary) (news []Death) {
 	if o.report == nil {
 		return nil
 	}
-	b.theDead(func(c int, generation uint32) {
+	m.theDead(func(c int, generation uint32) {
 		if o.known[c] == generation {
 			return
 		}
 		o.known[c] = generation
 		d := Death{
 			Client: c, At: time.Now(),
-			Pid:  int(atomic.LoadUint64(b.seg.client(c, layout.ClientPid))),
-			Name: layout.CString(b.seg.text(b.seg.m.Clients.At(c)+layout.ClientName, layout.NameSize)),
+			Pid:  int(atomic.LoadUint64(m.seg.client(c, layout.ClientPid))),
+			Name: layout.CString(m.seg.text(m.seg.m.Clients.At(c)+layout.ClientName, layout.NameSize)),
 		}
-		d.Publishers, d.Subscribers = b.countRecords(c, generation)
+		d.Publishers, d.Subscribers = m.countRecords(c, generation)
 		news = append(news, d)
 	})
 	return news
 }
 
-func (b *Bus) countRecords(c int, generation uint32) (pubs, subs int) {
-	seg, owner := b.seg, layout.MakeOwner(c, generation, layout.OwnerHeld)
+func (m *member) countRecords(c int, generation uint32) (pubs, subs int) {
+	seg, owner := m.seg, layout.MakeOwner(c, generation, layout.OwnerHeld)
 	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
 		if atomic.LoadUint64(seg.pub(p, layout.PubOwner)) == uint64(owner) {
 			pubs++
@@ -323,13 +331,13 @@ func (b *Bus) countRecords(c int, generation uint32) (pubs, subs int) {
 
 // clearRecords frees the records of dead owners. Each is taken first, so that nobody else uses or clears it
 // meanwhile; one that is not cleared to the end is found again when this client is dead itself.
-func (b *Bus) clearRecords(alive func(layout.Owner) bool) {
-	seg, me := b.seg, b.client.owner(layout.OwnerHeld)
+func (m *member) clearRecords(alive func(layout.Owner) bool) {
+	seg, me := m.seg, m.client.owner(layout.OwnerHeld)
 	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
 		w := seg.sub(s, layout.SubOwner)
-		if before, vacant := b.vacate(s, alive); vacant && before != 0 && seg.takeFrom(w, before, me) {
+		if before, vacant := m.vacate(s, alive); vacant && before != 0 && seg.takeFrom(w, before, me) {
 			fault.At(fault.ClearSubscriber)
-			b.wipeSubscriber(s)
+			m.wipeSubscriber(s)
 			fault.At(fault.ClearSubscriberWiped)
 			atomic.StoreUint64(w, 0)
 			fault.At(fault.ClearSubscriberFreed)
@@ -340,7 +348,7 @@ func (b *Bus) clearRecords(alive func(layout.Owner) bool) {
 		owner := layout.Owner(atomic.LoadUint64(w))
 		if owner != 0 && owner != me && !alive(owner) && seg.takeFrom(w, owner, me) {
 			fault.At(fault.ClearPublisher)
-			b.wipePublisher(p, true)
+			m.wipePublisher(p, true)
 			fault.At(fault.ClearPublisherWiped)
 			atomic.StoreUint64(w, 0)
 			fault.At(fault.ClearPublisherFreed)
@@ -351,23 +359,23 @@ func (b *Bus) clearRecords(alive func(layout.Owner) bool) {
 // vacate reports whether subscriber record s may be taken, because it is free or its owner is dead, and returns that owner. The
 // gate of a dead owner is open afterwards: opening it needs no ownership, and while it is closed publishers wait. So it
 // is opened before the record is taken, since whoever takes it may be stopped at once, and is alive.
-func (b *Bus) vacate(s int, alive func(layout.Owner) bool) (before layout.Owner, ok bool) {
-	seg := b.seg
+func (m *member) vacate(s int, alive func(layout.Owner) bool) (before layout.Owner, ok bool) {
+	seg := m.seg
 	owner := func() layout.Owner { return layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner))) }
 	before = owner()
 	if before == 0 {
 		return before, true
 	}
-	if before == b.client.owner(layout.OwnerHeld) || alive(before) {
+	if before == m.client.owner(layout.OwnerHeld) || alive(before) {
 		return before, false
 	}
 	// The gate is read after its owner is known to be dead: before, that one may have been about to close it. The owner is read again
 	// after the gate: if it is the same, this is not the gate of a later one.
-	gate := b.ring.Gate(s)
+	gate := m.ring.Gate(s)
 	if owner() != before {
 		return before, false
 	}
-	opened := b.ring.OpenGate(s, gate, layout.GateOpen)
+	opened := m.ring.OpenGate(s, gate, layout.GateOpen)
 	fault.At(fault.ClearGate)
 	if opened {
 		seg.wakeBlocked()
@@ -377,8 +385,8 @@ func (b *Bus) vacate(s int, alive func(layout.Owner) bool) (before layout.Owner,
 
 // wipePublisher brings a record whose previous owner has left or is dead into the state in which a
 // new one can use it. The caller owns the record.
-func (b *Bus) wipePublisher(p int, dead bool) {
-	seg := b.seg
+func (m *member) wipePublisher(p int, dead bool) {
+	seg := m.seg
 	if t := atomic.LoadUint64(seg.pub(p, layout.PubTopic)); t > 0 && t <= uint64(seg.m.Geometry.Topics) {
 		if dead {
 			// It may have published and not woken. From here on its intent counts for another topic, so
@@ -386,7 +394,7 @@ func (b *Bus) wipePublisher(p int, dead bool) {
 			seg.wakeTopic(int(t - 1))
 			fault.At(fault.WipeWoken)
 		}
-		b.flushCounts(p, int(t-1))
+		m.flushCounts(p, int(t-1))
 		fault.At(fault.WipeCounted)
 		atomic.StoreUint64(seg.pub(p, layout.PubTopic), 0)
 		fault.At(fault.WipeTopic)
@@ -400,18 +408,18 @@ func (b *Bus) wipePublisher(p int, dead bool) {
 }
 
 // flushCounts moves a publisher record's counts to its topic's record. The caller owns the publisher record.
-func (b *Bus) flushCounts(p, topic int) {
-	seg := b.seg
+func (m *member) flushCounts(p, topic int) {
+	seg := m.seg
 	atomic.AddUint64(seg.topic(topic, layout.TopicMessages), atomic.SwapUint64(seg.pub(p, layout.PubMessages), 0))
 	atomic.AddUint64(seg.topic(topic, layout.TopicBytes), atomic.SwapUint64(seg.pub(p, layout.PubBytes), 0))
 }
 
 // wipeSubscriber does the same for a subscriber record.
-func (b *Bus) wipeSubscriber(s int) {
-	seg := b.seg
-	b.ring.OpenGate(s, b.ring.Gate(s), layout.GateOpen)
+func (m *member) wipeSubscriber(s int) {
+	seg := m.seg
+	m.ring.OpenGate(s, m.ring.Gate(s), layout.GateOpen)
 	fault.At(fault.WipeGate)
-	b.ring.ForgetGate(s)
+	m.ring.ForgetGate(s)
 	fault.At(fault.WipeList)
 	bit := uint64(1) << (s % 64)
 	atomic.AndUint64(seg.header(layout.HeaderSleepers+8*(s/64)), ^bit)

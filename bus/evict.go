@@ -15,7 +15,11 @@ func (b *Bus) Evict(pid int) (int, error) {
 		return 0, err
 	}
 	defer b.unref()
-	seg := b.seg
+	return b.evict(pid)
+}
+
+func (m *member) evict(pid int) (int, error) {
+	seg := m.seg
 	if seg.removed() {
 		return 0, ErrRemoved
 	}
@@ -23,13 +27,13 @@ func (b *Bus) Evict(pid int) (int, error) {
 	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
 		// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read. Whether the
 		// owner lives is asked last: if it does, then the pid is its own.
-		gate := b.ring.Gate(s)
+		gate := m.ring.Gate(s)
 		owner := layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))
 		c := owner.Client()
 		if gate.State() != layout.GateClosed || owner == 0 || c < 0 || c >= seg.m.Geometry.Clients {
 			continue
 		}
-		if atomic.LoadUint64(seg.client(c, layout.ClientPid)) == uint64(pid) && seg.alive(owner) && b.cutGate(s, gate, layout.GateEvicted) {
+		if atomic.LoadUint64(seg.client(c, layout.ClientPid)) == uint64(pid) && seg.alive(owner) && m.cutGate(s, gate, layout.GateEvicted) {
 			n++
 		}
 	}
@@ -41,13 +45,13 @@ func (b *Bus) Evict(pid int) (int, error) {
 
 // cutGate opens the gate of a living subscription, giving the reason, and tells its owner. It reports whether it was this
 // call that did: a gate that was opened or closed again meanwhile stays as it is.
-func (b *Bus) cutGate(s int, gate layout.Gate, reason uint32) bool {
-	if !b.ring.OpenGate(s, gate, reason) {
+func (m *member) cutGate(s int, gate layout.Gate, reason uint32) bool {
+	if !m.ring.OpenGate(s, gate, reason) {
 		return false
 	}
 	fault.At(fault.GateReleased)
-	atomic.AddUint64(b.seg.header(layout.HeaderEvictions), 1)
-	k := waker{seg: b.seg}
+	atomic.AddUint64(m.seg.header(layout.HeaderEvictions), 1)
+	k := waker{seg: m.seg}
 	k.addSub(s) // it may be asleep and should learn it
 	k.post()
 	fault.At(fault.GateNotified)

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"context"
 	"io/fs"
 	"time"
 
@@ -50,10 +49,9 @@ func newObserver(name string, seg *segment, err error) (*Observer, error) {
 	if name == "" {
 		name = seg.head.Name
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	return &Observer{&Bus{
-		seg: seg, ring: r, topics: newTopicTable(seg), name: name,
-		ctx: ctx, cancel: cancel, users: make(map[*lease]func() user), refs: 1,
+		member: newPassive(seg, r, seg.lookout(nil)), topics: newTopicTable(seg), name: name,
+		users: make(map[*lease]func() user), refs: 1,
 	}}, nil
 }
 

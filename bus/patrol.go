@@ -44,19 +44,15 @@ type patrol struct {
 
 // beginWait is called when something of the handle begins to wait: from then on until the handle is closed it looks whether the
 // bus is still there.
-func (b *Bus) beginWait() {
-	p := &b.patrol
+func (m *member) beginWait() {
+	p := &m.patrol
 	if p.waited.Load() {
 		return
 	}
 	p.waited.Store(true)
 	p.started.Do(func() {
 		p.nudge = make(chan struct{}, 1)
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if !b.closed { // whoever closes waits for it before the memory is given back
-			b.watchers.Go(b.goOnPatrol)
-		}
+		m.begin(m.goOnPatrol)
 	})
 	if p.resting.Load() {
 		select {
@@ -66,11 +62,10 @@ func (b *Bus) beginWait() {
 	}
 }
 
-func (b *Bus) goOnPatrol() {
-	p := &b.patrol
-	var key keyStamp
+func (m *member) goOnPatrol() {
+	p := &m.patrol
 	var alert time.Time // when something began to wait
-	for !b.seg.removed() && b.seg.stillThere(&key) {
+	for !m.seg.removed() && m.present() {
 		if p.waited.Swap(false) {
 			alert = time.Now()
 		}
@@ -79,29 +74,26 @@ func (b *Bus) goOnPatrol() {
 		if rests && p.waited.Load() {
 			continue // it began meanwhile, and saw nobody resting
 		}
-		if b.daemon {
-			b.folder.hold(filepath.Dir(b.seg.path))
-		}
-		turn := time.NewTimer(b.untilTurn(rests))
+		turn := time.NewTimer(m.untilTurn(rests))
 		select {
 		case <-turn.C:
 		case <-p.nudge:
-		case <-b.ctx.Done():
+		case <-m.ctx.Done():
 			turn.Stop()
 			return
 		}
 		turn.Stop()
 	}
-	b.seg.giveUp(!b.seg.removed())
-	if b.dorm != nil { // an observer's handle has none
-		b.dorm.kickAll()
+	m.seg.giveUp(!m.seg.removed())
+	if m.dorm != nil { // an observer's handle has none
+		m.dorm.kickAll()
 	}
 }
 
 // untilTurn returns how long it is until this client is to look again. Those that are alert take turns with each other, and so do
 // those that rest.
-func (b *Bus) untilTurn(rests bool) time.Duration {
-	s, me := b.seg, b.client.index
+func (m *member) untilTurn(rests bool) time.Duration {
+	s, me := m.seg, m.client.index
 	beat, most, mark := patrolBeat, patrolMost, uint64(layout.ClientAlert)
 	if rests {
 		beat, most, mark = restBeat, restMost, layout.ClientRests
@@ -140,6 +132,20 @@ func turnAfter(now time.Duration, rank int, round, beat time.Duration) time.Dura
 type keyStamp struct {
 	inode uint64
 	mtime time.Time
+}
+
+// lookout returns a function that reports whether the bus is still there. With a folder it keeps that from cleaners, too.
+func (s *segment) lookout(folder *folderLock) func() bool {
+	var key keyStamp
+	return func() bool {
+		if !s.stillThere(&key) {
+			return false
+		}
+		if folder != nil {
+			folder.hold(filepath.Dir(s.path))
+		}
+		return true
+	}
 }
 
 // stillThere reports whether the bus is the one that its key file names, and is not about to go. A key file that is

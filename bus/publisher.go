@@ -206,9 +206,9 @@ func (p *Publisher) turnTo(topic string, id int) {
 
 // takePublisher takes a publisher record that is free, or, where none is, one whose owner is dead: only then is the kernel asked who
 // lives.
-func (b *Bus) takePublisher() (*ring.Publisher, error) {
-	seg, n := b.seg, b.seg.m.Geometry.Publishers
-	me := b.client.owner(layout.OwnerHeld)
+func (m *member) takePublisher() (*ring.Publisher, error) {
+	seg, n := m.seg, m.seg.m.Geometry.Publishers
+	me := m.client.owner(layout.OwnerHeld)
 	var passed error // why records that are free were passed over
 	take := func(i int, before layout.Owner) *ring.Publisher {
 		w := seg.pub(i, layout.PubOwner)
@@ -218,10 +218,10 @@ func (b *Bus) takePublisher() (*ring.Publisher, error) {
 		fault.At(fault.PublisherTaken)
 		seg.raiseHigh(layout.HeaderPubHigh, i)
 		if before != 0 {
-			b.wipePublisher(i, true)
+			m.wipePublisher(i, true)
 			fault.At(fault.PublisherWiped)
 		}
-		rp, err := b.ring.Publisher(i)
+		rp, err := m.ring.Publisher(i)
 		if err == nil {
 			fault.At(fault.PublisherSettled)
 			return rp
@@ -248,7 +248,7 @@ func (b *Bus) takePublisher() (*ring.Publisher, error) {
 			}
 		}
 	}
-	full := b.seg.tableFull("publishers")
+	full := m.seg.tableFull("publishers")
 	if passed != nil {
 		return nil, fmt.Errorf("%w; or can not be used: %w", full, passed)
 	}

@@ -161,17 +161,17 @@ func (s start) in(r *ring.Ring) (ring.Start, error) {
 
 // takeSubscriber takes a subscriber record that is free, or, where none is, one whose owner is dead: only then is the kernel asked who
 // lives.
-func (b *Bus) takeSubscriber() (int, error) {
-	seg, n := b.seg, b.seg.m.Geometry.Subscribers
+func (m *member) takeSubscriber() (int, error) {
+	seg, n := m.seg, m.seg.m.Geometry.Subscribers
 	try := func(i int, alive func(layout.Owner) bool) bool {
-		before, vacant := b.vacate(i, alive)
-		if !vacant || !seg.takeFrom(seg.sub(i, layout.SubOwner), before, b.client.owner(layout.OwnerHeld)) {
+		before, vacant := m.vacate(i, alive)
+		if !vacant || !seg.takeFrom(seg.sub(i, layout.SubOwner), before, m.client.owner(layout.OwnerHeld)) {
 			return false
 		}
 		fault.At(fault.SubscribeTaken)
 		seg.raiseHigh(layout.HeaderSubHigh, i)
 		if before != 0 {
-			b.wipeSubscriber(i)
+			m.wipeSubscriber(i)
 			fault.At(fault.SubscribeWiped)
 		}
 		return true
@@ -187,7 +187,7 @@ func (b *Bus) takeSubscriber() (int, error) {
 			return i, nil
 		}
 	}
-	return 0, b.seg.tableFull("subscribers")
+	return 0, m.seg.tableFull("subscribers")
 }
 
 // Position returns the position that is looked at next.
