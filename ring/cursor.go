@@ -8,21 +8,6 @@ import (
 	"shmbus/layout"
 )
 
-// A Start says where a reader begins.
-type Start struct {
-	kind     uint8
-	position uint64
-}
-
-// FromNow begins with the next message to be published.
-func FromNow() Start { return Start{} }
-
-// FromOldest begins with the oldest message that the ring still holds.
-func FromOldest() Start { return Start{kind: 1} }
-
-// From begins at a position, which may be lost already or not yet published.
-func From(position uint64) Start { return Start{kind: 2, position: position} }
-
 // A Cursor reads the ring's messages in order. It is for one goroutine. Reading is passive: publishers do
 // not notice a cursor unless its subscriber record has a closed gate.
 type Cursor struct {
@@ -31,63 +16,6 @@ type Cursor struct {
 	next   uint64
 	shared *uint64 // the record's cursor word, written by this cursor, read by publishers and monitors
 	margin uint64  // how far from the oldest position the next jump lands
-}
-
-// Join returns a cursor for subscriber record s, which its caller owns, and closes the
-// record's gate first if the reader is to be reliable.
-//
-// A reliable reader loses nothing from the head on that Join found. What is older than
-// that, asked for by FromOldest or From, is held from now on, but a publisher that has not yet seen the gate
-// may still overwrite some of it; the cursor then says Lapped as it does for others.
-//
-// A gate protects only what is still held. If From names a position that is overwritten already, the reader has a loss to learn first,
-// whatever others do: until its [Cursor.Jump], the gate protects what is published from the head on that Join found,
-// and publishers have a lap of room. A gate at the oldest position, or before it, would be a full ring: it would stop
-// all publishers until the reader has begun to read.
-func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
-	c := &Cursor{memory: r.memory, r: r, shared: r.subWord(s, layout.SubCursor)}
-	head := r.Head()
-	if !reliable {
-		c.SetNext(c.startAt(start, head))
-		fault.At(fault.SubscribeCursor)
-		fault.At(fault.SubscribeJoined)
-		return c
-	}
-	atomic.StoreUint64(c.shared, r.keeps(c.startAt(start, head), head))
-	fault.At(fault.SubscribeCursor)
-	r.CloseGate(s)
-	// Only now is the start taken: see Publisher.Rescan.
-	head = r.headFrom(head)
-	c.next = c.startAt(start, head)
-	fence.StoreRelease(c.shared, r.keeps(c.next, head))
-	fault.At(fault.SubscribeJoined)
-	return c
-}
-
-// keeps returns the position that the gate of a reader protects that is to start at the given one.
-func (r *Ring) keeps(start, head uint64) uint64 {
-	if start < r.Oldest(head) {
-		return head
-	}
-	return start
-}
-
-func (c *Cursor) startAt(start Start, head uint64) uint64 {
-	switch start.kind {
-	case 1:
-		return c.r.Oldest(head)
-	case 2:
-		return start.position
-	default:
-		return head
-	}
-}
-
-// Reader returns a cursor that belongs to no record: nobody sees it and nobody waits for it.
-func (r *Ring) Reader(start Start) *Cursor {
-	c := &Cursor{memory: r.memory, r: r, shared: new(uint64)}
-	c.SetNext(c.startAt(start, r.Head()))
-	return c
 }
 
 // Next returns the position that is read next.
@@ -230,83 +158,6 @@ func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int,
 	n = min(info.Size(), int(c.memory.slotSize)-layout.FrameHeaderSize)
 	copyOut(dst[:min(n, len(dst))], slotPayload(slot))
 	return info, n, c.Valid(e, info)
-}
-
-// A Like is what a reader expects of the next message: the tag of its entry and the kind of its frame.
-type Like struct {
-	Tag  uint32
-	Kind layout.FrameKind
-}
-
-// Take reads the next message and moves behind it, if it is like the one described, fits into dst and was not
-// overwritten. Otherwise it is false and changes nothing but dst: [Cursor.Peek] then says what there is. Of an entry with
-// another tag it does not touch the slot.
-func (c *Cursor) Take(like Like, dst []byte) (n int, ok bool) {
-	s := c.Sight()
-	if !c.Tagged(s, like.Tag) {
-		return 0, false
-	}
-	fault.At(fault.ReceivePeeked)
-	f := c.Find(s)
-	n = f.Info.Size()
-	if f.Info.Kind() != like.Kind || n > len(dst) || n > int(c.memory.slotSize)-layout.FrameHeaderSize {
-		return 0, false
-	}
-	if Few(n) {
-		f.Few(dst, n)
-	} else {
-		f.Copy(dst[:n])
-	}
-	fault.At(fault.ReceiveCopied)
-	if !f.Stays(s) {
-		return 0, false
-	}
-	c.Advance()
-	return n, true
-}
-
-// A Sight is the position that a cursor reads next, with its entry and what that holds. A Find is its message: where it is, and the
-// header of its frame.
-//
-// Sight, Tagged, Find, Few or Copy, Stays and [Cursor.Advance], in this order, are the steps of [Cursor.Take]. They are for callers that
-// can not afford a call for each message, and so small that they are inlined.
-type (
-	Sight struct {
-		entry *uint64
-		is    layout.Entry
-		pos   uint64
-	}
-	Find struct {
-		Info layout.FrameInfo
-		at   address
-	}
-)
-
-// Sight looks at the next position.
-func (c *Cursor) Sight() Sight {
-	e := c.memory.entry(c.next & c.memory.mask)
-	return Sight{e, layout.Entry(atomic.LoadUint64(e)), c.next}
-}
-
-// Tagged reports whether there is a message, with a slot that there is and the given tag.
-func (c *Cursor) Tagged(s Sight, tag uint32) bool {
-	return s.is&^layout.MakeEntry(0, 0, ^uint32(0)) == layout.MakeEntry(layout.LapOf(s.pos, c.memory.shift), tag, 0) && s.is.Slot() < c.memory.total
-}
-
-// Find returns the message in sight, which is Tagged. Nothing of it is to be believed before [Find.Stays] has said so.
-func (c *Cursor) Find(s Sight) Find {
-	at := c.memory.slot(s.is.Slot())
-	return Find{layout.FrameInfo(atomic.LoadUint64(slotInfo(at))), at}
-}
-
-// Copy copies the frame's first len(dst) bytes, which are no more than a slot's payload.
-func (f Find) Copy(dst []byte) { copyOut(dst, slotPayload(f.at)) }
-
-// Stays reports whether everything that was read since s is what was published there.
-func (f Find) Stays(s Sight) bool {
-	position := atomic.LoadUint64(slotPosition(f.at))
-	fence.Loads()
-	return position == s.pos && atomic.LoadUint64(s.entry) == uint64(s.is)
 }
 
 // Jump moves a lapped cursor to where it can read on, and returns the lost positions, from … to-1. It lands on the

@@ -3,8 +3,6 @@ package ring
 import (
 	"sync/atomic"
 
-	"shmbus/internal/fault"
-	"shmbus/internal/fence"
 	"shmbus/layout"
 )
 
@@ -38,9 +36,6 @@ type Publisher struct {
 
 	certified *uint64 // everything below is published
 }
-
-// entriesOfLine is how many entries a cache line of 64 bytes holds.
-const entriesOfLine = 64 / layout.EntrySize
 
 // maxOwned is a power of two that is not below layout.MaxOwned, so that a masked index needs no check.
 const maxOwned = 16
@@ -102,249 +97,9 @@ func (p *Publisher) Resume() {
 	}
 }
 
-// Payload returns the payload of the slot that the next [Publisher.Exchange] publishes, to be filled in place.
-// In race-detector builds it is a copy that [Publisher.CommitPayload] writes back.
-func (p *Publisher) Payload() []byte {
-	n := p.r.layout.Geometry.SlotPayload()
-	if fence.RaceEnabled {
-		return make([]byte, n)
-	}
-	return bytesAt(slotPayload(p.slot()), n)
-}
-
-// CommitPayload completes a fill in place of b, a prefix of what [Publisher.Payload] returned.
-func (p *Publisher) CommitPayload(b []byte) {
-	if fence.RaceEnabled {
-		copyIn(slotPayload(p.slot()), b)
-	}
-}
-
-// Fill copies b to offset off of the payload of the slot that is published next. off is a
-// multiple of 8; off+len(b) is at most the slot's payload.
-func (p *Publisher) Fill(off int, b []byte) {
-	if off < 0 || uint(off)+uint(len(b)) > uint(p.memory.slotSize)-layout.FrameHeaderSize {
-		panic("ring: frame larger than a slot")
-	}
-	copyIn(payloadAt(p.slot(), off), b)
-}
-
-// FillWord stores a word at offset off of the payload, a multiple of 8.
-func (p *Publisher) FillWord(off int, v uint64) {
-	if off < 0 || uint(off)+8 > uint(p.memory.slotSize)-layout.FrameHeaderSize {
-		panic("ring: frame larger than a slot")
-	}
-	fence.Store(payloadWord(p.slot(), off), v)
-}
-
 func (p *Publisher) own() *owned { return &p.owned[p.turn%maxOwned] }
 
 func (p *Publisher) slot() address { return p.memory.slot(p.own().slot) }
-
-// pausesAfterLoss is how many pauses a publisher leaves to the one that was faster: some 300 ns on processors whose PAUSE takes 40.
-// Two that go for the same entries all the time take their cache lines from each other for every message; so each has
-// them for several.
-const pausesAfterLoss = 8
-
-// Exchange publishes the filled slot with the given frame header and topic tag. With Done
-// it has position Next()-1. With Limit, nothing is published and the slot keeps what it was filled with:
-// after a [Publisher.Rescan] that made room, call Exchange again.
-func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
-	f, label := p.Filling(), layout.MakeEntry(0, tag, 0)
-	f.Describe(info)
-	p.Resume()
-	for {
-		a := p.Aim()
-		if !p.Good(a) {
-			if st := p.missed(); st != Done {
-				return st
-			}
-			continue
-		}
-		p.Announce(f, a)
-		if p.Swap(f, a, label) {
-			p.Settle(f, a)
-			if a.EndsLine() {
-				p.FetchAhead()
-			}
-			return Done
-		}
-		p.Lost()
-	}
-}
-
-// A Filling is the slot that a publisher fills next. An Aim is the position that it takes next, with its entry and what that holds.
-//
-// Filling, Head and Tail if they are [Few], Describe, Aim, Good, Announce, Swap and Settle, in this order, are the steps of a
-// publish. They are for callers that can not afford a call for each message, and so small that they are inlined. Whoever begins with Announce goes on to
-// Settle, or, after a Swap that was in vain, to [Publisher.Lost] and [Publisher.Exchange].
-//
-// What can be computed before the locked instruction of Swap is: nothing after it runs before it ends.
-type (
-	Filling struct {
-		own  *owned
-		at   address
-		slot uint32
-		turn uint // the next
-	}
-	Aim struct {
-		entry *uint64
-		was   layout.Entry
-		pos   uint64
-	}
-)
-
-// Filling returns the slot to be filled.
-func (p *Publisher) Filling() Filling {
-	own := p.own()
-	turn := p.turn + 1
-	if turn >= p.count {
-		turn = 0
-	}
-	return Filling{own, p.memory.slot(own.slot), own.slot, turn}
-}
-
-// Describe stores the frame's header.
-func (f Filling) Describe(info layout.FrameInfo) {
-	fence.Store(slotInfo(f.at), uint64(info))
-	fault.At(fault.PublishFilled)
-}
-
-// Aim takes aim.
-func (p *Publisher) Aim() Aim {
-	next := p.next
-	e := p.memory.entry(next & p.memory.mask)
-	return Aim{e, layout.Entry(atomic.LoadUint64(e)), next}
-}
-
-// Good reports whether an aim is good. It is not if the position is taken already, if the limit is reached or if the entry is
-// not to be believed: [Publisher.Exchange] finds out which, and goes on if it can.
-func (p *Publisher) Good(a Aim) bool {
-	return a.pos < p.limit && a.was.Lap() == layout.LapOf(a.pos, p.memory.shift)-1 && a.was.Slot() < p.memory.total
-}
-
-// Announce says in shared memory what is going to happen, for whoever has to find out should this publisher die.
-func (p *Publisher) Announce(f Filling, a Aim) {
-	fence.Store(slotPosition(f.at), a.pos)
-	fence.Store(p.intent, a.pos+1)
-	fault.At(fault.PublishIntended)
-	fence.Store(f.own.pair, uint64(layout.InFlight(f.slot, a.was.Slot())))
-	fault.At(fault.PublishInFlight)
-}
-
-// Swap publishes, unless another publisher was faster. The label is an entry that has the topic's tag and nothing else.
-func (p *Publisher) Swap(f Filling, a Aim, label layout.Entry) bool {
-	if !atomic.CompareAndSwapUint64(a.entry, uint64(a.was), uint64(a.was.Next(label, f.slot))) {
-		fault.At(fault.PublishLostRace)
-		return false
-	}
-	fault.At(fault.PublishExchanged)
-	return true
-}
-
-// Settle makes the displaced slot the publisher's.
-func (p *Publisher) Settle(f Filling, a Aim) {
-	fence.Full()
-	p.next, p.turn = a.pos+1, f.turn
-	f.own.slot = a.was.Slot()
-	fence.Store(f.own.pair, uint64(layout.Settled(a.was.Slot())))
-	fault.At(fault.PublishSettled)
-}
-
-// Lost ends an attempt whose Swap was in vain: another publisher has the position.
-func (p *Publisher) Lost() {
-	p.next++
-	p.own().giveUp(Limit)
-	for range pausesAfterLoss {
-		fence.Pause()
-	}
-}
-
-// missed says why an aim was not good, Done if it is worth another.
-func (p *Publisher) missed() Status {
-	if p.next >= p.limit {
-		return p.own().giveUp(Limit)
-	}
-	if before := p.next; p.r.near(before) != before {
-		// In a ring that is damaged the search may come round to where it began.
-		if p.CatchUp(); p.next != before {
-			return Done
-		}
-	}
-	w := p.r.load(p.next)
-	if ahead := layout.LapsAhead(w.Lap(), layout.LapOf(p.next, p.memory.shift)); ahead < -1 || ahead == -1 && w.Slot() >= p.memory.total {
-		return p.own().giveUp(Corrupt)
-	}
-	p.CatchUp()
-	return Done
-}
-
-// EndsLine reports whether the position is the last of a cache line of entries: then it is time to [Publisher.FetchAhead].
-func (a Aim) EndsLine() bool { return a.pos%entriesOfLine == entriesOfLine-1 }
-
-// FetchAhead has the processor fetch the entries that follow next but one line: a compare-and-swap of an entry that a reader's
-// processor has would wait for it.
-func (p *Publisher) FetchAhead() {
-	fence.PrefetchWrite(p.memory.entry((p.next + entriesOfLine) & p.memory.mask))
-}
-
-// runBytes bounds how much PublishRun copies before it publishes anything.
-const runBytes = 64 << 10
-
-// PublishRun publishes the first of frames, all with the same info but for their sizes, as many as there are slots to fill at
-// once. It ends before a frame that has no byte or does not fit a slot. With another status than Done, frame n has filled a slot with left
-// bytes, but could not be exchanged. Each frame is looked at once: somebody may change frames meanwhile.
-//
-// All slots are filled before the first is exchanged: a locked instruction waits for the stores before it.
-func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n, left int, st Status) {
-	room := uint(p.memory.slotSize) - layout.FrameHeaderSize
-	var sizes [maxOwned]uint32
-	k, turn := 0, p.turn
-	for ; k < len(frames) && uint(k) < p.run; k++ {
-		frame := frames[k]
-		if uint(len(frame))-1 >= room {
-			break
-		}
-		sizes[k%maxOwned] = uint32(len(frame))
-		f := Filling{at: p.memory.slot(p.owned[turn%maxOwned].slot)}
-		if Few(len(frame)) {
-			f.Head(frame)
-			f.Tail(frame)
-		} else {
-			copyIn(slotPayload(f.at), frame)
-		}
-		if turn++; turn >= p.count {
-			turn = 0
-		}
-	}
-	// The first attempt is made here and not in Exchange: calls would cost a batch a tenth of its throughput.
-	for ; n < k; n++ {
-		size := sizes[n%maxOwned]
-		info := info | layout.FrameInfo(size)
-		if a := p.Aim(); p.Good(a) {
-			f := p.Filling()
-			f.Describe(info)
-			p.Announce(f, a)
-			if p.Swap(f, a, layout.MakeEntry(0, tag, 0)) {
-				p.Settle(f, a)
-				if a.EndsLine() {
-					p.FetchAhead()
-				}
-				continue
-			}
-			p.Lost()
-		}
-		if st := p.Exchange(info, tag); st != Done {
-			return n, int(size), st
-		}
-	}
-	return n, 0, Done
-}
-
-// giveUp ends an attempt that published nothing.
-func (o *owned) giveUp(st Status) Status {
-	fence.Store(o.pair, uint64(layout.Settled(o.slot)))
-	return st
-}
 
 // Rescan looks at the gates and computes how far this publisher may go without looking again. It returns the
 // number of the slowest subscriber and its position when there is no room for the next message, and
@@ -372,22 +127,6 @@ func (p *Publisher) Room() uint64 {
 		return 0
 	}
 	return p.limit - p.next
-}
-
-// FillUnaligned copies b to any offset of the payload.
-func (p *Publisher) FillUnaligned(off int, b []byte) {
-	if off < 0 || uint(off)+uint(len(b)) > uint(p.memory.slotSize)-layout.FrameHeaderSize {
-		panic("ring: frame larger than a slot")
-	}
-	if !fence.RaceEnabled {
-		copyIn(payloadAt(p.slot(), off), b)
-		return
-	}
-	start := off &^ 7
-	buf := make([]byte, off-start+len(b))
-	copyOut(buf[:off-start], payloadAt(p.slot(), start))
-	copy(buf[off-start:], b)
-	copyIn(payloadAt(p.slot(), start), buf)
 }
 
 // Slowest returns the subscriber with the lowest protected position, and that position; -1 and

@@ -1,0 +1,92 @@
+package ring
+
+import (
+	"sync/atomic"
+
+	"shmbus/layout"
+)
+
+// Books is the account of all slots. It is exact only while nobody publishes.
+type Books struct {
+	Total     int      // slots there are
+	Ring      int      // slots in entries
+	Owned     int      // settled pairs
+	Unsettled int      // pairs that a death left in flight: one slot each
+	Twice     []uint32 // slots found in more than one place
+	Missing   []uint32 // slots found nowhere, unsettled pairs considered
+}
+
+// Balanced reports whether every slot is in exactly one place.
+func (b Books) Balanced() bool {
+	return len(b.Twice) == 0 && len(b.Missing) == 0 && b.Ring+b.Owned+b.Unsettled == b.Total
+}
+
+// Audit counts all slots.
+func (r *Ring) Audit() Books {
+	b := Books{Total: int(r.total)}
+	seen := make([]uint8, r.total)
+	count := func(slot uint32) {
+		if slot >= r.total {
+			b.Twice = append(b.Twice, slot)
+			return
+		}
+		if seen[slot]++; seen[slot] == 2 {
+			b.Twice = append(b.Twice, slot)
+		}
+	}
+	for i := uint64(0); i <= r.mask; i++ {
+		b.Ring++
+		count(layout.Entry(atomic.LoadUint64(r.entry(i))).Slot())
+	}
+	var pending []layout.Pair
+	for p := range r.layout.Geometry.Publishers {
+		for k := range r.layout.Geometry.Owned {
+			pair := layout.Pair(atomic.LoadUint64(r.pairWord(p, k)))
+			if pair.IsSettled() {
+				b.Owned++
+				count(pair.Mine())
+			} else {
+				b.Unsettled++
+				pending = append(pending, pair)
+			}
+		}
+	}
+	b.assign(pending, seen)
+	for s, n := range seen {
+		if n == 0 {
+			b.Missing = append(b.Missing, uint32(s))
+		}
+	}
+	return b
+}
+
+// assign gives each pending pair one of its slots that is seen nowhere else, so that as few
+// slots as possible stay without: a pair may have to leave a slot to another pair that
+// has no choice, and take its second one.
+func (b *Books) assign(pending []layout.Pair, seen []uint8) {
+	holder := make(map[uint32]int) // slot -> index in pending
+	var place func(i int, visited map[uint32]bool) bool
+	place = func(i int, visited map[uint32]bool) bool {
+		for _, s := range [2]uint32{pending[i].Mine(), pending[i].Displaced()} {
+			if seen[s] != 0 || visited[s] {
+				continue
+			}
+			visited[s] = true
+			if j, taken := holder[s]; !taken || place(j, visited) {
+				holder[s] = i
+				return true
+			}
+		}
+		return false
+	}
+	for i, pair := range pending {
+		if m, d := pair.Mine(), pair.Displaced(); m >= uint32(len(seen)) || d >= uint32(len(seen)) {
+			b.Twice = append(b.Twice, max(m, d))
+			continue
+		}
+		place(i, make(map[uint32]bool))
+	}
+	for s := range holder {
+		seen[s] = 1
+	}
+}
