@@ -19,9 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
-	"shmbus/test/procfs"
 )
 
 const patience = 10 * time.Second
@@ -374,9 +374,9 @@ func TestServeIdleCostsNothing(t *testing.T) {
 	removeAfter(t, "prices")
 	p := startBusd(t, "-b", "prices", "--slots", "64")
 	time.Sleep(6 * time.Second)
-	before := procfs.CostOf(p.pid())
+	before := testproc.CostOf(p.pid())
 	time.Sleep(1500 * time.Millisecond)
-	used := procfs.CostOf(p.pid()).Minus(before)
+	used := testproc.CostOf(p.pid()).Minus(before)
 	require.Less(t, used.Time, 10*time.Millisecond, "processor time")
 	require.Less(t, used.Runs, 100, "times that a thread ran")
 }

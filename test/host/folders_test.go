@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 	"shmbus/sysvshm"
 )
 
@@ -27,13 +30,13 @@ func TestFolderPermissions(t *testing.T) {
 	})
 	t.Run("not to be made", func(t *testing.T) {
 		dir := folder(t, owner, 0o755)
-		r := ask(t, "create", stranger.run, env("SHMBUS_DIR", filepath.Join(dir, "below")))
+		r := ask(t, "create", stranger.run, testproc.Env("SHMBUS_DIR", filepath.Join(dir, "below")))
 		require.Contains(t, r["create"], "SHMBUS_DIR")
 		nothing(t, dir)
 	})
 	t.Run("not searchable", func(t *testing.T) {
 		folder(t, owner, 0o700)
-		require.Empty(t, ask(t, "create", owner.run, env("MODE", "0666"))["create"])
+		require.Empty(t, ask(t, "create", owner.run, testproc.Env("MODE", "0666"))["create"])
 		r := ask(t, "use", member.run)
 		require.Contains(t, r["open"], "permission denied")
 		require.Contains(t, r["observe"], "permission denied")
@@ -47,8 +50,8 @@ func TestFolderUnderUmask(t *testing.T) {
 		for _, umask := range []string{"022", "027", "077", "0777"} {
 			t.Run(fmt.Sprintf("user %d, umask %s", maker.uid, umask), func(t *testing.T) {
 				dir := filepath.Join(folder(t, maker, 0o755), "made", "for it")
-				place := env("SHMBUS_DIR", dir)
-				r := ask(t, "create", maker.run, place, env("MODE", "0666"), env("UMASK", umask))
+				place := testproc.Env("SHMBUS_DIR", dir)
+				r := ask(t, "create", maker.run, place, testproc.Env("MODE", "0666"), testproc.Env("UMASK", umask))
 				require.Empty(t, r["create"])
 				require.Empty(t, ask(t, "use", stranger.run, place)["publish"])
 				require.Equal(t, report{"list": "host live", "error": ""}, ask(t, "list", stranger.run, place))
@@ -65,7 +68,7 @@ func TestFolderThatMustNotBeRead(t *testing.T) {
 	require.Contains(t, r["error"], "the folder of key files "+dir+" has mode 0700, user 10001")
 	require.Contains(t, ask(t, "use", stranger.run)["open"], "does not let user 10003 look into it")
 	for _, args := range [][]string{{"ls"}, {"ls", "--json"}, {"doctor"}} {
-		out, code := run(t, as(command("busd", args...), stranger))
+		out, code := run(t, as(testproc.Command("busd", args...), stranger))
 		require.Equal(t, 1, code, out)
 		require.Contains(t, out, "permission denied", args)
 	}
@@ -81,10 +84,10 @@ func TestDefaultFolders(t *testing.T) {
 	session := filepath.Join(tmp, "runtime")
 	require.NoError(t, os.Mkdir(session, 0o755))
 	require.NoError(t, os.Chown(session, int(owner.uid), int(owner.gid)))
-	service := []func(*cmd){owner.run, env("SHMBUS_DIR", ""), env("XDG_RUNTIME_DIR", ""), env("TMPDIR", tmp)}
-	login := []func(*cmd){owner.run, env("SHMBUS_DIR", ""), env("XDG_RUNTIME_DIR", session), env("TMPDIR", tmp)}
+	service := []func(*exec.Cmd){owner.run, testproc.Env("SHMBUS_DIR", ""), testproc.Env("XDG_RUNTIME_DIR", ""), testproc.Env("TMPDIR", tmp)}
+	login := []func(*exec.Cmd){owner.run, testproc.Env("SHMBUS_DIR", ""), testproc.Env("XDG_RUNTIME_DIR", session), testproc.Env("TMPDIR", tmp)}
 
-	require.Empty(t, ask(t, "create", append(service, env("UMASK", "077"))...)["create"])
+	require.Empty(t, ask(t, "create", append(service, testproc.Env("UMASK", "077"))...)["create"])
 	dir := filepath.Join(tmp, fmt.Sprintf("shmbus-%d", owner.uid))
 	mode := func() os.FileMode {
 		st, err := os.Stat(dir)
@@ -95,7 +98,7 @@ func TestDefaultFolders(t *testing.T) {
 	require.Empty(t, ask(t, "use", login...)["open"], "a session finds it")
 	require.Contains(t, ask(t, "create", service...)["create"], "exist")
 	require.Empty(t, ask(t, "remove", login...)["remove"])
-	require.Empty(t, ask(t, "create", append(service, env("UMASK", "077"), env("MODE", "0666"))...)["create"])
+	require.Empty(t, ask(t, "create", append(service, testproc.Env("UMASK", "077"), testproc.Env("MODE", "0666"))...)["create"])
 	require.Equal(t, os.FileMode(0o755), mode())
 	require.Empty(t, ask(t, "remove", service...)["remove"])
 
@@ -113,8 +116,8 @@ func TestDefaultFolders(t *testing.T) {
 func TestLostKeyFileOfOthersBus(t *testing.T) {
 	dir := folder(t, user{}, os.ModeSticky|0o777)
 	path := filepath.Join(dir, busName+".shmbus")
-	require.Empty(t, ask(t, "create", owner.run, env("MODE", "0666"))["create"])
-	guest := start(t, "echo", stranger.run, env("N", "1"))
+	require.Empty(t, ask(t, "create", owner.run, testproc.Env("MODE", "0666"))["create"])
+	guest := start(t, "echo", stranger.run, testproc.Env("N", "1"))
 	guest.next()
 	require.NoError(t, os.Remove(path))
 	time.Sleep(300 * time.Millisecond) // several turns of who waits
@@ -131,10 +134,10 @@ func TestLostKeyFileOfOthersBus(t *testing.T) {
 	require.ErrorIs(t, restoreAs(t, stranger, host.ShmID()), os.ErrPermission)
 	require.NoError(t, bus.Restore(busName, host.ShmID()))
 
-	root := start(t, "echo", env("N", "2"))
+	root := start(t, "echo", testproc.Env("N", "2"))
 	root.next()
 	require.NoError(t, os.Remove(path))
-	eventually(t, "root's client writes it", func() bool {
+	testload.Eventually(t, "root's client writes it", func() bool {
 		st, err := os.Stat(path)
 		return err == nil && st.Size() > 0
 	})
@@ -143,8 +146,8 @@ func TestLostKeyFileOfOthersBus(t *testing.T) {
 	require.Equal(t, os.FileMode(0o644), st.Mode())
 	require.Equal(t, owner.uid, st.Sys().(*syscall.Stat_t).Uid)
 	require.Empty(t, ask(t, "use", member.run)["publish"])
-	guest.kill()
-	root.kill()
+	guest.Kill()
+	root.Kill()
 	require.Empty(t, ask(t, "remove", owner.run)["remove"])
 	nothing(t, dir)
 }
@@ -159,7 +162,7 @@ func lostKey(t *testing.T) int32 {
 
 // restoreAs has a user run busd restore.
 func restoreAs(t *testing.T, u user, shmid int) error {
-	out, code := run(t, as(command("busd", "restore", busName, "--shmid", fmt.Sprint(shmid)), u))
+	out, code := run(t, as(testproc.Command("busd", "restore", busName, "--shmid", fmt.Sprint(shmid)), u))
 	if code == 0 {
 		return nil
 	}
@@ -177,7 +180,7 @@ func TestDefaultFolder(t *testing.T) {
 		require.NoError(t, os.Chmod(tmp, os.ModeSticky|0o777))
 		dir = filepath.Join(tmp, own)
 		prepare(tmp, dir)
-		place := []func(*cmd){owner.run, env("SHMBUS_DIR", ""), env("XDG_RUNTIME_DIR", ""), env("TMPDIR", tmp)}
+		place := []func(*exec.Cmd){owner.run, testproc.Env("SHMBUS_DIR", ""), testproc.Env("XDG_RUNTIME_DIR", ""), testproc.Env("TMPDIR", tmp)}
 		return ask(t, "create", place...), ask(t, "list", place...), dir
 	}
 	t.Run("its own", func(t *testing.T) {
@@ -292,7 +295,7 @@ func TestPlantedKeyFile(t *testing.T) {
 	for _, state := range []string{"ready", "creating"} {
 		t.Run("one that names another's bus, "+state, func(t *testing.T) {
 			dir, path := shared(t)
-			require.Empty(t, ask(t, "create", owner.run, env("MODE", "0644"))["create"])
+			require.Empty(t, ask(t, "create", owner.run, testproc.Env("MODE", "0644"))["create"])
 			b, err := os.ReadFile(path)
 			require.NoError(t, err)
 			var k map[string]any
@@ -307,7 +310,7 @@ func TestPlantedKeyFile(t *testing.T) {
 			require.ErrorContains(t, bus.Remove("lure"), "belongs to user 10003")
 			_, err = bus.Create("lure")
 			require.Error(t, err)
-			doctor, _ := run(t, command("busd", "doctor", "--fix", "--orphans"))
+			doctor, _ := run(t, testproc.Command("busd", "doctor", "--fix", "--orphans"))
 			s := snapshot(t)
 			require.Equal(t, "live", s.State, doctor)
 			require.Contains(t, ask(t, "use", stranger.run)["open"], "bussub --observe", "the bus was not given away: %s", doctor)
@@ -316,7 +319,7 @@ func TestPlantedKeyFile(t *testing.T) {
 	}
 	t.Run("in place of another's", func(t *testing.T) {
 		_, path := shared(t)
-		require.Empty(t, ask(t, "create", owner.run, env("MODE", "0666"))["create"])
+		require.Empty(t, ask(t, "create", owner.run, testproc.Env("MODE", "0666"))["create"])
 		st, err := os.Stat(path)
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o644), st.Mode(), "who may write it says which bus the name is")

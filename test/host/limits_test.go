@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 )
@@ -36,7 +38,7 @@ func TestLimits(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			folder(t, user{}, 0o755)
-			r := ask(t, "limit", namespaces(syscall.CLONE_NEWIPC|syscall.CLONE_NEWNS), env("LIMIT", tt.setting))
+			r := ask(t, "limit", namespaces(syscall.CLONE_NEWIPC|syscall.CLONE_NEWNS), testproc.Env("LIMIT", tt.setting))
 			require.Contains(t, r["create"], tt.says)
 			require.Empty(t, r["left"])
 			require.Empty(t, r["again"], "after: %s", r["create"])
@@ -45,16 +47,16 @@ func TestLimits(t *testing.T) {
 }
 
 // limitRole sets a limit, tries to create a bus, raises the limit as the error says, and tries again.
-func limitRole() {
-	must(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+func limitRole(c *testproc.Child) {
+	c.Check(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	limit, dir := os.Getenv("LIMIT"), os.Getenv("SHMBUS_DIR")
 	big := []bus.Option{bus.WithSlots(64)}
 	raise := func(string) {}
 	set := func(resource int, to uint64) {
 		var old unix.Rlimit
-		must(unix.Getrlimit(resource, &old))
-		must(unix.Setrlimit(resource, &unix.Rlimit{Cur: to, Max: old.Max}))
-		raise = func(string) { must(unix.Setrlimit(resource, &old)) }
+		c.Check(unix.Getrlimit(resource, &old))
+		c.Check(unix.Setrlimit(resource, &unix.Rlimit{Cur: to, Max: old.Max}))
+		raise = func(string) { c.Check(unix.Setrlimit(resource, &old)) }
 	}
 	switch limit {
 	case "files":
@@ -62,52 +64,52 @@ func limitRole() {
 	case "space":
 		var pages uint64
 		b, err := os.ReadFile("/proc/self/statm")
-		must(err)
+		c.Check(err)
 		_, err = fmt.Sscan(string(b), &pages)
-		must(err)
+		c.Check(err)
 		big = append(big, bus.WithSlotSize(8<<20))
 		set(unix.RLIMIT_AS, pages*uint64(os.Getpagesize())+64<<20)
 	case "full":
-		must(unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"))
-		must(os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 4096), 0o600))
-		raise = func(string) { must(os.Remove(filepath.Join(dir, "ballast"))) }
+		c.Check(unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"))
+		c.Check(os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 4096), 0o600))
+		raise = func(string) { c.Check(os.Remove(filepath.Join(dir, "ballast"))) }
 	case "read-only":
-		must(unix.Mount("tmpfs", dir, "tmpfs", unix.MS_RDONLY, ""))
-		raise = func(string) { must(unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "")) }
+		c.Check(unix.Mount("tmpfs", dir, "tmpfs", unix.MS_RDONLY, ""))
+		raise = func(string) { c.Check(unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "")) }
 	default:
 		name, value, _ := strings.Cut(limit, "=")
-		must(os.WriteFile("/proc/sys/"+name, []byte(value), 0))
+		c.Check(os.WriteFile("/proc/sys/"+name, []byte(value), 0))
 		raise = func(err string) {
 			m := regexp.MustCompile(`sysctl -w kernel\.(\w+)=("[^"]+"|\d+)`).FindStringSubmatch(err)
 			if m == nil {
-				must(fmt.Errorf("no command in %q", err))
+				c.Check(fmt.Errorf("no command in %q", err))
 			}
-			must(os.WriteFile("/proc/sys/kernel/"+m[1], []byte(strings.Trim(m[2], `"`)), 0))
+			c.Check(os.WriteFile("/proc/sys/kernel/"+m[1], []byte(strings.Trim(m[2], `"`)), 0))
 		}
 	}
 	_, err := bus.Create(busName, big...)
 	r := report{"create": text(err)}
 	raise(r["create"])
-	r["left"] = leftBehind(dir)
+	r["left"] = leftBehind(c, dir)
 	b, err := bus.Create(busName, bus.WithSlots(64))
 	r["again"] = text(err)
 	if err == nil {
-		must(b.Close())
-		must(bus.Remove(busName))
+		c.Check(b.Close())
+		c.Check(bus.Remove(busName))
 	}
-	say(r)
+	c.Say("report", r)
 }
 
 // leftBehind lists the System V objects of this namespace and the key files.
-func leftBehind(dir string) string {
+func leftBehind(c *testproc.Child, dir string) string {
 	var left []string
 	for _, kind := range []string{"shm", "sem"} {
 		b, err := os.ReadFile("/proc/sysvipc/" + kind)
-		must(err)
+		c.Check(err)
 		left = append(left, strings.Split(strings.TrimSpace(string(b)), "\n")[1:]...)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.shmbus"))
-	must(err)
+	c.Check(err)
 	return strings.Join(append(left, files...), "\n")
 }
 
@@ -124,11 +126,11 @@ func TestOpenWithoutFiles(t *testing.T) {
 	require.NoError(t, bus.Remove(busName))
 }
 
-func starveRole() {
-	must(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}))
+func starveRole(c *testproc.Child) {
+	c.Check(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}))
 	_, open := bus.Open(busName)
 	_, observe := bus.Observe(busName)
-	say(report{"open": text(open), "observe": text(observe), "remove": text(bus.Remove(busName))})
+	c.Say("report", report{"open": text(open), "observe": text(observe), "remove": text(bus.Remove(busName))})
 }
 
 // A semaphore at its maximum, SEMVMX, keeps nobody from joining, and nobody asleep.
@@ -140,39 +142,39 @@ func TestSemaphoreMaximum(t *testing.T) {
 	defer b.Close()
 	set := sysvsem.FromID(b.SemID())
 	require.NoError(t, set.SetVal(layout.SemBell, maximum))
-	saturated := start(t, "echo", env("N", "1"))
+	saturated := start(t, "echo", testproc.Env("N", "1"))
 	saturated.next()
 	s, err := b.Snapshot()
 	require.NoError(t, err)
 	require.Len(t, s.Clients, 2)
 	require.NotZero(t, s.BellResets)
-	other := start(t, "echo", env("N", "2"))
+	other := start(t, "echo", testproc.Env("N", "2"))
 	other.next()
 
 	replies, err := b.Subscribe("echo.*")
 	require.NoError(t, err)
-	eventually(t, "both sleep", func() bool {
+	testload.Eventually(t, "both sleep", func() bool {
 		s, err := b.Snapshot()
 		require.NoError(t, err)
 		return s.Subscribers[0].Asleep && s.Subscribers[1].Asleep
 	})
-	saturated.stop()
+	require.NoError(t, saturated.Stop())
 	require.NoError(t, set.SetVal(int(layout.SemSleep(s.Subscribers[0].Client)), maximum))
 	p, err := b.Publisher("ask")
 	require.NoError(t, err)
 	require.NoError(t, p.PublishRaw(t.Context(), []byte{1}))
 	answer := func() string {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testload.Patience())
 		defer cancel()
 		m, err := replies.Next(ctx)
 		require.NoError(t, err)
 		return m.Topic
 	}
 	require.Equal(t, "echo.2", answer(), "one call was to wake both")
-	require.NoError(t, saturated.cmd.Process.Signal(syscall.SIGCONT))
+	require.NoError(t, saturated.Continue())
 	require.Equal(t, "echo.1", answer())
-	saturated.kill()
-	other.kill()
+	saturated.Kill()
+	other.Kill()
 	require.NoError(t, bus.Remove(busName))
 	require.NoError(t, b.Close())
 }

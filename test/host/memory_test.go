@@ -5,12 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // group makes a memory control group of the given size below this process's, and returns its folder.
@@ -56,10 +57,10 @@ func TestFullMemoryGroup(t *testing.T) {
 	require.NoError(t, err)
 	w := start(t, "flood")
 	w.next()
-	require.NoError(t, os.WriteFile(filepath.Join(cgroup, "cgroup.procs"), []byte(fmt.Sprint(w.cmd.Process.Pid)), 0))
-	w.tell()
-	end := w.wait().Sys().(syscall.WaitStatus)
-	require.True(t, end.Signaled() && end.Signal() == syscall.SIGKILL, "%v %s", w.cmd.ProcessState, w.stderr.String())
+	require.NoError(t, os.WriteFile(filepath.Join(cgroup, "cgroup.procs"), []byte(fmt.Sprint(w.PID())), 0))
+	require.NoError(t, w.Tell("go"))
+	require.True(t, w.Wait(testload.Patience()))
+	require.Equal(t, unix.SIGKILL, w.Signaled(), w.End())
 
 	died, err := b.Recover()
 	require.NoError(t, err)

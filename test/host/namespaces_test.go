@@ -2,6 +2,7 @@ package host
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -24,9 +27,9 @@ func TestPidNamespaces(t *testing.T) {
 	defer b.Close()
 	var ws []*worker
 	for i, n := range []string{"0", "1", "2"} {
-		w := start(t, "echo", namespaces(syscall.CLONE_NEWPID), env("N", n))
+		w := start(t, "echo", namespaces(syscall.CLONE_NEWPID), testproc.Env("N", n))
 		require.Equal(t, "1", w.next()["pid"], "each is the first of its namespace")
-		require.NotEqual(t, 1, w.cmd.Process.Pid, i)
+		require.NotEqual(t, 1, w.PID(), i)
 		ws = append(ws, w)
 	}
 	stopped := start(t, "hold", namespaces(syscall.CLONE_NEWPID))
@@ -64,7 +67,7 @@ func TestPidNamespaces(t *testing.T) {
 		return list
 	}
 	require.ElementsMatch(t, []string{"echo-0", "echo-1", "echo-2", "hold"}, alive())
-	status, code := run(t, command("busd", "status", busName))
+	status, code := run(t, testproc.Command("busd", "status", busName))
 	require.Equal(t, 0, code, status)
 	require.Contains(t, status, "echo-1")
 	require.NotContains(t, status, "dead")
@@ -81,23 +84,23 @@ func TestPidNamespaces(t *testing.T) {
 		}
 		return nil
 	}
-	ws[1].kill()
-	eventually(t, "the death is noticed", func() bool {
+	ws[1].Kill()
+	testload.Eventually(t, "the death is noticed", func() bool {
 		_, err := b.Recover()
 		require.NoError(t, err)
 		return len(alive()) == 3
 	})
 	require.NoError(t, s.Close())
-	eventually(t, "the ring is full", func() bool { return full() != nil })
-	stopped.kill()
-	eventually(t, "the gate is open", func() bool { return full() == nil })
+	testload.Eventually(t, "the ring is full", func() bool { return full() != nil })
+	stopped.Kill()
+	testload.Eventually(t, "the gate is open", func() bool { return full() == nil })
 
 	shot, err := b.Snapshot()
 	require.NoError(t, err)
 	require.EqualValues(t, 2, shot.Deaths)
 	require.ElementsMatch(t, []string{"echo-0", "echo-2"}, alive())
 	for _, w := range ws {
-		w.kill()
+		w.Kill()
 	}
 	_, err = b.Recover()
 	require.NoError(t, err)
@@ -120,8 +123,8 @@ func TestIPCNamespaces(t *testing.T) {
 	path := filepath.Join(dir, busName+".shmbus")
 	file, err := os.ReadFile(path)
 	require.NoError(t, err)
-	key := env("KEY", strconv.Itoa(int(b.Key())))
-	uuid := env("UUID", b.UUID().String())
+	key := testproc.Env("KEY", strconv.Itoa(int(b.Key())))
+	uuid := testproc.Env("UUID", b.UUID().String())
 
 	for _, tt := range []struct{ name, there string }{
 		{"nothing there", ""},
@@ -129,7 +132,7 @@ func TestIPCNamespaces(t *testing.T) {
 		{"a foreign set there", "set"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := ask(t, "foreign", namespaces(syscall.CLONE_NEWIPC), key, uuid, env("THERE", tt.there))
+			r := ask(t, "foreign", namespaces(syscall.CLONE_NEWIPC), key, uuid, testproc.Env("THERE", tt.there))
 			for _, op := range []string{"open", "observe", "remove", "list"} {
 				require.Contains(t, r[op], "another IPC namespace ("+own, op)
 				require.Contains(t, r[op], "docker run --ipc", op)
@@ -153,7 +156,7 @@ func TestIPCNamespaces(t *testing.T) {
 			_, err := s.Next(t.Context())
 			got <- err
 		}()
-		r := ask(t, "foreign", namespaces(syscall.CLONE_NEWIPC), key, uuid, env("THERE", "both"), env("CREATE", "1"))
+		r := ask(t, "foreign", namespaces(syscall.CLONE_NEWIPC), key, uuid, testproc.Env("THERE", "both"), testproc.Env("CREATE", "1"))
 		require.Empty(t, r["create"], "a namespace that has gone leaves its key files behind")
 		require.Equal(t, r["before"], r["after"])
 		_, err = bus.Open(busName)
@@ -167,26 +170,26 @@ func TestIPCNamespaces(t *testing.T) {
 }
 
 // foreignRole makes objects that have nothing to do with a bus under the key of one, and does to the bus what can be done.
-func foreignRole() {
+func foreignRole(c *testproc.Child) {
 	n, err := strconv.Atoi(os.Getenv("KEY"))
-	must(err)
+	c.Check(err)
 	key := int32(n)
 	there := os.Getenv("THERE")
 	if there == "both" {
 		shm, err := sysvshm.Get(key, 64<<10, sysvshm.Create|sysvshm.Exclusive|0o600)
-		must(err)
+		c.Check(err)
 		_, err = shm.Stat()
-		must(err)
+		c.Check(err)
 	}
 	if there != "" {
 		_, err := sysvsem.Get(key, 3, sysvsem.Create|sysvsem.Exclusive|0o600)
-		must(err)
+		c.Check(err)
 	}
 	objects := func() string {
 		shms, err := os.ReadFile("/proc/sysvipc/shm")
-		must(err)
+		c.Check(err)
 		sems, err := os.ReadFile("/proc/sysvipc/sem")
-		must(err)
+		c.Check(err)
 		return string(shms) + string(sems)
 	}
 	time.Sleep(1100 * time.Millisecond) // a change would show in the times of the objects, which are in seconds
@@ -195,9 +198,9 @@ func foreignRole() {
 		b, err := bus.Create(busName, bus.WithSlots(64))
 		r["create"] = text(err)
 		if err == nil {
-			must(b.Close())
-			must(bus.Remove(busName))
-			must(os.WriteFile(filepath.Join(os.Getenv("SHMBUS_DIR"), busName+".shmbus"), []byte(`{"shmbus":1,"state":"ready","uuid":"`+
+			c.Check(b.Close())
+			c.Check(bus.Remove(busName))
+			c.Check(os.WriteFile(filepath.Join(os.Getenv("SHMBUS_DIR"), busName+".shmbus"), []byte(`{"shmbus":1,"state":"ready","uuid":"`+
 				os.Getenv("UUID")+`","key":`+os.Getenv("KEY")+`,"shmid":99999,"semid":99999,"ipc":7}`), 0o600))
 		}
 	} else {
@@ -207,18 +210,18 @@ func foreignRole() {
 		r["observe"] = text(err)
 		r["remove"] = text(bus.Remove(busName))
 		infos, err := bus.List()
-		must(err)
+		c.Check(err)
 		r["list"] = text(infos[0].Err)
 	}
 	r["after"] = objects()
-	say(r)
+	c.Say("report", r)
 }
 
 // To the kernel root of a user namespace is the user outside.
 func TestUserNamespaces(t *testing.T) {
 	folder(t, user{}, 0o755)
-	require.Empty(t, ask(t, "create", env("MODE", "0644"))["create"])
-	inside := func(c *cmd) {
+	require.Empty(t, ask(t, "create", testproc.Env("MODE", "0644"))["create"])
+	inside := func(c *exec.Cmd) {
 		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(stranger.uid), Size: 1}}
 		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(stranger.gid), Size: 1}}

@@ -13,14 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
 
-var roles map[string]func()
+var roles testproc.Roles
 
 func init() {
-	roles = map[string]func(){
+	roles = testproc.Roles{
 		"use":     useRole,
 		"create":  createRole,
 		"remove":  removeRole,
@@ -36,11 +37,8 @@ func init() {
 	}
 }
 
-// soon ends the calls of a worker long before its test gives up.
-var soon context.Context
-
 // useRole tries whatever can be done with a bus but removing it, and says what went wrong.
-func useRole() {
+func useRole(c *testproc.Child) {
 	r := report{}
 	b, err := bus.Open(busName)
 	r["open"] = text(err)
@@ -60,7 +58,7 @@ func useRole() {
 			_, err = s.Next(soon)
 			r["subscribe"] = text(err)
 		}
-		must(b.Close())
+		c.Check(b.Close())
 	}
 	o, err := bus.Observe(busName)
 	if err == nil {
@@ -68,64 +66,64 @@ func useRole() {
 		if s, err = o.Subscribe(">", bus.FromOldest()); err == nil {
 			_, err = s.Next(soon)
 		}
-		must(o.Close())
+		c.Check(o.Close())
 	}
 	r["observe"] = text(err)
-	say(r)
+	c.Say("report", r)
 }
 
 // creation returns the options that the environment asks for.
-func creation() []bus.Option {
+func creation(c *testproc.Child) []bus.Option {
 	opts := []bus.Option{bus.WithSlots(64)}
 	if s := os.Getenv("MODE"); s != "" {
 		mode, err := strconv.ParseUint(s, 8, 32)
-		must(err)
+		c.Check(err)
 		opts = append(opts, bus.WithMode(os.FileMode(mode)))
 	}
 	if s := os.Getenv("OWNER"); s != "" {
 		var uid, gid int
 		_, err := fmt.Sscanf(s, "%d:%d", &uid, &gid)
-		must(err)
+		c.Check(err)
 		opts = append(opts, bus.WithOwner(uid, gid))
 	}
 	return opts
 }
 
-func createRole() {
+func createRole(c *testproc.Child) {
 	if s := os.Getenv("UMASK"); s != "" {
 		mask, err := strconv.ParseUint(s, 8, 32)
-		must(err)
+		c.Check(err)
 		unix.Umask(int(mask))
 	}
-	b, err := bus.Create(busName, creation()...)
+	b, err := bus.Create(busName, creation(c)...)
 	if err == nil {
 		p, err := b.Publisher("made")
-		must(err)
-		must(p.PublishRaw(soon, []byte{1}))
-		must(b.Close())
+		c.Check(err)
+		c.Check(p.PublishRaw(soon, []byte{1}))
+		c.Check(b.Close())
 	}
-	say(report{"create": text(err)})
+	c.Say("report", report{"create": text(err)})
 }
 
-func removeRole() { say(report{"remove": text(bus.Remove(busName))}) }
+func removeRole(c *testproc.Child) { c.Say("report", report{"remove": text(bus.Remove(busName))}) }
 
-func listRole() {
+func listRole(c *testproc.Child) {
 	infos, err := bus.List()
 	names := []string{}
 	for _, i := range infos {
 		names = append(names, i.Name+" "+i.State)
 	}
-	say(report{"list": strings.Join(names, ","), "error": text(err)})
+	c.Say("report", report{"list": strings.Join(names, ","), "error": text(err)})
 }
 
 // observeRole looks at a bus, reports what it may do with the memory, and then each message.
-func observeRole() {
+func observeRole(c *testproc.Child) {
 	o, err := bus.Observe(busName)
-	must(err)
+	c.Check(err)
 	s, err := o.Subscribe(">", bus.FromOldest())
-	must(err)
+	c.Check(err)
 	maps, err := os.ReadFile("/proc/self/maps")
-	must(err)
+	c.Check(err)
 	var modes []string
 	for line := range strings.Lines(string(maps)) {
 		if f := strings.Fields(line); len(f) > 5 && strings.HasPrefix(f[5], "/SYSV") {
@@ -133,61 +131,61 @@ func observeRole() {
 		}
 	}
 	snapshot, err := o.Snapshot()
-	must(err)
+	c.Check(err)
 	_, attach := sysvshm.FromID(snapshot.ShmID).Attach(sysvshm.ReadWrite)
 	post := sysvsem.FromID(snapshot.SemID).TryOp([]sysvsem.Op{sysvsem.V(0)})
-	say(report{"maps": strings.Join(modes, ","), "attach": text(attach), "post": text(post)})
+	c.Say("report", report{"maps": strings.Join(modes, ","), "attach": text(attach), "post": text(post)})
 	for {
 		m, err := s.Next(soon)
 		if errors.Is(err, bus.ErrLost) {
 			continue
 		}
-		must(err)
-		say(report{"topic": m.Topic, "raw": string(m.Raw)})
+		c.Check(err)
+		c.Say("report", report{"topic": m.Topic, "raw": string(m.Raw)})
 	}
 }
 
 // echoRole sends back on the topic echo.N what comes on ask, and says who it is.
-func echoRole() {
+func echoRole(c *testproc.Child) {
 	b, err := bus.Open(busName, bus.WithClientName("echo-"+os.Getenv("N")))
-	must(err)
+	c.Check(err)
 	s, err := b.Subscribe("ask")
-	must(err)
+	c.Check(err)
 	p, err := b.Publisher("echo." + os.Getenv("N"))
-	must(err)
-	say(report{"pid": strconv.Itoa(os.Getpid())})
+	c.Check(err)
+	c.Say("report", report{"pid": strconv.Itoa(os.Getpid())})
 	for {
 		m, err := s.Next(context.Background())
 		if errors.Is(err, bus.ErrLost) {
 			continue
 		}
-		must(err)
-		must(p.PublishRaw(context.Background(), m.Raw))
+		c.Check(err)
+		c.Check(p.PublishRaw(context.Background(), m.Raw))
 	}
 }
 
 // holdRole holds a gate closed and reads nothing.
-func holdRole() {
+func holdRole(c *testproc.Child) {
 	b, err := bus.Open(busName, bus.WithClientName("hold"))
-	must(err)
+	c.Check(err)
 	s, err := b.Subscribe("ask", bus.Reliable())
-	must(err)
-	say(report{"pid": strconv.Itoa(os.Getpid())})
-	await()
+	c.Check(err)
+	c.Say("report", report{"pid": strconv.Itoa(os.Getpid())})
+	c.Await("go")
 	runtime.KeepAlive(s)
 }
 
 // floodRole fills the ring with large frames for ever.
-func floodRole() {
+func floodRole(c *testproc.Child) {
 	b, err := bus.Open(busName, bus.WithClientName("flood"))
-	must(err)
+	c.Check(err)
 	p, err := b.Publisher("flood")
-	must(err)
-	say(report{})
-	await()
+	c.Check(err)
+	c.Say("report", report{})
+	c.Await("go")
 	frame := make([]byte, b.Geometry().SlotSize-64)
 	for {
-		must(p.PublishRaw(context.Background(), frame))
+		c.Check(p.PublishRaw(context.Background(), frame))
 		time.Sleep(10 * time.Microsecond)
 	}
 }

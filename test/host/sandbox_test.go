@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 )
 
 // A sandbox without System V IPC, as some seccomp profiles make it, is named by the error, whichever call it refuses and however.
@@ -31,7 +32,7 @@ func TestSandboxes(t *testing.T) {
 					// TryOp is either of the two.
 					t.Setenv("ALSO", strconv.Itoa(unix.SYS_SEMTIMEDOP))
 				}
-				r := ask(t, "filter", env("CALL", strconv.Itoa(tt.call)), env("ERRNO", strconv.Itoa(int(errno))))
+				r := ask(t, "filter", testproc.Env("CALL", strconv.Itoa(tt.call)), testproc.Env("ERRNO", strconv.Itoa(int(errno))))
 				require.Contains(t, r["create"], tt.says)
 				require.Contains(t, r["create"], "seccomp")
 				require.Empty(t, r["left"])
@@ -42,19 +43,19 @@ func TestSandboxes(t *testing.T) {
 }
 
 // filterRole creates a bus in a process that may not do a system call.
-func filterRole() {
+func filterRole(c *testproc.Child) {
 	number := func(name string) uint32 {
 		n, err := strconv.Atoi(os.Getenv(name))
-		must(err)
+		c.Check(err)
 		return uint32(n)
 	}
 	calls := []uint32{number("CALL")}
 	if os.Getenv("ALSO") != "" {
 		calls = append(calls, number("ALSO"))
 	}
-	must(refuse(unix.Errno(number("ERRNO")), calls...))
+	c.Check(refuse(unix.Errno(number("ERRNO")), calls...))
 	_, err := bus.Create(busName, bus.WithSlots(64))
-	say(report{"create": text(err), "left": leftBehind(os.Getenv("SHMBUS_DIR"))})
+	c.Say("report", report{"create": text(err), "left": leftBehind(c, os.Getenv("SHMBUS_DIR"))})
 }
 
 // refuse makes system calls fail in all threads of this process.

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -122,7 +124,7 @@ func TestModes(t *testing.T) {
 	} {
 		t.Run(tt.mode, func(t *testing.T) {
 			dir := folder(t, owner, 0o755)
-			require.Equal(t, report{"create": ""}, ask(t, "create", owner.run, env("MODE", tt.mode)))
+			require.Equal(t, report{"create": ""}, ask(t, "create", owner.run, testproc.Env("MODE", tt.mode)))
 			before := snapshot(t)
 			for _, who := range []struct {
 				name string
@@ -141,9 +143,9 @@ func TestModes(t *testing.T) {
 						require.Contains(t, r[op], "permission denied (the bus's mode and group decide", "%s: %s", who.name, op)
 					}
 				}
-				status, code := run(t, as(command("busd", "status", busName), who.user))
-				printed, subCode := run(t, as(command("bussub", "-b", busName, "--observe", "--from", "oldest", "-n", "1"), who.user))
-				doctor, doctorCode := run(t, as(command("busd", "doctor"), who.user))
+				status, code := run(t, as(testproc.Command("busd", "status", busName), who.user))
+				printed, subCode := run(t, as(testproc.Command("bussub", "-b", busName, "--observe", "--from", "oldest", "-n", "1"), who.user))
+				doctor, doctorCode := run(t, as(testproc.Command("busd", "doctor"), who.user))
 				require.Equal(t, 0, doctorCode, "%s: what is not for this user is no problem: %s", who.name, doctor)
 				if who.look {
 					require.Empty(t, r["observe"], who.name)
@@ -165,7 +167,7 @@ func TestModes(t *testing.T) {
 				require.Contains(t, refused, "permission denied", who.name)
 				require.Contains(t, refused, "owns its key file", who.name)
 				for _, args := range [][]string{{"rm", busName}, {"rm", "--force", busName}} {
-					out, code := run(t, as(command("busd", args...), who.user))
+					out, code := run(t, as(testproc.Command("busd", args...), who.user))
 					require.Equal(t, 1, code, "%s: %v: %s", who.name, args, out)
 				}
 			}
@@ -173,7 +175,7 @@ func TestModes(t *testing.T) {
 			require.Equal(t, "live", after.State)
 			require.Equal(t, before.UUID, after.UUID)
 			require.Zero(t, after.Deaths)
-			out, code := run(t, as(command("busd", "rm", busName), owner))
+			out, code := run(t, as(testproc.Command("busd", "rm", busName), owner))
 			require.Equal(t, 0, code, out)
 			nothing(t, dir)
 		})
@@ -211,7 +213,7 @@ func TestGroup(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := folder(t, owner, tt.folder)
-			require.Equal(t, report{"create": ""}, ask(t, "create", tt.creator.run, env("MODE", "0660"), env("OWNER", tt.owner)))
+			require.Equal(t, report{"create": ""}, ask(t, "create", tt.creator.run, testproc.Env("MODE", "0660"), testproc.Env("OWNER", tt.owner)))
 			s := snapshot(t)
 			shm, err := sysvshm.FromID(s.ShmID).Stat()
 			require.NoError(t, err)
@@ -232,7 +234,7 @@ func TestGroup(t *testing.T) {
 			r := ask(t, "use", member.run)
 			require.Equal(t, report{"open": "", "publish": "", "subscribe": "", "observe": ""}, r)
 			require.Contains(t, ask(t, "use", stranger.run)["open"], "permission denied")
-			out, code := run(t, as(command("busd", "doctor", "--json"), member))
+			out, code := run(t, as(testproc.Command("busd", "doctor", "--json"), member))
 			require.Equal(t, 0, code, out)
 			require.NoError(t, bus.Remove(busName))
 			nothing(t, dir)
@@ -241,14 +243,14 @@ func TestGroup(t *testing.T) {
 	t.Run("to strangers", func(t *testing.T) {
 		dir := folder(t, owner, 0o777)
 		for _, to := range []string{"-1:20001", "10001:-1"} {
-			r := ask(t, "create", stranger.run, env("MODE", "0660"), env("OWNER", to))
+			r := ask(t, "create", stranger.run, testproc.Env("MODE", "0660"), testproc.Env("OWNER", to))
 			require.Contains(t, r["create"], "giving a bus to another user takes root, to a group membership in it", to)
 			nothing(t, dir)
 		}
 	})
 	t.Run("by busd", func(t *testing.T) {
 		dir := folder(t, owner, 0o755)
-		c := as(command("busd", "-b", busName, "--mode", "0660", "--group", "20001"), user{})
+		c := as(testproc.Command("busd", "-b", busName, "--mode", "0660", "--group", "20001"), user{})
 		require.NoError(t, c.Start())
 		defer func() {
 			c.Process.Signal(syscall.SIGTERM)
@@ -256,27 +258,27 @@ func TestGroup(t *testing.T) {
 			require.NoError(t, bus.Remove(busName))
 			nothing(t, dir)
 		}()
-		eventually(t, "busd has made the bus", func() bool {
+		testload.Eventually(t, "busd has made the bus", func() bool {
 			infos, _ := bus.List()
 			return len(infos) == 1 && infos[0].State == "live"
 		})
-		p := start(t, "echo", member.run, env("N", "1"))
+		p := start(t, "echo", member.run, testproc.Env("N", "1"))
 		p.next()
 		require.Empty(t, ask(t, "use", member.run)["open"])
-		p.kill()
+		p.Kill()
 	})
 }
 
 // Who owns a bus but not the folder of its key file can not remove it, and does not remove a part.
 func TestOwnerWithoutFolder(t *testing.T) {
 	folder(t, user{}, 0o755)
-	require.Empty(t, ask(t, "create", env("OWNER", "10001:20001"))["create"])
+	require.Empty(t, ask(t, "create", testproc.Env("OWNER", "10001:20001"))["create"])
 	w := start(t, "hold", owner.run)
 	w.next()
 	require.Contains(t, ask(t, "remove", owner.run)["remove"], "may write to the folder")
 	require.Equal(t, "live", snapshot(t).State)
 	require.Empty(t, ask(t, "use", owner.run)["publish"])
-	w.kill()
+	w.Kill()
 	require.NoError(t, bus.Remove(busName))
 }
 
@@ -301,7 +303,7 @@ func TestObserverOfAnotherUser(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, s.Clients, 1)
 	require.Empty(t, s.Subscribers)
-	w.kill()
+	w.Kill()
 	_, err = b.Recover()
 	require.NoError(t, err)
 	s, err = b.Snapshot()

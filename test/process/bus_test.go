@@ -14,8 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 	"shmbus/ring"
-	"shmbus/test/procfs"
 )
 
 const busName = "proc"
@@ -67,15 +68,15 @@ func objects(t testing.TB) map[string]bool {
 func noObjects(t testing.TB) {
 	t.Helper()
 	var now map[string]bool
-	eventually(t, func() bool {
+	testload.Eventually(t, "left: %v", func() bool {
 		now = objects(t)
 		maps.DeleteFunc(now, func(o string, _ bool) bool { return before[o] })
 		return len(now) == 0
-	}, "left: %v", &now)
+	}, &now)
 }
 
 func deadline(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testload.Patience())
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -93,7 +94,7 @@ func snapshot(t testing.TB, b *bus.Bus) bus.Snapshot {
 func awaitAsleep(t testing.TB, b *bus.Bus, n int, workers ...*worker) {
 	t.Helper()
 	var s bus.Snapshot
-	eventually(t, func() bool {
+	testload.Eventually(t, "not %d asleep: %+v", func() bool {
 		for _, w := range workers {
 			w.faultless()
 		}
@@ -104,8 +105,8 @@ func awaitAsleep(t testing.TB, b *bus.Bus, n int, workers ...*worker) {
 				asleep++
 			}
 		}
-		return asleep >= n && !slices.ContainsFunc(workers, func(w *worker) bool { return !procfs.AllThreads(w.pid(), "S") })
-	}, "not %d asleep: %+v", n, &s)
+		return asleep >= n && !slices.ContainsFunc(workers, func(w *worker) bool { return !testproc.AllThreads(w.PID(), "S") })
+	}, n, &s)
 }
 
 // finish publishes the message at which subscribers report.
@@ -134,7 +135,7 @@ func newFeed(t testing.TB, b *bus.Bus, topic string, id, size int, opts ...bus.P
 }
 
 func (f *feed) try(ctx context.Context) error {
-	fillFrame(f.buf, f.job.ID, f.next)
+	testload.Fill(f.buf, stamp(f.job.ID, f.next))
 	err := f.p.PublishRaw(ctx, f.buf)
 	if err == nil {
 		f.next++
@@ -162,7 +163,7 @@ func balance(t testing.TB, b *bus.Bus) {
 	for pass := 0; pass == 0 || pass <= n && audit(t, b).Unsettled > 0; pass++ {
 		var all []*bus.Publisher
 		// Whoever hears of a death may be clearing a record just now, which is in use until that is done.
-		eventually(t, func() bool {
+		testload.Eventually(t, "a record is free and can not be used", func() bool {
 			for {
 				p, err := b.Publisher("all")
 				if err != nil {
@@ -171,7 +172,7 @@ func balance(t testing.TB, b *bus.Bus) {
 				}
 				all = append(all, p)
 			}
-		}, "a record is free and can not be used")
+		})
 		for _, p := range all {
 			require.NoError(t, p.Close())
 		}

@@ -56,12 +56,12 @@ func churnRole(c *child) {
 			}
 		}
 		if err != nil {
-			c.fault("%s: %v", what, err)
+			c.Fault("%s: %v", what, err)
 		}
 		return err == nil
 	}
 	var done report
-	for !c.halt.Load() {
+	for !c.Told("stop") {
 		var b *bus.Bus
 		var made bool
 		var err error
@@ -83,7 +83,7 @@ func churnRole(c *child) {
 				done.Received++
 			}
 			if p, err := b.Publisher(fmt.Sprint("t", rand.IntN(8))); expect(err, "Publisher", bus.ErrRemoved) {
-				expect(p.PublishRaw(c.ctx, []byte{0xc0}), "Publish", bus.ErrRemoved)
+				expect(p.PublishRaw(c.Context(), []byte{0xc0}), "Publish", bus.ErrRemoved)
 			}
 			expect(b.Close(), "Close")
 		}
@@ -91,7 +91,6 @@ func churnRole(c *child) {
 			expect(bus.Remove(c.Bus), "Remove", bus.ErrNotFound)
 		}
 	}
-	done.Event = "done"
-	c.say(done)
-	<-c.ctx.Done()
+	c.Say("done", done)
+	<-c.Context().Done()
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // Promises 2 and 3: publishers are killed at random instants of a tight loop, hundreds of times, out of the run and
@@ -52,7 +53,7 @@ func killPublishersAtRandom(t *testing.T, batch, rounds int) {
 		if k%3 == 0 {
 			v.stop()
 			head := snapshot(t, b).Head
-			eventually(t, func() bool { return snapshot(t, b).Head > head+200 }, "nobody goes on while a publisher is stopped")
+			testload.Eventually(t, "nobody goes on while a publisher is stopped", func() bool { return snapshot(t, b).Head > head+200 })
 			if k%2 == 0 {
 				v.cont()
 				time.Sleep(time.Duration(rnd.IntN(500)) * time.Microsecond)
@@ -68,7 +69,7 @@ func killPublishersAtRandom(t *testing.T, batch, rounds int) {
 		v.killKeeping()
 	}
 	head := snapshot(t, b).Head
-	eventually(t, func() bool { return snapshot(t, b).Head > head+1000 }, "the survivor does not go on")
+	testload.Eventually(t, "the survivor does not go on", func() bool { return snapshot(t, b).Head > head+1000 })
 	others.tell("stop")
 	published := others.expect("done").Count
 	finish(t, b)
@@ -91,8 +92,8 @@ func killPublishersAtRandom(t *testing.T, batch, rounds int) {
 	ctx := deadline(t)
 	for range 500 {
 		for _, f := range feeds {
-			fillFrame(f.buf, f.job.ID, f.next)
-			f.buf = f.buf[:sizeOf(f.job.ID, f.next, 16, 48)]
+			testload.Fill(f.buf, stamp(f.job.ID, f.next))
+			f.buf = f.buf[:testload.Size(uint32(f.job.ID), f.next, 16, 48)]
 			f.publish(ctx, 1)
 		}
 	}
@@ -100,7 +101,7 @@ func killPublishersAtRandom(t *testing.T, batch, rounds int) {
 	finish(t, b)
 	r = subs[0].expect("end")
 	for _, f := range feeds {
-		require.Equal(t, f.next, r.Seqs[f.job.ID])
+		require.Equal(t, f.next, r.Seqs[uint32(f.job.ID)])
 	}
 }
 
@@ -123,7 +124,7 @@ func TestPublishersStoppedAtRandom(t *testing.T) {
 			}
 		}
 		head := snapshot(t, b).Head
-		eventually(t, func() bool { return snapshot(t, b).Head > head+uint64(rnd.IntN(300)) }, "the only publisher that is not stopped does not go on")
+		testload.Eventually(t, "the only publisher that is not stopped does not go on", func() bool { return snapshot(t, b).Head > head+uint64(rnd.IntN(300)) })
 		for i, p := range pubs {
 			if i != k%publishers {
 				p.cont()
@@ -133,9 +134,9 @@ func TestPublishersStoppedAtRandom(t *testing.T) {
 		sub.faultless()
 	}
 	tellAll(pubs, "stop")
-	seqs := map[int]uint64{}
+	seqs := map[uint32]uint64{}
 	for _, p := range pubs {
-		seqs[p.job.ID] = p.expect("done").Count
+		seqs[uint32(p.job.ID)] = p.expect("done").Count
 	}
 	finish(t, b)
 	r := sub.expect("end")

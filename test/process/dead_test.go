@@ -17,7 +17,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/internal/fault"
-	"shmbus/test/procfs"
+	"shmbus/internal/testload"
 )
 
 // joiner comes to a bus on which others have died, and uses all that they left: it takes their records over as they are, or, if it
@@ -26,13 +26,13 @@ func (v *victim) joiner() {
 	b := v.open()
 	if v.Batch > 0 {
 		_, err := b.Recover()
-		v.check(err)
+		v.Check(err)
 	}
 	lossy, err := b.Subscribe("other.>")
-	v.check(err)
+	v.Check(err)
 	p := v.publisher(b)
 	patient, err := b.Subscribe(">", bus.EvictAfter(20*time.Millisecond), bus.FromOldest(), bus.WaitWith(bus.Block))
-	v.check(err)
+	v.Check(err)
 	for i := range 5 {
 		size := 40
 		if i == 3 {
@@ -40,7 +40,7 @@ func (v *victim) joiner() {
 		}
 		v.put(p, size)
 	}
-	brief, cancel := context.WithTimeout(v.ctx, 10*time.Millisecond)
+	brief, cancel := context.WithTimeout(v.Context(), 10*time.Millisecond)
 	for err == nil {
 		_, err = patient.Next(brief) // until it is asleep
 		if errors.Is(err, bus.ErrLost) {
@@ -52,19 +52,19 @@ func (v *victim) joiner() {
 	for range 2 * b.Geometry().Slots {
 		v.put(p, 40)
 	}
-	v.check(lossy.Close())
-	v.check(patient.Close())
+	v.Check(lossy.Close())
+	v.Check(patient.Close())
 	r, err := p.Reserve(40)
-	v.check(err)
-	fillFrame(r.Bytes(), v.ID, v.sent)
-	v.check(r.Commit(v.ctx))
-	brief, cancel = context.WithTimeout(v.ctx, 5*time.Millisecond)
+	v.Check(err)
+	testload.Fill(r.Bytes(), stamp(v.ID, v.sent))
+	v.Check(r.Commit(v.Context()))
+	brief, cancel = context.WithTimeout(v.Context(), 5*time.Millisecond)
 	b.WatchDeaths(brief, nil)
 	cancel()
 	_, err = b.Recover()
-	v.check(err)
-	v.check(p.Close())
-	v.check(b.Close())
+	v.Check(err)
+	v.Check(p.Close())
+	v.Check(b.Close())
 }
 
 // Promise 3, where nobody listens: a reliable subscriber that held the ring full has died, and publishers have died in the middle of
@@ -107,8 +107,8 @@ func amongTheDead(t *testing.T, j job, spec string) map[fault.Point]uint64 {
 	require.NoError(t, err)
 	for i, at := range []fault.Point{fault.PublishInFlight, fault.PublishExchanged} {
 		w := start(t, job{Role: "victim publish", Bus: busName, ID: 20 + i, Topic: "v"}, func(c *exec.Cmd) { c.Env = append(c.Env, "SHMBUS_FAULT="+at.String()+"=kill") })
-		w.killed = true
-		<-w.exited
+		w.Doomed = true
+		<-w.Ended
 	}
 	for range 62 { // so that those of the dead are taken
 		s, err := b.Subscribe("nothing")
@@ -118,23 +118,14 @@ func amongTheDead(t *testing.T, j job, spec string) map[fault.Point]uint64 {
 	for id := range 2 {
 		dead := start(t, job{Role: "casualty", Bus: busName, ID: id, Topic: "v", Min: 40, Max: 40})
 		dead.expect("ready")
-		eventually(t, func() bool { return snapshot(t, b).Fill >= 1 }, "the ring is not full")
-		dead.kill()
+		testload.Eventually(t, "the ring is not full", func() bool { return snapshot(t, b).Fill >= 1 })
+		dead.Kill()
 	}
 
 	file := filepath.Join(t.TempDir(), "report")
 	j.Role, j.Bus, j.ID, j.Topic = "victim joiner", busName, 10, "v"
 	w := start(t, j, func(c *exec.Cmd) { c.Env = append(c.Env, "SHMBUS_FAULT="+spec, "SHMBUS_FAULT_FILE="+file) })
-	stopped := func() bool { return procfs.AllThreads(w.pid(), "T") || procfs.State(w.pid()) == "T" }
-	ended := func() bool {
-		select {
-		case <-w.exited:
-			return true
-		default:
-			return false
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testload.Patience())
 	defer cancel()
 	goesOn := []func(){
 		func() {
@@ -165,10 +156,10 @@ func amongTheDead(t *testing.T, j job, spec string) map[fault.Point]uint64 {
 	if spec == "" {
 		w.expect("done")
 	} else {
-		eventually(t, func() bool { return stopped() || ended() }, "%s: nothing happens", spec)
+		testload.Eventually(t, "%s: nothing happens", func() bool { return w.Stopped() || !w.Running() }, spec)
 	}
 	goOn()
-	w.kill()
+	w.Kill()
 	goOn()
 	r, err := fault.ReadReport(file)
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // Promise 3: when a reliable subscriber is killed that holds the ring full, publishers go on as soon as the kernel
@@ -28,7 +29,7 @@ func TestKilledSubscriberDelaysNobody(t *testing.T) {
 			b := newBus(t, creation{Slots: ringSlots, SlotSize: 128, Publishers: 4})
 			if tt.watch {
 				w := startAll(t, job{Role: "watch", Bus: busName})[0]
-				eventually(t, func() bool { return onSemaphores(w.pid()) == 1 }, "the watcher does not listen")
+				testload.Eventually(t, "the watcher does not listen", func() bool { return onSemaphores(w.PID()) == 1 })
 				if tt.stopped {
 					w.stop()
 				}
@@ -50,7 +51,7 @@ func TestKilledSubscriberDelaysNobody(t *testing.T) {
 						err := f.try(ctx)
 						done <- result{time.Now(), err}
 					}()
-					eventually(t, func() bool { return snapshot(t, b).Publishers[0].Waiting }, "the publisher does not wait")
+					testload.Eventually(t, "the publisher does not wait", func() bool { return snapshot(t, b).Publishers[0].Waiting })
 					killed := time.Now()
 					s.signalKill()
 					r := <-done
@@ -65,7 +66,7 @@ func TestKilledSubscriberDelaysNobody(t *testing.T) {
 					f.publish(ctx, 1)
 					next = append(next, time.Since(killed))
 				}
-				s.kill()
+				s.Kill()
 			}
 			t.Logf("a waiting publisher went on after: %v", blocked)
 			t.Logf("the next publish was done after:    %v", next)
@@ -95,7 +96,7 @@ func TestKilledInAnyStateDelaysNobody(t *testing.T) {
 			case "reading":
 				awaitAsleep(t, b, 1)
 				f.publish(ctx, 1)
-				eventually(t, func() bool { return snapshot(t, b).Subscribers[0].Received == 1 }, "it does not read")
+				testload.Eventually(t, "it does not read", func() bool { return snapshot(t, b).Subscribers[0].Received == 1 })
 			}
 			for snapshot(t, b).Fill < 1 {
 				f.publish(ctx, 1)
@@ -109,7 +110,7 @@ func TestKilledInAnyStateDelaysNobody(t *testing.T) {
 			took := time.Since(killed)
 			t.Logf("%d messages later: %v", 10*ringSlots, took)
 			require.Less(t, took, 200*time.Millisecond)
-			s.kill()
+			s.Kill()
 		})
 	}
 }
@@ -134,25 +135,23 @@ func TestDeathsAreCountedOnce(t *testing.T) {
 		}
 		for _, v := range vs {
 			v.expect("ready")
-			dead = append(dead, v.pid())
+			dead = append(dead, v.PID())
 			v.signalKill()
 		}
 		for _, v := range vs {
-			v.kill()
+			v.Kill()
 		}
 	}
-	eventually(t, func() bool { return snapshot(t, b).Deaths == victims }, "not all deaths are noticed")
+	testload.Eventually(t, "not all deaths are noticed", func() bool { return snapshot(t, b).Deaths == victims })
 	// A clean leave is none.
 	for _, w := range startAll(t, job{Role: "wait", Bus: busName, Patterns: []string{"x"}}) {
 		w.exit()
 	}
 	for _, w := range watching {
-		w.tell("exit")
+		w.exit()
 		var reported []int
-		for r := range w.reports {
-			if r.Event == "death" {
-				reported = append(reported, r.Pid)
-			}
+		for _, r := range w.seen("death") {
+			reported = append(reported, r.Pid)
 		}
 		require.ElementsMatch(t, dead, reported, "deaths that %s heard of", w)
 	}

@@ -16,7 +16,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/internal/fault"
-	"shmbus/test/procfs"
+	"shmbus/internal/testload"
 )
 
 // Promises 2, 3, 5, 6 and 8, at every step of every protocol: at each point that package fault names a process is killed, or
@@ -168,8 +168,7 @@ func (v *struck) fired() bool {
 func (st *stage) await(v *struck) {
 	v.expect("done")
 	v.stop()
-	<-v.exited
-	require.True(st.t, v.cmd.ProcessState.Success(), "%v\n%s", v.cmd.ProcessState, v.stderr.String())
+	require.NoError(st.t, v.Success())
 }
 
 // strike lets something happen at a point. Not every victim comes by as often as the one that was watched: then the next one is
@@ -197,23 +196,15 @@ func (st *stage) try(p fault.Point, action string, visit uint64) strike {
 			fmt.Printf("failed: %s\n", st.ref.at)
 		}
 	}()
-	ended := func() bool {
-		select {
-		case <-v.exited:
-			return true
-		default:
-			return false
-		}
-	}
-	eventually(st.t, func() bool { return v.fired() || ended() }, "%s: nothing happens", st.ref.at)
+	testload.Eventually(st.t, "%s: nothing happens", func() bool { return v.fired() || !v.Running() }, st.ref.at)
 	o.fired = v.fired()
 	switch {
 	case !o.fired:
 	case action == "kill":
-		<-v.exited
-		v.killed = true
+		<-v.Ended
+		v.Doomed = true
 	case action == "stop":
-		eventually(st.t, func() bool { return procfs.AllThreads(v.pid(), "T") || procfs.State(v.pid()) == "T" }, "%s: it does not stop", st.ref.at)
+		testload.Eventually(st.t, "%s: it does not stop", func() bool { return v.Stopped() }, st.ref.at)
 	}
 	o.during = st.rate()
 	if st.sc.others != nil && o.fired {
@@ -244,10 +235,10 @@ func (st *stage) rate() float64 {
 	// It goes on in any case; how fast is reported.
 	first, began := count(), time.Now()
 	last := first
-	eventually(st.t, func() bool {
+	testload.Eventually(st.t, "%s: the others do not go on", func() bool {
 		last = count()
 		return last > first+500 && time.Since(began) > 20*time.Millisecond
-	}, "%s: the others do not go on", st.ref.at)
+	}, st.ref.at)
 	return float64(last-first) / time.Since(began).Seconds()
 }
 
@@ -260,7 +251,7 @@ func (st *stage) check(v *struck) {
 	}
 	st.steady.tell("pause")
 	st.steady.expect("paused")
-	if v.killed {
+	if v.Doomed {
 		// Whether the kernel had its life in hand when it died is for the kernel to say.
 		st.bus.Recover()
 		deaths := snapshot(t, st.bus).Deaths
@@ -270,26 +261,25 @@ func (st *stage) check(v *struck) {
 		}
 		st.deaths = deaths
 		if joined && st.watcher != nil {
-			eventually(t, func() bool {
+			testload.Eventually(t, "%s: the watcher does not hear of the death", func() bool {
 				st.watcher.faultless()
-				return slices.ContainsFunc(st.watcher.past, func(r report) bool { return r.Event == "death" && r.Pid == v.pid() })
-			}, "%s: the watcher does not hear of the death", at)
+				return slices.ContainsFunc(st.watcher.seen("death"), func(r report) bool { return r.Pid == v.PID() })
+			}, at)
 		}
 	} else {
 		st.deaths = snapshot(t, st.bus).Deaths
 	}
 	head := snapshot(t, st.bus).Head
-	eventually(t, func() bool { return st.ref.position() >= head }, "%s: messages are in the ring and are not read: %d of %d", at, st.ref.position(), head)
+	testload.Eventually(t, "%s: messages are in the ring and are not read: %d of %d", func() bool { return st.ref.position() >= head }, at, st.ref.position(), head)
 	got, acked := st.ref.count(v.job.ID), v.acknowledged()
 	require.GreaterOrEqual(t, got, acked, "%s: messages that were acknowledged", at)
-	if v.killed {
+	if v.Doomed {
 		require.LessOrEqual(t, got, acked+uint64(max(v.job.Batch, 1)), "%s: messages that nobody published", at)
 	} else {
 		require.Equal(t, acked, got, at)
 	}
 	if st.sleeper != nil {
-		eventually(t, func() bool { return st.receivedBy(st.sleeper) == st.ref.total() },
-			"%s: a sleeper was not woken: %d of %d", at, st.receivedBy(st.sleeper), st.ref.total())
+		testload.Eventually(t, "%s: a sleeper was not woken: %d of %d", func() bool { return st.receivedBy(st.sleeper) == st.ref.total() }, at, st.receivedBy(st.sleeper), st.ref.total())
 	}
 	balance(t, st.bus)
 	st.steady.tell("resume")
@@ -310,7 +300,7 @@ func visited(t *testing.T, v *struck, p fault.Point) bool {
 
 func (st *stage) receivedBy(w *worker) uint64 {
 	for _, s := range snapshot(st.t, st.bus).Subscribers {
-		if s.Pid == w.pid() {
+		if s.Pid == w.PID() {
 			return s.Received
 		}
 	}

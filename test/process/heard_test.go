@@ -3,6 +3,7 @@ package process
 import (
 	"os/exec"
 	"path/filepath"
+	"shmbus/internal/testload"
 	"syscall"
 	"testing"
 	"time"
@@ -35,10 +36,10 @@ func TestDeathsAreHeardSoon(t *testing.T) {
 					d.Process.Signal(unix.SIGTERM)
 					d.Wait()
 				})
-				eventually(t, func() bool { return len(snapshot(t, b).Clients) == 2 }, "busd does not come")
+				testload.Eventually(t, "busd does not come", func() bool { return len(snapshot(t, b).Clients) == 2 })
 			}
 			w := startAll(t, job{Role: "watch", Bus: busName})[0]
-			eventually(t, func() bool { return onSemaphores(w.pid()) == 1 }, "the watcher does not listen")
+			testload.Eventually(t, "the watcher does not listen", func() bool { return onSemaphores(w.PID()) == 1 })
 			var took distribution
 			for i := range deaths {
 				j := job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}}
@@ -46,12 +47,12 @@ func TestDeathsAreHeardSoon(t *testing.T) {
 					j = job{Role: "publish", Bus: busName, ID: 1, Topic: "heard", Min: 16, Max: 16, Count: 1, Auto: true}
 				}
 				v := startAll(t, j)[0]
-				killed := clock()
+				killed := testload.Now()
 				v.signalKill()
 				r := w.expect("death")
-				require.Equal(t, v.pid(), r.Pid)
+				require.Equal(t, v.PID(), r.Pid)
 				took = append(took, time.Duration(r.Clock-killed))
-				v.kill()
+				v.Kill()
 			}
 			t.Logf("%d deaths: %v, 99%% %v", deaths, took, took.quantile(0.99))
 			require.Less(t, took.quantile(0.99), time.Second)

@@ -6,7 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/test/procfs"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 )
 
 // Promise 6: idle costs nothing. A process with a thousand subscriptions asleep uses no processor time
@@ -17,23 +18,23 @@ func TestIdleCostsNothing(t *testing.T) {
 	b := newBus(t, creation{Slots: 256, SlotSize: 64, Subscribers: 1024, Topics: 2048})
 	w := startAll(t, job{Role: "sleepers", Bus: busName, Subs: subscriptions, Topic: "idle"})[0]
 	awaitAsleep(t, b, subscriptions)
-	eventually(t, func() bool { return onSemaphores(w.pid()) == 2 }, "%d threads on semaphores", onSemaphores(w.pid()))
+	testload.Eventually(t, "%d threads on semaphores", func() bool { return onSemaphores(w.PID()) == 2 }, onSemaphores(w.PID()))
 	// A process looks often whether the bus is still there until nothing has begun to wait for five seconds, and the first
 	// moments of its life are behind it when nothing has been added for a while.
 	time.Sleep(6 * time.Second)
-	settled := procfs.CostOf(w.pid()).Time
-	eventually(t, func() bool {
+	settled := testproc.CostOf(w.PID()).Time
+	testload.Eventually(t, "it does not come to rest", func() bool {
 		time.Sleep(100 * time.Millisecond)
 		before := settled
-		settled = procfs.CostOf(w.pid()).Time
+		settled = testproc.CostOf(w.PID()).Time
 		return settled == before
-	}, "it does not come to rest")
+	})
 
 	time.Sleep(window)
-	used := procfs.CostOf(w.pid()).Time - settled
+	used := testproc.CostOf(w.PID()).Time - settled
 	require.LessOrEqual(t, used, 10*time.Millisecond, "processor time in %v", window)
-	require.Equal(t, 2, onSemaphores(w.pid()))
-	threads := len(procfs.Tasks(w.pid()))
+	require.Equal(t, 2, onSemaphores(w.PID()))
+	threads := len(testproc.Tasks(w.PID()))
 	require.Less(t, threads, 20)
 	t.Logf("%d subscriptions: %v in %v, %d threads", subscriptions, used, window, threads)
 

@@ -1,21 +1,13 @@
 package process
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"shmbus/bus"
-)
-
-const (
-	envJob    = "SHMBUS_TEST_JOB"
-	envTraced = "SHMBUS_TEST_TRACED"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 )
 
 // A job is what a worker is to do.
@@ -71,106 +63,45 @@ func (c creation) options() []bus.Option {
 	return opts
 }
 
-// A report is a line that a worker writes.
+// A report is what a worker says with an event.
 type report struct {
-	Event    string         `json:"event"`
-	Error    string         `json:"error,omitempty"`
-	Index    int            `json:"index,omitempty"`
-	Count    uint64         `json:"count,omitempty"`
-	Position uint64         `json:"position,omitempty"`
-	Received uint64         `json:"received,omitempty"`
-	Lost     uint64         `json:"lost,omitempty"`
-	Losses   uint64         `json:"losses,omitempty"`
-	From     uint64         `json:"from,omitempty"`
-	To       uint64         `json:"to,omitempty"`
-	Hash     uint64         `json:"hash,omitempty"`
-	Made     bool           `json:"made,omitempty"`
-	Pid      int            `json:"pid,omitempty"`
-	Clock    int64          `json:"clock,omitempty"` // of clock()
-	Seqs     map[int]uint64 `json:"seqs,omitempty"`
+	Error    string            `json:"error,omitempty"`
+	Index    int               `json:"index,omitempty"`
+	Count    uint64            `json:"count,omitempty"`
+	Position uint64            `json:"position,omitempty"`
+	Received uint64            `json:"received,omitempty"`
+	Lost     uint64            `json:"lost,omitempty"`
+	Losses   uint64            `json:"losses,omitempty"`
+	From     uint64            `json:"from,omitempty"`
+	To       uint64            `json:"to,omitempty"`
+	Hash     uint64            `json:"hash,omitempty"`
+	Made     bool              `json:"made,omitempty"`
+	Pid      int               `json:"pid,omitempty"`
+	Clock    int64             `json:"clock,omitempty"` // of testload.Now()
+	Seqs     map[uint32]uint64 `json:"seqs,omitempty"`
 }
 
 // A child is the worker's side of a worker.
 type child struct {
+	*testproc.Child
 	job
-	ctx    context.Context // ends with the order "exit"
-	orders chan string
-	halt   atomic.Bool // ordered to stop
-	out    *json.Encoder
-}
-
-func work(text string) {
-	var c child
-	if err := json.Unmarshal([]byte(text), &c.job); err != nil {
-		panic(err)
-	}
-	c.out = json.NewEncoder(os.Stdout)
-	c.orders = make(chan string, 16)
-	ctx, cancel := context.WithCancel(context.Background())
-	c.ctx = ctx
-	if os.Getenv(envTraced) == "" {
-		go c.listen(cancel)
-	}
-	role, ok := roles[c.Role]
-	if !ok {
-		c.fault("no such role: %q", c.Role)
-	}
-	role(&c)
-	os.Exit(0)
-}
-
-func (c *child) listen(cancel func()) {
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		switch order := in.Text(); order {
-		case "exit":
-			cancel()
-		case "stop":
-			c.halt.Store(true)
-		default:
-			c.orders <- order
-		}
-	}
-	// Whoever started this worker is gone.
-	os.Exit(4)
-}
-
-func (c *child) say(r report) {
-	if err := c.out.Encode(r); err != nil {
-		os.Exit(4)
-	}
 }
 
 // await waits for an order.
 func (c *child) await(order string) {
-	if c.Auto {
-		return
-	}
-	select {
-	case got := <-c.orders:
-		if got != order {
-			c.fault("got the order %q instead of %q", got, order)
-		}
-	case <-c.ctx.Done():
-		os.Exit(0)
+	if !c.Auto {
+		c.Await(order)
 	}
 }
 
-// fault reports a broken promise and ends the worker.
-func (c *child) fault(format string, a ...any) {
-	c.say(report{Event: "fault", Error: fmt.Sprintf(format, a...)})
-	os.Exit(1)
-}
-
-func (c *child) check(err error) {
-	if err != nil {
-		c.fault("%v", err)
-	}
+// stamp is that of a publisher's message.
+func stamp(id int, seq uint64) testload.Stamp {
+	return testload.Stamp{Sender: uint32(id), Number: seq}
 }
 
 func (c *child) open() *bus.Bus {
-	b, err := bus.Open(c.Bus, bus.WithClientName(c.Role))
-	c.check(err)
+	b, err := bus.Open(c.Bus, bus.WithClientName(c.job.Role))
+	c.Check(err)
 	return b
 }
 
@@ -180,7 +111,7 @@ func (c *child) publisher(b *bus.Bus) *bus.Publisher {
 		opts = append(opts, bus.Exclusive())
 	}
 	p, err := b.Publisher(c.topic(), opts...)
-	c.check(err)
+	c.Check(err)
 	return p
 }
 
@@ -206,10 +137,10 @@ func (c *child) subscribe(b *bus.Bus) *bus.Subscription {
 		opts = append(opts, bus.FromOldest())
 	default:
 		p, err := strconv.ParseUint(c.From, 10, 64)
-		c.check(err)
+		c.Check(err)
 		opts = append(opts, bus.FromPosition(p))
 	}
 	s, err := b.Subscribe(c.Patterns[0], opts...)
-	c.check(err)
+	c.Check(err)
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // Promise 7: late joiners start where they choose.
@@ -40,14 +41,14 @@ func TestLateJoiners(t *testing.T) {
 		require.Equal(t, tt.start, w.expect("ready").Position, tt.name)
 		if tt.lost > 0 || tt.start < published {
 			// What it asked for is still there while it reads.
-			eventually(t, func() bool {
+			testload.Eventually(t, "%s does not catch up", func() bool {
 				for _, s := range snapshot(t, b).Subscribers {
-					if s.Pid == w.pid() {
+					if s.Pid == w.PID() {
 						return s.Position == published
 					}
 				}
 				return false
-			}, "%s does not catch up", tt.name)
+			}, tt.name)
 		}
 		ws = append(ws, w)
 	}
@@ -75,14 +76,14 @@ func TestJoinUnderLoad(t *testing.T) {
 		head := snapshot(t, b).Head
 		w := start(t, job{Role: "subscribe", Bus: busName, ID: i, Auto: true, Patterns: []string{">"}, Policy: "reliable", Single: true, Min: 16, Max: 48})
 		require.GreaterOrEqual(t, w.expect("ready").Position, head)
-		eventually(t, func() bool {
+		testload.Eventually(t, "%s receives nothing", func() bool {
 			for _, s := range snapshot(t, b).Subscribers {
-				if s.Pid == w.pid() {
+				if s.Pid == w.PID() {
 					return s.Received > 1000
 				}
 			}
 			return false
-		}, "%s receives nothing", w)
+		}, w)
 		if i%2 == 0 {
 			w.exit()
 		} else {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // endTopic is that of the message that makes subscribers report.
@@ -14,15 +15,15 @@ const endTopic = "end"
 // A ledger checks, one by one, the messages and the losses of a subscription.
 type ledger struct {
 	job
-	next   uint64         // the position that is due, or the lowest that may come
-	seqs   map[int]uint64 // by publisher: the number that is due, or the lowest that may come
-	record map[int]int    // by publisher: the record that it publishes from
+	next   uint64 // the position that is due, or the lowest that may come
+	from   testload.Checker
+	record map[int]int // by publisher: the record that it publishes from
 
 	received, lost, losses, hash uint64
 }
 
 func newLedger(j job, start uint64) *ledger {
-	return &ledger{job: j, next: start, seqs: make(map[int]uint64), record: make(map[int]int)}
+	return &ledger{job: j, next: start, from: testload.Checker{Complete: j.Every}, record: make(map[int]int)}
 }
 
 func (l *ledger) take(m *bus.Message) error {
@@ -39,33 +40,25 @@ func (l *ledger) take(m *bus.Message) error {
 	if err != nil {
 		return fmt.Errorf("message on topic %q", m.Topic)
 	}
-	due, known := l.seqs[id]
-	seq, numbered, err := readFrame(m.Raw, id)
-	switch {
-	case err != nil:
-		return fmt.Errorf("publisher %d, position %d, after number %d: %w", id, m.Position, due, err)
-	case !numbered:
-		seq = due
-	case seq < due || l.Every && seq != due:
-		return fmt.Errorf("publisher %d, position %d: number %d, expected %d", id, m.Position, seq, due)
+	seq, err := l.from.Take(uint32(id), m.Raw)
+	if err != nil {
+		return fmt.Errorf("position %d: %w", m.Position, err)
 	}
-	if l.Max > 0 && (numbered || l.Every) {
-		if want := sizeOf(id, seq, l.Min, l.Max); len(m.Raw) != want {
+	if l.Max > 0 && (len(m.Raw) >= testload.HeaderSize || l.Every) {
+		if want := testload.Size(uint32(id), seq, l.Min, l.Max); len(m.Raw) != want {
 			return fmt.Errorf("publisher %d, position %d, number %d: %d bytes, expected %d", id, m.Position, seq, len(m.Raw), want)
 		}
 	}
-	if !known {
-		l.record[id] = m.Publisher
-	} else if exclusive(id) && l.record[id] != m.Publisher {
-		return fmt.Errorf("publisher %d moved from record %d to %d", id, l.record[id], m.Publisher)
+	if record, known := l.record[id]; known && exclusive(id) && record != m.Publisher {
+		return fmt.Errorf("publisher %d moved from record %d to %d", id, record, m.Publisher)
 	}
-	l.seqs[id] = seq + 1
+	l.record[id] = m.Publisher
 	l.note(m.Position, uint64(id), seq)
 	return nil
 }
 
 func (l *ledger) note(position, id, seq uint64) {
-	l.hash = mix(l.hash ^ mix(position) ^ mix(id<<48^seq^1<<63))
+	l.hash = testload.Mix(l.hash ^ testload.Mix(position) ^ testload.Mix(id<<48^seq^1<<63))
 }
 
 func (l *ledger) lose(e *bus.LossError) error {
@@ -81,6 +74,6 @@ func (l *ledger) lose(e *bus.LossError) error {
 	return nil
 }
 
-func (l *ledger) report(event string) report {
-	return report{Event: event, Position: l.next, Received: l.received, Lost: l.lost, Losses: l.losses, Hash: l.hash, Seqs: l.seqs}
+func (l *ledger) report() report {
+	return report{Position: l.next, Received: l.received, Lost: l.lost, Losses: l.losses, Hash: l.hash, Seqs: l.from.Next()}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 func lossyReader(most int, wait bus.WaitStrategy) job {
@@ -66,7 +67,7 @@ func TestLossUnderLoad(t *testing.T) {
 		s.stop()
 		time.Sleep(time.Duration(rnd.IntN(5000)) * time.Microsecond) // the random moment
 		if k%4 == 0 {
-			eventually(t, func() bool { return snapshot(t, b).Head > head+1000 }, "a stopped subscriber holds the publishers back")
+			testload.Eventually(t, "a stopped subscriber holds the publishers back", func() bool { return snapshot(t, b).Head > head+1000 })
 		}
 		s.cont()
 		time.Sleep(time.Duration(rnd.IntN(3000)) * time.Microsecond)
@@ -74,10 +75,10 @@ func TestLossUnderLoad(t *testing.T) {
 	}
 	tellAll(pubs, "stop")
 	published := uint64(1)
-	seqs := map[int]uint64{}
+	seqs := map[uint32]uint64{}
 	for _, p := range pubs {
 		n := p.expect("done").Count
-		seqs[p.job.ID] = n
+		seqs[uint32(p.job.ID)] = n
 		published += n
 	}
 	finish(t, b)

@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"testing"
 
-	"shmbus/test/leak"
+	"shmbus/internal/testproc"
 )
 
 func init() {
@@ -16,9 +16,9 @@ func init() {
 }
 
 func TestMain(m *testing.M) {
-	if s := os.Getenv(envJob); s != "" {
-		work(s)
-		return
+	plays := testproc.Roles{}
+	for name, play := range roles {
+		plays[name] = testproc.With(func(c *testproc.Child, j job) { play(&child{c, j}) })
 	}
-	leak.Main(m)
+	testproc.Main(m, plays)
 }

@@ -31,7 +31,7 @@ func TestOneOrder(t *testing.T) {
 	finish(t, b)
 	first := subs[0].expect("end")
 	require.Equal(t, uint64(publishers*each+1), first.Received)
-	require.Equal(t, map[int]uint64{0: each, 1: each, 2: each}, first.Seqs)
+	require.Equal(t, map[uint32]uint64{0: each, 1: each, 2: each}, first.Seqs)
 	for _, s := range subs[1:] {
 		require.Equal(t, first, s.expect("end"), "%s", s)
 	}

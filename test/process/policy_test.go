@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 const ringSlots = 128
@@ -34,7 +35,7 @@ func TestFullWithoutWaiting(t *testing.T) {
 	}
 	require.Equal(t, uint64(ringSlots), snapshot(t, b).Head)
 	s.cont()
-	eventually(t, func() bool { return f.try(ctx) == nil }, "the subscriber reads on and there is no room")
+	testload.Eventually(t, "the subscriber reads on and there is no room", func() bool { return f.try(ctx) == nil })
 	require.NoError(t, f.p.Close())
 	finish(t, b)
 	require.Equal(t, f.next, s.expect("end").Seqs[1])
@@ -69,14 +70,14 @@ func TestStoppedSubscriberDelaysPublishersOnly(t *testing.T) {
 	b, s, f := heldBus(t, "reliable", 0)
 	blocked := make(chan error, 1)
 	go func() { blocked <- f.try(deadline(t)) }()
-	eventually(t, func() bool {
+	testload.Eventually(t, "nobody waits for room", func() bool {
 		for _, p := range snapshot(t, b).Publishers {
 			if p.Waiting {
 				return true
 			}
 		}
 		return false
-	}, "nobody waits for room")
+	})
 
 	late, err := b.Subscribe(">", bus.FromOldest())
 	require.NoError(t, err)
@@ -152,7 +153,7 @@ func TestNoWaitEvicts(t *testing.T) {
 	ctx := deadline(t)
 	began := time.Now()
 	require.ErrorIs(t, f.try(ctx), bus.ErrFull)
-	eventually(t, func() bool { return f.try(ctx) == nil }, "a stopped subscriber holds a publisher that does not wait")
+	testload.Eventually(t, "a stopped subscriber holds a publisher that does not wait", func() bool { return f.try(ctx) == nil })
 	require.Greater(t, time.Since(began), patience)
 	snap := snapshot(t, b)
 	require.Equal(t, uint64(1), snap.Evictions)
@@ -183,9 +184,9 @@ func TestSlowIsNotEvicted(t *testing.T) {
 	}
 	require.NotZero(t, full)
 	require.Zero(t, snapshot(t, b).Evictions)
-	require.Zero(t, s.seen("evicted"))
+	require.Empty(t, s.seen("evicted"))
 	for _, w := range crowd {
-		w.kill()
+		w.Kill()
 	}
 }
 

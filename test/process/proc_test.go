@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shmbus/test/procfs"
+	"shmbus/internal/testproc"
 )
 
 // currentCall returns the system call that a thread is in, with its arguments, and -1 if it is in none.
@@ -30,7 +30,7 @@ func currentCall(task string) (number int, args []string) {
 // onSemaphores returns how many threads of a process sleep on a semaphore.
 func onSemaphores(pid int) int {
 	n := 0
-	for _, d := range procfs.Tasks(pid) {
+	for _, d := range testproc.Tasks(pid) {
 		if call, _ := currentCall(d); call == unix.SYS_SEMTIMEDOP || call == unix.SYS_SEMOP {
 			n++
 		}

@@ -43,9 +43,9 @@ func TestTableFull(t *testing.T) {
 	_, err = b.Publisher("t.6")
 	full(err, "topics", "WithTopics")
 
-	w[0].kill()
+	w[0].Kill()
 	w[1].exit()
-	w[2].kill()
+	w[2].Kill()
 	for range 3 {
 		other, err := bus.Open(busName)
 		require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // removedLimit is how soon everybody must know; a tenth of it is the aim.
@@ -24,7 +25,7 @@ func waiters(t *testing.T) []*worker {
 		job{Role: "wait", Bus: busName, Patterns: []string{"nothing"}, Wait: bus.Yield},
 	)
 	for _, w := range ws[:2] {
-		eventually(t, func() bool { return onSemaphores(w.pid()) == 2 }, "%s does not sleep", w)
+		testload.Eventually(t, "%s does not sleep", func() bool { return onSemaphores(w.PID()) == 2 }, w)
 	}
 	return ws
 }
@@ -36,14 +37,14 @@ func blockedPublishers(t *testing.T, b *bus.Bus) []*worker {
 		job{Role: "wait", Bus: busName, ID: 2, Topic: "x", Count: 1, Min: 16, Max: 16, Wait: bus.Adaptive},
 		job{Role: "wait", Bus: busName, ID: 3, Topic: "x", Count: 1, Min: 16, Max: 16, Wait: bus.Spin},
 	)
-	eventually(t, func() bool {
+	testload.Eventually(t, "the publishers do not wait", func() bool {
 		s := snapshot(t, b)
 		full := 0
 		for _, p := range s.Publishers {
 			full += int(min(p.Full, 1))
 		}
 		return full == len(ws) && s.Fill == 1
-	}, "the publishers do not wait")
+	})
 	return ws
 }
 
@@ -77,12 +78,14 @@ func TestRemove(t *testing.T) {
 	b := newBus(t, creation{Slots: 64, SlotSize: 64})
 	asleep := waiters(t)
 	watcher := startAll(t, job{Role: "watch", Bus: busName})[0]
-	eventually(t, func() bool { return onSemaphores(watcher.pid()) == 1 }, "it does not watch")
+	testload.Eventually(t, "it does not watch", func() bool { return onSemaphores(watcher.PID()) == 1 })
 	blocked := blockedPublishers(t, b)
 	began := time.Now()
 	require.NoError(t, bus.Remove(busName))
 	expectRemoved(t, began, slices.Concat(asleep, blocked))
-	require.Contains(t, watcher.expect("fault").Error, bus.ErrRemoved.Error())
+	var fault string
+	watcher.Expect(t, "fault", &fault)
+	require.Contains(t, fault, bus.ErrRemoved.Error())
 
 	// Who did not wait learns it at the next call.
 	_, err := b.Publisher("x.y")

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 var roles map[string]func(*child)
@@ -39,44 +40,44 @@ func publishRole(c *child) {
 	b := c.open()
 	defer b.Close()
 	p := c.publisher(b)
-	c.say(report{Event: "ready", Index: p.Index()})
+	c.Say("ready", report{Index: p.Index()})
 	c.await("go")
 	var seq uint64
-	for (c.Count == 0 || seq < c.Count) && !c.halt.Load() {
+	for (c.Count == 0 || seq < c.Count) && !c.Told("stop") {
 		n, err := c.publishSome(p, seq)
-		if c.ctx.Err() != nil {
+		if c.Context().Err() != nil {
 			return
 		} else if err != nil {
-			c.fault("publish: %v", err)
+			c.Fault("publish: %v", err)
 		}
 		seq += n
 		if c.Pace > 0 {
 			time.Sleep(c.Pace)
 		}
 	}
-	c.say(report{Event: "done", Count: seq})
-	<-c.ctx.Done()
+	c.Say("done", report{Count: seq})
+	<-c.Context().Done()
 }
 
 var frameBuffer []byte
 
 // publish publishes message seq, every fourth in place.
 func (c *child) publish(p *bus.Publisher, seq uint64) error {
-	n := sizeOf(c.ID, seq, c.Min, c.Max)
+	n := testload.Size(uint32(c.ID), seq, c.Min, c.Max)
 	if seq%4 == 3 {
 		r, err := p.Reserve(n)
 		if err != nil {
 			return err
 		}
-		fillFrame(r.Bytes(), c.ID, seq)
-		return r.Commit(c.ctx)
+		testload.Fill(r.Bytes(), stamp(c.ID, seq))
+		return r.Commit(c.Context())
 	}
 	if cap(frameBuffer) < n {
 		frameBuffer = make([]byte, max(n, c.Max))
 	}
 	b := frameBuffer[:n]
-	fillFrame(b, c.ID, seq)
-	return p.PublishRaw(c.ctx, b)
+	testload.Fill(b, stamp(c.ID, seq))
+	return p.PublishRaw(c.Context(), b)
 }
 
 // publishSome publishes message seq, or a batch that begins with it, and returns how many that were.
@@ -90,11 +91,11 @@ func (c *child) publishSome(p *bus.Publisher, seq uint64) (uint64, error) {
 	}
 	var frames [][]byte
 	for i := range k {
-		b := make([]byte, sizeOf(c.ID, seq+i, c.Min, c.Max))
-		fillFrame(b, c.ID, seq+i)
+		b := make([]byte, testload.Size(uint32(c.ID), seq+i, c.Min, c.Max))
+		testload.Fill(b, stamp(c.ID, seq+i))
 		frames = append(frames, b)
 	}
-	n, err := p.PublishBatch(c.ctx, frames)
+	n, err := p.PublishBatch(c.Context(), frames)
 	if err == nil && n != len(frames) {
 		err = fmt.Errorf("%d of %d were published", n, len(frames))
 	}
@@ -107,14 +108,14 @@ func subscribeRole(c *child) {
 	defer b.Close()
 	s := c.subscribe(b)
 	l := newLedger(c.job, s.Position())
-	c.say(report{Event: "ready", Position: s.Position()})
+	c.Say("ready", report{Position: s.Position()})
 	c.await("go")
 	batch := make([]bus.Message, max(c.Batch, 1))
 	receive := func() (int, error) {
 		if c.Batch > 1 {
-			return s.ReceiveBatch(c.ctx, batch)
+			return s.ReceiveBatch(c.Context(), batch)
 		}
-		return 1, s.Receive(c.ctx, &batch[0])
+		return 1, s.Receive(c.Context(), &batch[0])
 	}
 	for {
 		n, err := receive()
@@ -125,34 +126,34 @@ func subscribeRole(c *child) {
 			for i := range batch[:n] {
 				m := &batch[i]
 				if err := l.take(m); err != nil {
-					c.fault("%v", err)
+					c.Fault("%v", err)
 				}
 				if m.Topic == endTopic {
-					c.say(l.report("end"))
+					c.Say("end", l.report())
 				}
 			}
 		case errors.As(err, &evicted):
 			if _, again := receive(); !errors.Is(again, bus.ErrEvicted) {
-				c.fault("after an eviction: %v", again)
+				c.Fault("after an eviction: %v", again)
 			}
-			r := l.report("evicted")
+			r := l.report()
 			r.From, r.To, r.Lost = evicted.Loss.From, evicted.Loss.To, evicted.Loss.Count
-			c.say(r)
-			<-c.ctx.Done()
+			c.Say("evicted", r)
+			<-c.Context().Done()
 			return
 		case errors.As(err, &loss):
 			if err := l.lose(loss); err != nil {
-				c.fault("%v", err)
+				c.Fault("%v", err)
 			}
-			c.say(report{Event: "loss", From: loss.From, To: loss.To, Lost: loss.Count})
+			c.Say("loss", report{From: loss.From, To: loss.To, Lost: loss.Count})
 		case errors.Is(err, bus.ErrRemoved):
-			c.say(l.report("removed"))
-			<-c.ctx.Done()
+			c.Say("removed", l.report())
+			<-c.Context().Done()
 			return
-		case c.ctx.Err() != nil:
+		case c.Context().Err() != nil:
 			return
 		default:
-			c.fault("receive: %v", err)
+			c.Fault("receive: %v", err)
 		}
 		if c.Pace > 0 {
 			time.Sleep(c.Pace)
@@ -167,22 +168,22 @@ func sleepersRole(c *child) {
 	done := make(chan error)
 	for i := range c.Subs {
 		s, err := b.Subscribe(fmt.Sprintf("%s.%d.%d", c.Topic, c.ID, i), bus.WaitWith(c.Wait))
-		c.check(err)
+		c.Check(err)
 		go func() {
 			for {
-				m, err := s.Next(c.ctx)
+				m, err := s.Next(c.Context())
 				if err != nil {
 					done <- err
 					return
 				}
-				c.say(report{Event: "woke", Index: i, Position: m.Position})
+				c.Say("woke", report{Index: i, Position: m.Position})
 			}
 		}()
 	}
-	c.say(report{Event: "ready"})
+	c.Say("ready", nil)
 	for range c.Subs {
-		if err := <-done; c.ctx.Err() == nil {
-			c.fault("a sleeper got: %v", err)
+		if err := <-done; c.Context().Err() == nil {
+			c.Fault("a sleeper got: %v", err)
 		}
 	}
 }
@@ -193,15 +194,15 @@ func echoRole(c *child) {
 	defer b.Close()
 	s := c.subscribe(b)
 	p, err := b.Publisher("pong", bus.WaitBy(c.Wait))
-	c.check(err)
-	c.say(report{Event: "ready"})
+	c.Check(err)
+	c.Say("ready", nil)
 	for {
-		m, err := s.Next(c.ctx)
-		if c.ctx.Err() != nil {
+		m, err := s.Next(c.Context())
+		if c.Context().Err() != nil {
 			return
 		}
-		c.check(err)
-		c.check(p.PublishRaw(c.ctx, m.Raw))
+		c.Check(err)
+		c.Check(p.PublishRaw(c.Context(), m.Raw))
 	}
 }
 
@@ -210,33 +211,24 @@ func onceRole(c *child) {
 	b := c.open()
 	p := c.publisher(b)
 	frame := make([]byte, c.Min)
-	fillFrame(frame, c.ID, 0)
-	c.say(report{Event: "ready"})
+	testload.Fill(frame, stamp(c.ID, 0))
+	c.Say("ready", nil)
 	c.await("go")
 	if p.PublishRaw(context.Background(), frame) == nil {
 		unix.Kill(os.Getpid(), unix.SIGKILL)
 	}
-	c.fault("still there")
+	c.Fault("still there")
 }
 
 // watchRole listens for deaths and reports them.
 func watchRole(c *child) {
 	b := c.open()
 	defer b.Close()
-	c.say(report{Event: "ready"})
-	err := b.WatchDeaths(c.ctx, func(d bus.Death) { c.say(report{Event: "death", Pid: d.Pid, Clock: clock()}) })
-	if c.ctx.Err() == nil {
-		c.fault("watch: %v", err)
+	c.Say("ready", nil)
+	err := b.WatchDeaths(c.Context(), func(d bus.Death) { c.Say("death", report{Pid: d.Pid, Clock: testload.Now()}) })
+	if c.Context().Err() == nil {
+		c.Fault("watch: %v", err)
 	}
-}
-
-// clock returns the nanoseconds of a clock that all processes share.
-func clock() int64 {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		panic(err)
-	}
-	return now.Nano()
 }
 
 // waitRole waits for a message, or, with a Count, publishes until it has to wait for room, and reports the error
@@ -246,27 +238,27 @@ func waitRole(c *child) {
 	defer b.Close()
 	if c.Count == 0 {
 		s := c.subscribe(b)
-		c.say(report{Event: "ready"})
-		_, err := s.Next(c.ctx)
+		c.Say("ready", nil)
+		_, err := s.Next(c.Context())
 		for errors.Is(err, bus.ErrLost) {
-			_, err = s.Next(c.ctx)
+			_, err = s.Next(c.Context())
 		}
-		c.say(outcome(err))
+		c.Say("outcome", outcome(err))
 	} else {
 		p := c.publisher(b)
-		c.say(report{Event: "ready"})
+		c.Say("ready", nil)
 		var err error
 		for i := uint64(0); err == nil; i++ {
 			err = c.publish(p, i)
 		}
-		c.say(outcome(err))
+		c.Say("outcome", outcome(err))
 	}
-	<-c.ctx.Done()
+	<-c.Context().Done()
 }
 
 // outcome reports which of the errors for errors.Is this is.
 func outcome(err error) report {
-	r := report{Event: "outcome"}
+	var r report
 	for _, known := range []struct {
 		err  error
 		name string
@@ -287,23 +279,23 @@ func outcome(err error) report {
 
 // createRole opens the bus or creates it.
 func createRole(c *child) {
-	c.say(report{Event: "ready"})
+	c.Say("ready", nil)
 	c.await("go")
 	b, made, err := bus.OpenOrCreate(c.Bus, c.Creation.options()...)
-	c.check(err)
+	c.Check(err)
 	defer b.Close()
-	c.say(report{Event: "done", Made: made, Index: b.ShmID()})
-	<-c.ctx.Done()
+	c.Say("done", report{Made: made, Index: b.ShmID()})
+	<-c.Context().Done()
 }
 
 // recreateRole creates and removes the bus until it is killed.
 func recreateRole(c *child) {
-	c.say(report{Event: "ready"})
-	for !c.halt.Load() {
+	c.Say("ready", nil)
+	for !c.Told("stop") {
 		b, err := bus.Create(c.Bus, c.Creation.options()...)
-		c.check(err)
+		c.Check(err)
 		b.Close()
-		c.check(bus.Remove(c.Bus))
+		c.Check(bus.Remove(c.Bus))
 	}
 }
 
@@ -312,8 +304,8 @@ func makeRole(c *child) {
 	mark(1)
 	b, err := bus.Create(c.Bus, bus.WithSlots(64))
 	mark(2)
-	c.check(err)
-	c.check(b.Close())
+	c.Check(err)
+	c.Check(b.Close())
 }
 
 // removeRole removes the bus between the marks 1 and 2.
@@ -321,15 +313,15 @@ func removeRole(c *child) {
 	mark(1)
 	err := bus.Remove(c.Bus)
 	mark(2)
-	c.check(err)
+	c.Check(err)
 }
 
 // reopenRole opens the bus or creates it, and reports the error.
 func reopenRole(c *child) {
 	b, _, err := bus.OpenOrCreate(c.Bus, bus.WithSlots(64))
-	c.say(outcome(err))
+	c.Say("outcome", outcome(err))
 	if err == nil {
-		c.check(b.Close())
+		c.Check(b.Close())
 	}
-	<-c.ctx.Done()
+	<-c.Context().Done()
 }

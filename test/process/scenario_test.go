@@ -15,6 +15,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/internal/fault"
+	"shmbus/internal/testload"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -85,12 +86,7 @@ func (st *stage) casualty(role string, change ...func(*exec.Cmd)) *worker {
 func killOthers(st *stage, v *struck) func() {
 	if st.sc.role == "watch" {
 		// Those that died before it listens are not news to it. A victim may be struck before.
-		select {
-		case r := <-v.reports:
-			v.past = append(v.past, r)
-		case <-v.exited:
-		case <-time.After(2 * time.Second):
-		}
+		v.Await("watching", 2*time.Second)
 	}
 	done := make(chan struct{})
 	var over sync.WaitGroup
@@ -102,13 +98,11 @@ func killOthers(st *stage, v *struck) func() {
 			default:
 			}
 			w := st.casualty("casualty")
-			select {
-			case <-w.reports:
-			case <-time.After(patience):
-				st.t.Error("a casualty does not come up")
+			if _, err := w.Await("ready", testload.Patience()); err != nil {
+				st.t.Error(err)
 			}
 			time.Sleep(2 * time.Millisecond) // the ring fills up
-			w.kill()
+			w.Kill()
 		}
 	})
 	var once sync.Once
@@ -119,19 +113,19 @@ func killOthers(st *stage, v *struck) func() {
 func killInFlight(st *stage) {
 	w := st.casualty("casualty")
 	w.expect("ready")
-	w.kill()
+	w.Kill()
 	for _, p := range []fault.Point{fault.PublishInFlight, fault.PublishExchanged} {
 		w := st.casualty("victim publish", func(c *exec.Cmd) { c.Env = append(c.Env, "SHMBUS_FAULT="+p.String()+"=kill") })
-		<-w.exited
-		w.kill()
+		<-w.Ended
+		w.Kill()
 	}
 }
 
 // killCreator kills a process that has made all of a bus but the last step.
 func killCreator(st *stage) {
 	w := st.casualty("victim create", func(c *exec.Cmd) { c.Env = append(c.Env, "SHMBUS_FAULT="+fault.CreateFormatted.String()+"=kill") })
-	<-w.exited
-	w.kill()
+	<-w.Ended
+	w.Kill()
 }
 
 // createOther checks that a bus somebody is creating or removing can be used, created and removed by others as soon as that one
@@ -218,10 +212,10 @@ func restoreOther(st *stage, _ *struck, action string) {
 		var over sync.WaitGroup
 		over.Go(func() { s.Next(ctx) }) // while it waits it looks
 		defer func() { stop(); over.Wait(); s.Close() }()
-		eventually(t, func() bool {
+		testload.Eventually(t, "%s: the bus is not found again", func() bool {
 			b, err := bus.Open(otherName)
 			return err == nil && b.Close() == nil
-		}, "%s: the bus is not found again", at)
+		}, at)
 	}
 	began := time.Now()
 	b, err := bus.Open(otherName)

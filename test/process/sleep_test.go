@@ -14,13 +14,13 @@ import (
 func quietRole(c *child) {
 	b := c.open()
 	p := c.publisher(b)
-	c.check(c.publish(p, 0))
+	c.Check(c.publish(p, 0))
 	mark(1)
 	for seq := range c.Count {
-		c.check(c.publish(p, seq+1))
+		c.Check(c.publish(p, seq+1))
 	}
 	mark(2)
-	c.check(b.Close())
+	c.Check(b.Close())
 }
 
 // Promise 6: publishing makes no system call while nobody who sleeps wants the messages, and those who sleep on other
@@ -80,7 +80,7 @@ func TestSleepersOnOtherTopics(t *testing.T) {
 	require.Equal(t, before.Head, woke.Position)
 	finish(t, b)
 	r := reliable.expect("end")
-	require.Equal(t, map[int]uint64{17: 1}, r.Seqs)
+	require.Equal(t, map[uint32]uint64{17: 1}, r.Seqs)
 	awaitAsleep(t, b, processes*each+1, sleepers...)
 	after = snapshot(t, b)
 	woken := slices.DeleteFunc(after.Subscribers, func(s bus.SubscriberStatus) bool { return s.Received == 0 })

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // stepRole publishes: between the marks 1 and 2 one message, or a batch.
@@ -17,23 +18,23 @@ func stepRole(c *child) {
 	b := c.open()
 	p := c.publisher(b)
 	for seq := range c.Count {
-		c.check(c.publish(p, seq))
+		c.Check(c.publish(p, seq))
 	}
 	var frames [][]byte
 	for i := range max(c.Batch, 1) {
 		frames = append(frames, make([]byte, c.Max))
-		fillFrame(frames[i], c.ID, c.Count+uint64(i))
+		testload.Fill(frames[i], stamp(c.ID, c.Count+uint64(i)))
 	}
 	var err error
 	mark(1)
 	if c.Batch > 1 {
-		_, err = p.PublishBatch(c.ctx, frames)
+		_, err = p.PublishBatch(c.Context(), frames)
 	} else {
-		err = p.PublishRaw(c.ctx, frames[0])
+		err = p.PublishRaw(c.Context(), frames[0])
 	}
 	mark(2)
-	c.check(err)
-	c.check(b.Close())
+	c.Check(err)
+	c.Check(b.Close())
 }
 
 // countSteps returns how many instructions lie between the marks.
@@ -86,7 +87,7 @@ func TestStoppedAtEveryInstruction(t *testing.T) {
 					if m.Topic == "step.2" {
 						id = 2
 					}
-					seq, _, err := readFrame(m.Raw, id)
+					seq, _, err := testload.Number(m.Raw, uint32(id))
 					if err != nil {
 						failed <- err
 						return
@@ -100,7 +101,7 @@ func TestStoppedAtEveryInstruction(t *testing.T) {
 					return i
 				case err := <-failed:
 					require.FailNowf(t, "receive", "at instruction %d: %v", k, err)
-				case <-time.After(patience):
+				case <-time.After(testload.Patience()):
 					require.FailNowf(t, "not received", "at instruction %d", k)
 				}
 				return item{}

@@ -1,10 +1,10 @@
 package process
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"runtime"
+	"shmbus/internal/testproc"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
+
+// envTraced says that a worker is traced.
+const envTraced = "SHMBUS_TEST_TRACED"
 
 // markerWho makes getpriority a system call that says nothing but where a traced worker is.
 const markerWho = 0x7e57
@@ -37,15 +40,13 @@ type tracee struct {
 func trace(t testing.TB, j job) *tracee {
 	t.Helper()
 	runtime.LockOSThread()
-	text, err := json.Marshal(j)
-	require.NoError(t, err)
 	in, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	defer in.Close()
 	out, err := os.CreateTemp(t.TempDir(), "out")
 	require.NoError(t, err)
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"worker"}, &syscall.ProcAttr{
-		Env:   append(os.Environ(), envJob+"="+string(text), envTraced+"=1"),
+		Env:   append(append(os.Environ(), testproc.Environment(j.Role, j)...), envTraced+"=1"),
 		Files: []uintptr{in.Fd(), out.Fd(), out.Fd()},
 		Sys:   &syscall.SysProcAttr{Ptrace: true, Pdeathsig: unix.SIGKILL},
 	})

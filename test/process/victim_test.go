@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // envAcknowledged names a file in which a victim keeps the number of messages that Publish has acknowledged.
@@ -48,21 +49,21 @@ func steadyRole(c *child) {
 	b := c.open()
 	defer b.Close()
 	p := c.publisher(b)
-	c.say(report{Event: "ready", Index: p.Index()})
+	c.Say("ready", report{Index: p.Index()})
 	for seq := uint64(0); ; {
 		select {
-		case order := <-c.orders:
+		case order := <-c.Orders():
 			if order == "pause" {
-				c.say(report{Event: "paused", Count: seq})
+				c.Say("paused", report{Count: seq})
 				c.await("resume")
 			}
 		default:
 		}
 		n, err := c.publishSome(p, seq)
-		if c.ctx.Err() != nil {
+		if c.Context().Err() != nil {
 			return
 		} else if err != nil {
-			c.fault("publish: %v", err)
+			c.Fault("publish: %v", err)
 		}
 		seq += n
 	}
@@ -72,12 +73,12 @@ func steadyRole(c *child) {
 func casualtyRole(c *child) {
 	b := c.open()
 	s, err := b.Subscribe(">", bus.Reliable())
-	c.check(err)
+	c.Check(err)
 	defer runtime.KeepAlive(s)
 	p := c.publisher(b)
-	c.say(report{Event: "ready"})
+	c.Say("ready", nil)
 	for seq := uint64(0); ; seq++ {
-		c.check(c.publish(p, seq)) // waits for itself in the end
+		c.Check(c.publish(p, seq)) // waits for itself in the end
 	}
 }
 
@@ -92,13 +93,13 @@ func runVictim(c *child, f func(*victim)) {
 	v := &victim{child: c}
 	if path := os.Getenv(envAcknowledged); path != "" {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		c.check(err)
-		c.check(f.Truncate(8))
+		c.Check(err)
+		c.Check(f.Truncate(8))
 		v.ack, err = unix.Mmap(int(f.Fd()), 0, 8, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-		c.check(err)
+		c.Check(err)
 	}
 	f(v)
-	c.say(report{Event: "done", Count: v.sent})
+	c.Say("done", report{Count: v.sent})
 }
 
 // put publishes the next message and notes that it is acknowledged.
@@ -107,8 +108,8 @@ func (v *victim) put(p *bus.Publisher, size int) {
 		frameBuffer = make([]byte, size)
 	}
 	frame := frameBuffer[:size]
-	fillFrame(frame, v.ID, v.sent)
-	v.check(p.PublishRaw(v.ctx, frame))
+	testload.Fill(frame, stamp(v.ID, v.sent))
+	v.Check(p.PublishRaw(v.Context(), frame))
 	v.note()
 }
 
@@ -130,22 +131,22 @@ func (v *victim) publish() {
 		}
 		if i%4 == 3 {
 			r, err := p.Reserve(size)
-			v.check(err)
+			v.Check(err)
 			if i == 3 {
 				r.Abort()
 				r, err = p.Reserve(size)
-				v.check(err)
+				v.Check(err)
 			}
-			fillFrame(r.Bytes(), v.ID, v.sent)
-			v.check(r.Commit(v.ctx))
+			testload.Fill(r.Bytes(), stamp(v.ID, v.sent))
+			v.Check(r.Commit(v.Context()))
 			v.note()
 		} else {
 			v.put(p, size)
 		}
 		time.Sleep(time.Millisecond) // others fall asleep again
 	}
-	v.check(p.Close())
-	v.check(b.Close())
+	v.Check(p.Close())
+	v.Check(b.Close())
 }
 
 // batch publishes batches on a new topic, to others that sleep: small messages, large ones in between, more than the ring holds.
@@ -160,18 +161,18 @@ func (v *victim) batch() {
 				size = 400 // four slots
 			}
 			f := make([]byte, size)
-			fillFrame(f, v.ID, v.sent+uint64(k))
+			testload.Fill(f, stamp(v.ID, v.sent+uint64(k)))
 			frames = append(frames, f)
 		}
-		n, err := p.PublishBatch(v.ctx, frames)
-		v.check(err)
+		n, err := p.PublishBatch(v.Context(), frames)
+		v.Check(err)
 		for range n {
 			v.note()
 		}
 		time.Sleep(time.Millisecond) // others fall asleep again
 	}
-	v.check(p.Close())
-	v.check(b.Close())
+	v.Check(p.Close())
+	v.Check(b.Close())
 }
 
 // contend publishes many messages, as others do.
@@ -181,7 +182,7 @@ func (v *victim) contend() {
 	for range 20_000 {
 		v.put(p, 40)
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 // changers is above the IDs of all processes: the numbers from it on are those of the same process on its other topics.
@@ -196,15 +197,15 @@ func (v *victim) change() {
 			size = 400 // four slots
 		}
 		frame := make([]byte, size)
-		fillFrame(frame, v.ID, v.sent)
-		v.check(b.PublishRaw(v.ctx, v.topic(), frame))
+		testload.Fill(frame, stamp(v.ID, v.sent))
+		v.Check(b.PublishRaw(v.Context(), v.topic(), frame))
 		v.note()
 		other := make([]byte, 40)
-		fillFrame(other, v.ID+changers, uint64(i))
-		v.check(b.PublishRaw(v.ctx, fmt.Sprintf("change.%d.%d", i%3, v.ID+changers), other))
+		testload.Fill(other, stamp(v.ID+changers, uint64(i)))
+		v.Check(b.PublishRaw(v.Context(), fmt.Sprintf("change.%d.%d", i%3, v.ID+changers), other))
 		time.Sleep(time.Millisecond) // others fall asleep again
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 // receive receives in every way there is, asleep and awake, with all and as one that is too slow.
@@ -214,10 +215,10 @@ func (v *victim) receive() {
 	s := v.subscribe(b)
 	ok := v.take(s, 40, strict)
 	for i := 0; i < 10 && ok; i++ {
-		err := s.Read(v.ctx, func(m bus.View) error { return v.verify(&m) })
+		err := s.Read(v.Context(), func(m bus.View) error { return v.verify(&m) })
 		ok = v.passed(err, strict)
 	}
-	v.check(s.Close())
+	v.Check(s.Close())
 	v.Patterns, v.Wait = []string{v.topic()}, bus.Block
 	quiet := v.subscribe(b)
 	p := v.publisher(b)
@@ -232,14 +233,14 @@ func (v *victim) receive() {
 		}
 		sent.Wait()
 	}
-	v.check(quiet.Close())
+	v.Check(quiet.Close())
 	slow, err := b.Subscribe("steady.>")
-	v.check(err)
+	v.Check(err)
 	for range 5 {
 		time.Sleep(2 * time.Millisecond)
 		v.take(slow, 5, false)
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 // collect receives in batches, asleep and awake.
@@ -249,16 +250,16 @@ func (v *victim) collect() {
 	batch := make([]bus.Message, v.Batch)
 	collect := func(s *bus.Subscription, n int) {
 		for n > 0 {
-			k, err := s.ReceiveBatch(v.ctx, batch)
-			v.check(err)
+			k, err := s.ReceiveBatch(v.Context(), batch)
+			v.Check(err)
 			for i := range batch[:k] {
-				v.check(v.verify(&batch[i]))
+				v.Check(v.verify(&batch[i]))
 			}
 			n -= k
 		}
 	}
 	collect(s, 500)
-	v.check(s.Close())
+	v.Check(s.Close())
 	v.Patterns, v.Wait = []string{v.topic()}, bus.Block
 	quiet := v.subscribe(b)
 	p := v.publisher(b)
@@ -273,7 +274,7 @@ func (v *victim) collect() {
 		collect(quiet, 10)
 		sent.Wait()
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 // take receives and checks n messages. It is false if the subscription has lost some or was cut off, as one is that
@@ -281,7 +282,7 @@ func (v *victim) collect() {
 func (v *victim) take(s *bus.Subscription, n int, strict bool) bool {
 	var m bus.Message
 	for range n {
-		err := s.Receive(v.ctx, &m)
+		err := s.Receive(v.Context(), &m)
 		if err == nil {
 			err = v.verify(&m)
 		}
@@ -296,7 +297,7 @@ func (v *victim) passed(err error, strict bool) bool {
 	if !strict && (errors.Is(err, bus.ErrEvicted) || errors.Is(err, bus.ErrLost)) {
 		return false
 	}
-	v.check(err)
+	v.Check(err)
 	return true
 }
 
@@ -305,7 +306,7 @@ func (v *victim) verify(m *bus.Message) error {
 	if _, err := fmt.Sscanf(m.Topic[lastWord(m.Topic):], "%d", &id); err != nil {
 		return fmt.Errorf("topic %q: %w", m.Topic, err)
 	}
-	_, _, err := readFrame(m.Raw, id)
+	_, _, err := testload.Number(m.Raw, uint32(id))
 	return err
 }
 
@@ -325,7 +326,7 @@ func (v *victim) room() {
 	n := b.Geometry().Slots
 	for i := range 6 {
 		s, err := b.Subscribe(">", bus.DemoteAfter(15*time.Millisecond))
-		v.check(err)
+		v.Check(err)
 		if i%2 == 1 {
 			// One that is asleep when it is cut off.
 			quiet, _ := b.Subscribe("nothing", bus.EvictAfter(time.Millisecond), bus.WaitWith(bus.Block))
@@ -334,16 +335,16 @@ func (v *victim) room() {
 		for range 2 * n {
 			v.put(p, 40)
 		}
-		v.check(s.Close())
+		v.Check(s.Close())
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 // watch hears of deaths and clears what the dead left.
 func (v *victim) watch() {
 	b := v.open()
-	v.say(report{Event: "watching"})
-	ctx, stop := context.WithCancel(v.ctx)
+	v.Say("watching", nil)
+	ctx, stop := context.WithCancel(v.Context())
 	defer stop()
 	var deaths uint64
 	err := b.WatchDeaths(ctx, func(bus.Death) {
@@ -352,9 +353,9 @@ func (v *victim) watch() {
 		}
 	})
 	if !errors.Is(err, context.Canceled) {
-		v.fault("watch: %v", err)
+		v.Fault("watch: %v", err)
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 // adopt takes over records of the dead that nobody has cleared: those that are free are taken before.
@@ -366,7 +367,7 @@ func (v *victim) adopt() {
 		if errors.Is(err, bus.ErrTableFull) {
 			break
 		}
-		v.check(err)
+		v.Check(err)
 		all = append(all, p)
 	}
 	var subs []*bus.Subscription
@@ -375,22 +376,22 @@ func (v *victim) adopt() {
 		if errors.Is(err, bus.ErrTableFull) {
 			break
 		}
-		v.check(err)
+		v.Check(err)
 		subs = append(subs, s)
 	}
 	v.put(all[0], 40)
 	for _, s := range subs {
 		v.take(s, 1, false)
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 // create makes a bus of its own and removes it.
 func (v *victim) create() {
 	b, _, err := bus.OpenOrCreate(otherName, bus.WithSlots(64))
-	v.check(err)
-	v.check(b.Close())
-	v.check(bus.Remove(otherName))
+	v.Check(err)
+	v.Check(b.Close())
+	v.Check(bus.Remove(otherName))
 }
 
 // lose waits for a message on a bus that is taken away.
@@ -399,28 +400,28 @@ func (v *victim) lose() {
 	if errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrRemoved) {
 		return // stopped before it had it
 	}
-	v.check(err)
+	v.Check(err)
 	s, err := b.Subscribe(">", bus.WaitWith(bus.Block))
 	if errors.Is(err, bus.ErrRemoved) {
-		v.check(b.Close())
+		v.Check(b.Close())
 		return
 	}
-	v.check(err)
-	if _, err := s.Next(v.ctx); !errors.Is(err, bus.ErrRemoved) {
-		v.fault("waiting on a bus that was taken away: %v", err)
+	v.Check(err)
+	if _, err := s.Next(v.Context()); !errors.Is(err, bus.ErrRemoved) {
+		v.Fault("waiting on a bus that was taken away: %v", err)
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 // restore waits on a bus that loses its key file, until the file is back.
 func (v *victim) restore() {
 	b, err := bus.Open(otherName)
-	v.check(err)
+	v.Check(err)
 	s, err := b.Subscribe(">", bus.WaitWith(bus.Block))
-	v.check(err)
+	v.Check(err)
 	path := filepath.Join(os.Getenv("SHMBUS_DIR"), otherName+".shmbus")
-	v.check(os.Remove(path))
-	ctx, stop := context.WithCancel(v.ctx)
+	v.Check(os.Remove(path))
+	ctx, stop := context.WithCancel(v.Context())
 	go func() {
 		defer stop()
 		for ctx.Err() == nil {
@@ -431,9 +432,9 @@ func (v *victim) restore() {
 		}
 	}()
 	if _, err := s.Next(ctx); !errors.Is(err, context.Canceled) {
-		v.fault("waiting on a bus that lost its key file: %v", err)
+		v.Fault("waiting on a bus that lost its key file: %v", err)
 	}
-	v.check(b.Close())
+	v.Check(b.Close())
 }
 
 const otherName = "other"

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // Promise 6: no wake-up is lost. Two processes that sleep at once when there is nothing answer each other; one
@@ -23,11 +24,11 @@ func TestPingPong(t *testing.T) {
 	buf := make([]byte, 16)
 	began := time.Now()
 	for i := range uint64(rounds) {
-		fillFrame(buf, 1, i)
+		testload.Fill(buf, stamp(1, i))
 		require.NoError(t, p.PublishRaw(ctx, buf))
 		m, err := s.Next(ctx)
 		require.NoError(t, err, "round %d", i)
-		seq, _, err := readFrame(m.Raw, 1)
+		seq, _, err := testload.Number(m.Raw, 1)
 		require.NoError(t, err)
 		require.Equal(t, i, seq)
 	}
@@ -59,7 +60,7 @@ func TestKilledRightAfterPublishing(t *testing.T) {
 			go func() {
 				m, err := s.Next(ctx)
 				if err == nil {
-					_, _, err = readFrame(m.Raw, w.job.ID)
+					_, _, err = testload.Number(m.Raw, uint32(w.job.ID))
 				}
 				got <- err
 			}()

@@ -44,7 +44,7 @@ func TestWholeFrames(t *testing.T) {
 			for _, s := range subs {
 				r := s.expect("end")
 				require.Equal(t, uint64(publishers*each+1), r.Received)
-				require.Equal(t, map[int]uint64{0: each, 1: each}, r.Seqs)
+				require.Equal(t, map[uint32]uint64{0: each, 1: each}, r.Seqs)
 			}
 		})
 	}
@@ -66,7 +66,7 @@ func TestWholeFrameToSleeper(t *testing.T) {
 			f.publish(ctx, 1)
 			finish(t, b)
 			r := s.expect("end")
-			require.Equal(t, f.next, r.Seqs[10+i], "frame of %d bytes, after %d of them", size, f.next-1)
+			require.Equal(t, f.next, r.Seqs[uint32(10+i)], "frame of %d bytes, after %d of them", size, f.next-1)
 		}
 		require.NoError(t, f.p.Close())
 	}

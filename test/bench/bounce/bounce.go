@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/worker"
 )
 
@@ -48,14 +48,14 @@ func (p *prober) Run(n int) (worker.Report, error) {
 	defer runtime.UnlockOSThread()
 	i := uint64(0)
 	for s := range samples {
-		before := clock.Now()
+		before := testload.Now()
 		for range stretch {
 			i++
 			w.there.Store(i)
 			for w.back.Load() != i {
 			}
 		}
-		samples[s] = worker.Sample(clock.Now() - before)
+		samples[s] = worker.Sample(testload.Now() - before)
 	}
 	if err := <-done; err != nil {
 		return worker.Report{}, err

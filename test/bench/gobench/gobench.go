@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"strings"
 
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/worker"
 )
 
@@ -66,7 +66,7 @@ func (b benchmark) Run(n int) (worker.Report, error) {
 	if err != nil {
 		return worker.Report{}, fmt.Errorf("%s -test.bench=%s: %w", b.test, b.pattern, err)
 	}
-	end := clock.Now()
+	end := testload.Now()
 	return worker.Report{Start: end - int64(each*float64(n)), End: end}, nil
 }
 

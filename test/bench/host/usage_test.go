@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 )
 
 func TestUsage(t *testing.T) {
 	for until := time.Now().Add(20 * time.Millisecond); time.Now().Before(until); {
 	}
 	got, err := cpuOf(os.Getpid())
-	own := time.Duration(clock.CPU())
+	own := time.Duration(testload.CPU())
 	if err != nil || got > own || own-got > 5*time.Millisecond {
 		t.Errorf("%v, %v; this process itself says %v", got, err, own)
 	}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"shmbus/internal/fence"
+	"shmbus/internal/testload"
 	"shmbus/layout"
 	"shmbus/ring"
-	"shmbus/test/bench/clock"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/payload"
 	"shmbus/test/bench/worker"
@@ -71,7 +71,7 @@ func (r *ringfile) Run(n int) (worker.Report, error) {
 	if r.role == link.Ping {
 		rep.Samples = worker.NewSamples(n)
 	}
-	rep.Start = clock.Now()
+	rep.Start = testload.Now()
 	var err error
 	switch r.role {
 	case link.Send:
@@ -101,7 +101,7 @@ func (r *ringfile) pings(rep *worker.Report) error {
 		if err := errors.Join(r.send(), r.recv()); err != nil {
 			return err
 		}
-		now := clock.Now()
+		now := testload.Now()
 		rep.Samples[i] = worker.Sample(now - last)
 		last = now
 	}

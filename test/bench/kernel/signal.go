@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
 )
@@ -60,7 +60,7 @@ func (s *signals) Run(n int) (worker.Report, error) {
 	if s.ping {
 		rep.Samples = worker.NewSamples(n)
 	}
-	rep.Start = clock.Now()
+	rep.Start = testload.Now()
 	last := rep.Start
 	for i := range n {
 		if s.ping {
@@ -76,7 +76,7 @@ func (s *signals) Run(n int) (worker.Report, error) {
 			rep.Bad++
 		}
 		if s.ping {
-			now := clock.Now()
+			now := testload.Now()
 			rep.Samples[i] = worker.Sample(now - last)
 			last = now
 		} else if err := queueSignal(s.pid, s.tid, number, s.next); err != nil {

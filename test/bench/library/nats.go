@@ -5,7 +5,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/payload"
 	"shmbus/test/bench/worker"
@@ -114,7 +114,7 @@ func (c *natsClient) handle(m *nats.Msg) {
 	case link.Pong:
 		r.err = c.publish("back")
 	case link.Ping:
-		now := clock.Now()
+		now := testload.Now()
 		r.samples[len(r.samples)-r.left-1] = worker.Sample(now - r.last)
 		r.last = now
 		if r.left > 0 {
@@ -135,7 +135,7 @@ func (c *natsClient) Run(n int) (worker.Report, error) {
 	if c.role == link.Ping {
 		r.samples = worker.NewSamples(n)
 	}
-	rep := worker.Report{Start: clock.Now(), Samples: r.samples}
+	rep := worker.Report{Start: testload.Now(), Samples: r.samples}
 	r.last = rep.Start
 	c.runs <- r
 	if c.role == link.Ping {

@@ -1,7 +1,7 @@
 package link
 
 import (
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/payload"
 	"shmbus/test/bench/worker"
 )
@@ -32,7 +32,7 @@ func (e *end) begin() (worker.Report, error) {
 	}
 	e.connected = true
 	e.got.Bad = 0
-	return worker.Report{Start: clock.Now()}, nil
+	return worker.Report{Start: testload.Now()}, nil
 }
 
 func (e *end) send() error {
@@ -93,7 +93,7 @@ func (p *pinger) Run(n int) (worker.Report, error) {
 		if err = p.send(); err == nil {
 			err = p.recv()
 		}
-		now := clock.Now()
+		now := testload.Now()
 		samples[i] = worker.Sample(now - last)
 		last = now
 	}

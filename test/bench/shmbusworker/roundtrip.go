@@ -2,7 +2,7 @@ package shmbusworker
 
 import (
 	"shmbus/bus"
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/payload"
 	"shmbus/test/bench/worker"
 )
@@ -29,7 +29,7 @@ func (p pinger) Run(n int) (worker.Report, error) {
 	check := p.check
 	check.Bad = 0
 	samples := worker.NewSamples(n)
-	start := clock.Now()
+	start := testload.Now()
 	last := start
 	for i := range samples {
 		payload.Stamp(buf, check.Next)
@@ -40,7 +40,7 @@ func (p pinger) Run(n int) (worker.Report, error) {
 			return worker.Report{}, err
 		}
 		check.Take(m.Raw)
-		now := clock.Now()
+		now := testload.Now()
 		samples[i] = worker.Sample(now - last)
 		last = now
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"shmbus/bus"
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/payload"
 	"shmbus/test/bench/worker"
 )
@@ -74,7 +74,7 @@ func (s *skipper) Run(n int) (worker.Report, error) {
 		if s.all {
 			messages = int(slots)
 		}
-		start := clock.Now()
+		start := testload.Now()
 		for range messages {
 			if err := s.sub.Receive(s.ctx, &m); err != nil {
 				return rep, err
@@ -83,7 +83,7 @@ func (s *skipper) Run(n int) (worker.Report, error) {
 				s.check.Take(m.Raw)
 			}
 		}
-		rep.Samples[i] = worker.Sample(clock.Now() - start)
+		rep.Samples[i] = worker.Sample(testload.Now() - start)
 		if m.Topic != wanted || m.Position-s.last != slots || !payload.Check(m.Raw, m.Position) {
 			rep.Bad++
 		}

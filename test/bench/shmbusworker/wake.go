@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"shmbus/bus"
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/payload"
 	"shmbus/test/bench/worker"
 )
@@ -30,19 +30,19 @@ type ticker struct {
 
 func (t ticker) Run(n int) (worker.Report, error) {
 	samples := worker.NewSamples(n)
-	start := clock.Now()
+	start := testload.Now()
 	next := start + int64(t.gap)
 	for i := range samples {
-		for clock.Now() < next {
+		for testload.Now() < next {
 		}
 		payload.Stamp(t.buf, t.sent)
 		t.sent++
-		now := clock.Now()
+		now := testload.Now()
 		samples[i] = uint32(now)
 		if err := t.pub.PublishRaw(t.ctx, t.buf); err != nil {
 			return worker.Report{}, err
 		}
-		next = clock.Now() + int64(t.gap)
+		next = testload.Now() + int64(t.gap)
 	}
 	return worker.Report{Start: start, Samples: samples}, nil
 }
@@ -58,7 +58,7 @@ func (w woken) Run(n int) (worker.Report, error) {
 		if err := w.sub.Receive(w.ctx, &m); err != nil {
 			return worker.Report{}, err
 		}
-		samples[i] = uint32(clock.Now())
+		samples[i] = uint32(testload.Now())
 		w.check.Take(m.Raw)
 	}
 	slept = w.sub.Stats().Sleeps - slept

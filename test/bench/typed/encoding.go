@@ -9,7 +9,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"shmbus/bus"
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/worker"
 )
 
@@ -117,13 +117,13 @@ func (e *encoding) throughBus(p worker.Params, c codec, inPlace bool) error {
 func (e *encoding) Run(n int) (worker.Report, error) {
 	rep := worker.Report{Samples: worker.NewSamples(n), Other: worker.Params{"each": fmt.Sprint(e.batch)}}
 	for i := range n {
-		start := clock.Now()
+		start := testload.Now()
 		for range e.batch {
 			if err := e.encode(); err != nil {
 				return rep, err
 			}
 		}
-		between := clock.Now()
+		between := testload.Now()
 		for range e.batch {
 			if err := e.decode(); err != nil {
 				return rep, err
@@ -131,7 +131,7 @@ func (e *encoding) Run(n int) (worker.Report, error) {
 		}
 		took := between - start
 		if e.decodes {
-			took = clock.Now() - between
+			took = testload.Now() - between
 		}
 		rep.Samples[i] = worker.Sample(took)
 		if !reflect.DeepEqual(e.value, e.got) {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fence"
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
 )
@@ -48,7 +48,7 @@ func (s *socket) Run(n int) (rep worker.Report, err error) {
 			return rep, err
 		}
 	}
-	rep.Start = clock.Now()
+	rep.Start = testload.Now()
 	for range n {
 		if s.sends {
 			err = s.send()

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"shmbus/test/bench/clock"
+	"shmbus/internal/testload"
 )
 
 // ErrSkipped is wrapped by errors that say that this host lacks what a contender needs.
@@ -86,10 +86,10 @@ func obey(r Runner, samples string, stdin io.Reader, stdout io.Writer) error {
 }
 
 func run(r Runner, n int, samples string, stdout io.Writer) error {
-	cpu, start := clock.CPU(), clock.Now()
+	cpu, start := testload.CPU(), testload.Now()
 	rep, err := r.Run(n)
-	end := clock.Now()
-	cpu = clock.CPU() - cpu
+	end := testload.Now()
+	cpu = testload.CPU() - cpu
 	if err != nil {
 		return err
 	}

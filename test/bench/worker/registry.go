@@ -8,7 +8,7 @@ import (
 
 // A Report is what a run found. Start and End may be left zero: then they are the moments before and after Run.
 type Report struct {
-	Start, End int64 // [clock.Now]
+	Start, End int64 // [testload.Now]
 	Bad, Lost  uint64
 	Samples    []uint32 // nanoseconds each, where the role records them
 	Other      Params   // more to say, for the table that asked

@@ -1,5 +1,4 @@
-// Package procfs reads from /proc what tests ask about another process: what its threads do, and what they have cost.
-package procfs
+package testproc
 
 import (
 	"fmt"

@@ -1,5 +1,4 @@
-// Package clock reads the clocks of the benchmark protocol, in nanoseconds.
-package clock
+package testload
 
 import (
 	"time"
