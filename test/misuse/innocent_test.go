@@ -2,10 +2,7 @@ package misuse
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -13,28 +10,19 @@ import (
 	"time"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 )
 
-func work(j job) {
-	b, err := bus.OpenKey(j.Key)
-	must(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
-	rnd := rand.New(rand.NewPCG(j.Seed, 1))
-	var report []uint64
-	switch j.Role {
-	case "publish":
-		report = publish(ctx, b, j.ID, rnd)
-	case "receive":
-		report = receive(ctx, b)
-	case "misuse":
-		report = misuse(ctx, b, j)
-	}
-	must(b.Close())
-	must(json.NewEncoder(os.Stdout).Encode(report))
+// play is a role that says what it has counted when it is told to exit.
+func play(role func(*testproc.Child, *bus.Bus, job) []uint64) func(*testproc.Child) {
+	return testproc.With(func(c *testproc.Child, j job) {
+		b, err := bus.OpenKey(j.Key)
+		must(err)
+		counts := role(c, b, j)
+		must(b.Close())
+		c.Say("counts", counts)
+	})
 }
 
 func must(err error) {
@@ -45,16 +33,14 @@ func must(err error) {
 }
 
 // publish publishes numbered messages, of several goroutines on one publisher, and returns how many.
-func publish(ctx context.Context, b *bus.Bus, id int, rnd *rand.Rand) []uint64 {
-	p, err := b.Publisher(innocentTopic(id))
+func publish(c *testproc.Child, b *bus.Bus, j job) []uint64 {
+	rnd := rand.New(rand.NewPCG(j.Seed, 1))
+	p, err := b.Publisher(innocentTopic(j.ID))
 	must(err)
 	n := uint64(0)
-	for ; ctx.Err() == nil; n++ {
-		frame := make([]byte, 8+rnd.IntN(200))
-		binary.LittleEndian.PutUint64(frame, n)
-		for i := 8; i < len(frame); i++ {
-			frame[i] = byte(n) + byte(i)
-		}
+	for ; c.Context().Err() == nil; n++ {
+		frame := make([]byte, testload.HeaderSize+rnd.IntN(200))
+		testload.Fill(frame, testload.Stamp{Sender: uint32(j.ID), Number: n})
 		wait, cancel := context.WithTimeout(context.Background(), time.Minute)
 		must(p.PublishRaw(wait, frame))
 		cancel()
@@ -66,31 +52,28 @@ func publish(ctx context.Context, b *bus.Bus, id int, rnd *rand.Rand) []uint64 {
 }
 
 // receive receives what the innocent publish, and returns how many messages of each.
-func receive(ctx context.Context, b *bus.Bus) []uint64 {
+func receive(c *testproc.Child, b *bus.Bus, _ job) []uint64 {
 	s, err := b.Subscribe("innocent.>", bus.Reliable())
 	must(err)
-	fmt.Println("ready")
-	next := make([]uint64, publishers)
+	c.Say("ready", nil)
+	innocent := testload.Checker{Complete: true}
 	var m bus.Message
 	for {
-		err := s.Receive(ctx, &m)
-		if err != nil && ctx.Err() != nil {
+		err := s.Receive(c.Context(), &m)
+		if err != nil && c.Context().Err() != nil {
 			// Everybody else has ended: what there is, is there.
 			if m, err = s.TryNext(); err == bus.ErrEmpty {
-				return next
+				var counts []uint64
+				for i := range uint32(publishers) {
+					counts = append(counts, innocent.Due(i))
+				}
+				return counts
 			}
 		}
 		must(err)
 		id, err := strconv.Atoi(strings.TrimPrefix(m.Topic, "innocent."))
 		must(err)
-		if n := binary.LittleEndian.Uint64(m.Raw); n != next[id] {
-			must(fmt.Errorf("message %d of publisher %d where %d was due", n, id, next[id]))
-		}
-		for i := 8; i < len(m.Raw); i++ {
-			if m.Raw[i] != byte(next[id])+byte(i) {
-				must(fmt.Errorf("message %d of publisher %d is spoilt", next[id], id))
-			}
-		}
-		next[id]++
+		_, err = innocent.Take(uint32(id), m.Raw)
+		must(err)
 	}
 }

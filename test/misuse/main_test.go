@@ -1,33 +1,25 @@
 package misuse
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"flag"
-	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
 	"shmbus/internal/fence"
-	"shmbus/test/leak"
+	"shmbus/internal/testproc"
 )
 
 var (
 	duration = flag.Duration("misuse.duration", 0, "how long it goes on (default: 12s, 6s with -short)")
 	seed     = flag.Uint64("misuse.seed", 0, "of the random choices (default: random)")
 )
-
-// envJob holds the job of a worker process.
-const envJob = "SHMBUS_MISUSE_JOB"
 
 const (
 	busName    = "misuse"
@@ -36,66 +28,17 @@ const (
 	misusers   = 10
 )
 
-// A job is what a worker process does, until its standard input ends.
+// A job is what a worker process needs to know.
 type job struct {
-	Role string // "publish", "receive", "misuse"
 	ID   int
 	Seed uint64
 	Key  int32 // of the bus
 }
 
 func TestMain(m *testing.M) {
-	if text := os.Getenv(envJob); text != "" {
-		var j job
-		if err := json.Unmarshal([]byte(text), &j); err != nil {
-			panic(err)
-		}
-		work(j)
-		return
-	}
-	leak.Main(m)
-}
-
-// A worker is a process that the test has started.
-type worker struct {
-	cmd   *exec.Cmd
-	stop  io.WriteCloser
-	lines *bufio.Scanner
-}
-
-func start(t *testing.T, j job) *worker {
-	t.Helper()
-	text, err := json.Marshal(j)
-	require.NoError(t, err)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envJob+"="+string(text))
-	cmd.Stderr = os.Stderr
-	stop, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	w := &worker{cmd: cmd, stop: stop, lines: bufio.NewScanner(out)}
-	t.Cleanup(func() { w.cmd.Process.Kill(); w.cmd.Wait() })
-	return w
-}
-
-// end asks the worker to end and returns what it has to say.
-func (w *worker) end(t *testing.T) (report []uint64) {
-	t.Helper()
-	w.stop.Close()
-	kill := time.AfterFunc(time.Minute, func() { w.cmd.Process.Signal(syscall.SIGQUIT) }) // which prints where it hangs
-	defer kill.Stop()
-	w.await(t)
-	require.NoError(t, json.Unmarshal(w.lines.Bytes(), &report))
-	require.NoError(t, w.cmd.Wait())
-	return report
-}
-
-// await waits for the worker's next line.
-func (w *worker) await(t *testing.T) {
-	t.Helper()
-	require.True(t, w.lines.Scan(), "the worker has ended")
+	testproc.Main(m, testproc.Roles{
+		"publish": play(publish), "receive": play(receive), "misuse": play(misuse),
+	})
 }
 
 // Whatever some processes do with their publishers and subscriptions, others lose nothing and the bus is sound.
@@ -119,14 +62,27 @@ func TestMisuse(t *testing.T) {
 	defer b.Close()
 
 	next := uint64(0)
-	begin := func(role string, id int) *worker {
+	begin := func(role string, id int) *testproc.Worker {
 		next++
-		return start(t, job{Role: role, ID: id, Seed: *seed + next, Key: b.Key()})
+		return testproc.Run(t, role, job{ID: id, Seed: *seed + next, Key: b.Key()})
 	}
-	var senders, takers, others []*worker
+	// end ends a worker and returns what it counted.
+	end := func(w *testproc.Worker) (counts []uint64) {
+		require.NoError(t, w.Tell("exit"))
+		e, err := w.Await("counts", time.Minute)
+		if err != nil {
+			w.Signal(unix.SIGQUIT) // which prints where it hangs
+			w.Wait(time.Second)
+			require.NoError(t, err, w.Stderr())
+		}
+		require.NoError(t, e.Into(&counts))
+		require.NoError(t, w.Success())
+		return counts
+	}
+	var senders, takers, others []*testproc.Worker
 	for i := range receivers {
 		w := begin("receive", i)
-		w.await(t)
+		w.Expect(t, "ready")
 		takers = append(takers, w)
 	}
 	for i := range publishers {
@@ -136,26 +92,25 @@ func TestMisuse(t *testing.T) {
 		others = append(others, begin("misuse", i))
 	}
 	kills := 0
-	for end := time.Now().Add(last); time.Now().Before(end); {
+	for over := time.Now().Add(last); time.Now().Before(over); {
 		time.Sleep(time.Duration(rnd.Int64N(int64(last / 8))))
 		i := rnd.IntN(misusers)
-		others[i].cmd.Process.Kill()
-		others[i].cmd.Wait()
-		require.Equal(t, "signal: killed", others[i].cmd.ProcessState.String(), "of a misuser")
+		others[i].Kill()
+		require.Equal(t, unix.SIGKILL, others[i].Signaled(), "a misuser had ended: %s", others[i].End())
 		others[i] = begin("misuse", i)
 		kills++
 	}
 
 	deeds := uint64(0)
 	for _, w := range others {
-		deeds += w.end(t)[0]
+		deeds += end(w)[0]
 	}
 	var sent []uint64
 	for _, w := range senders {
-		sent = append(sent, w.end(t)[0])
+		sent = append(sent, end(w)[0])
 	}
 	for i, w := range takers {
-		require.Equal(t, sent, w.end(t), "received by %d", i)
+		require.Equal(t, sent, end(w), "received by %d", i)
 	}
 	t.Logf("%d calls of the last misusers, %d of them killed, innocent messages %v", deeds, kills, sent)
 	require.NotZero(t, deeds)

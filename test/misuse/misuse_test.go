@@ -14,6 +14,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/internal/fence"
+	"shmbus/internal/testproc"
 )
 
 const goroutines = 8
@@ -35,14 +36,14 @@ type misuser struct {
 	raw  [][]byte      // shared, changed while it is published
 }
 
-// misuse misuses the bus until ctx ends, and returns how many calls that were.
-func misuse(ctx context.Context, own *bus.Bus, j job) []uint64 {
+// misuse misuses the bus until it is told to exit, and returns how many calls that were.
+func misuse(c *testproc.Child, own *bus.Bus, j job) []uint64 {
 	m := &misuser{key: j.Key, id: j.ID, bus: own, msgs: make([]bus.Message, 8), raw: slices.Repeat([][]byte{{1}}, 12)}
 	m.renew(rand.New(rand.NewPCG(j.Seed, 2)))
 	var wg sync.WaitGroup
 	for g := range goroutines {
 		wg.Go(func() {
-			for i := uint64(0); ctx.Err() == nil; i++ {
+			for i := uint64(0); c.Context().Err() == nil; i++ {
 				// Each deed has a goroutine of its own, which may not come back from it.
 				rnd := rand.New(rand.NewPCG(j.Seed+i, uint64(g)))
 				deed := deeds[rnd.IntN(len(deeds))]
