@@ -3,8 +3,23 @@ package sysvsem
 import (
 	"fmt"
 	"io/fs"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/sysv"
+)
+
+// Commands of semctl beyond those of all System V objects.
+const (
+	cmdGETPID     = 11
+	cmdGETVAL     = 12
+	cmdGETALL     = 13
+	cmdGETNCNT    = 14
+	cmdGETZCNT    = 15
+	cmdSETVAL     = 16
+	cmdSETALL     = 17
+	cmdSEMSTAT    = 18
+	cmdSEMINFO    = 19
+	cmdSEMSTATANY = 20
 )
 
 // GetVal returns the value of semaphore n.
@@ -40,7 +55,7 @@ func (s *Set) SetVal(n, v int) error {
 		return s.valueError("semctl(SETVAL)", n, v)
 	}
 	if _, errno := semctl(s.id, n, cmdSETVAL, v); errno != 0 {
-		if errno == unix.ERANGE {
+		if errno == syscall.ERANGE {
 			return s.valueError("semctl(SETVAL)", n, v)
 		}
 		return s.semError("semctl(SETVAL)", n, errno)
@@ -50,9 +65,9 @@ func (s *Set) SetVal(n, v int) error {
 
 // GetAll returns the values of all semaphores, read in one step.
 func (s *Set) GetAll() ([]uint16, error) {
-	n, err := s.size("semctl(GETALL)")
-	if err != nil {
-		return nil, err
+	n, errno := s.size()
+	if errno != 0 {
+		return nil, s.ctlError("semctl(GETALL)", errno)
 	}
 	values := make([]uint16, n)
 	if errno := semctlValues(s.id, cmdGETALL, values); errno != 0 {
@@ -68,16 +83,16 @@ func (s *Set) GetAll() ([]uint16, error) {
 // [Set.SetVal] does for one semaphore.
 func (s *Set) SetAll(values []uint16) error {
 	const call = "semctl(SETALL)"
-	n, err := s.size(call)
-	if err != nil {
-		return err
+	n, errno := s.size()
+	if errno != 0 {
+		return s.ctlError(call, errno)
 	}
 	if len(values) != n {
-		return s.newError(call, unix.EINVAL,
-			fmt.Sprintf("%d values for a set of %d semaphores", len(values), n))
+		return s.fail(call, syscall.EINVAL, sysv.Reason{
+			Detail: fmt.Sprintf("%d values for a set of %d semaphores", len(values), n)})
 	}
-	errno := semctlValues(s.id, cmdSETALL, values)
-	if errno == unix.ERANGE {
+	errno = semctlValues(s.id, cmdSETALL, values)
+	if errno == syscall.ERANGE {
 		for i, v := range values {
 			if int(v) > valueMax {
 				return s.valueError(call, i, int(v))
@@ -91,33 +106,16 @@ func (s *Set) SetAll(values []uint16) error {
 }
 
 // size returns the number of semaphores, which never changes while the set lives.
-func (s *Set) size(call string) (int, error) {
-	var ds semidDS
-	if _, errno := semctlDS(s.id, ipcSTAT, &ds); errno != 0 {
-		return 0, s.ctlError(call, errno)
-	}
-	return int(ds.Nsems), nil
+func (s *Set) size() (int, syscall.Errno) {
+	st, errno := readStat(s.id, sysv.Stat)
+	return st.NSems, errno
 }
 
 // SetPerm changes the owner and the permission bits of the set; uid or gid -1
 // leaves it as it is. Only the owner, the creator, and root may.
 func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
-	const call = "semctl(IPC_SET)"
-	var ds semidDS
-	if uid == -1 || gid == -1 {
-		if _, errno := semctlDS(s.id, ipcSTAT, &ds); errno != 0 {
-			return s.ctlError(call, errno)
-		}
-	}
-	if uid != -1 {
-		ds.Perm.Uid = uint32(uid)
-	}
-	if gid != -1 {
-		ds.Perm.Gid = uint32(gid)
-	}
-	ds.Perm.Mode = uint32(mode.Perm())
-	if _, errno := semctlDS(s.id, ipcSET, &ds); errno != 0 {
-		return s.ctlError(call, errno)
+	if errno := setPerm(s.id, uid, gid, mode); errno != 0 {
+		return s.ctlError("semctl(IPC_SET)", errno)
 	}
 	return nil
 }
@@ -125,7 +123,7 @@ func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
 // Remove destroys the set at once, for everybody. Those who wait on it return
 // with [ErrRemoved]. Only the owner, the creator, and root may.
 func (s *Set) Remove() error {
-	if _, errno := semctl(s.id, 0, ipcRMID, 0); errno != 0 {
+	if _, errno := semctl(s.id, 0, sysv.Remove, 0); errno != 0 {
 		return s.ctlError("semctl(IPC_RMID)", errno)
 	}
 	return nil

@@ -31,23 +31,23 @@
 //
 // # How a context ends a wait
 //
-// Nothing in Go can pull a thread out of a system call, but a signal can.
-// When the context ends, the waiting thread is sent one SIGURG, the signal the Go
-// runtime uses for preemption and whose handler ignores strangers; semtimedop is
-// never restarted after a handler. A signal that arrives just before the call is
-// entered would be lost, so the timeout that the call is about to read is set
-// to zero first. Either the kernel reads the zero, or it has read the timeout
-// already and the signal finds the thread inside. One signal is enough.
+// Nothing in Go can pull a thread out of a system call, but a signal can. When the context ends,
+// the waiting thread is sent SIGURG, the signal that the Go runtime uses for preemption and whose
+// handler ignores what the runtime did not send; semtimedop is never restarted after a handler. A
+// signal that arrives just before the thread enters the kernel would be lost, so it is repeated,
+// after 100 µs at first and after 10 ms at most, until the call has returned. It goes to that
+// thread only, which the call holds until the last signal is sent.
 //
-// A program that calls signal.Ignore(SIGURG) takes this means away. [Set.Op]
-// refuses to wait there, see [ErrUninterruptible].
+// A program that calls signal.Ignore(SIGURG) takes this means away. [Set.Op] refuses to wait
+// there, see [ErrUninterruptible].
 //
 // # Undo
 //
 // An operation with [Undo] is taken back by the kernel when the process ends, in
 // whatever way it ends. The threads of a Go process share one list of undo
 // values, so that it is the process that counts and not the goroutine or its
-// thread. A child process starts with an empty list. [Set.CheckUndo] finds out whether the kernel does it at all.
+// thread. A child process starts with an empty list. [Set.CheckUndo] finds out whether the kernel
+// takes operations back at all.
 //
 // [Set.SetVal] and [Set.SetAll] erase the undo values of every process for the
 // semaphores they set. Do not use them on a semaphore that carries undo, except
@@ -68,4 +68,9 @@
 // kernel limit is at fault, the text names it, its value, and how to raise it.
 // [ErrWouldBlock] and [ErrTimeout] are returned bare, because they are expected
 // and must not allocate.
+//
+// # Other systems
+//
+// The package compiles on every system, and works on linux/amd64 and linux/arm64. Elsewhere each
+// call returns an error that is errors.ErrUnsupported and says so.
 package sysvsem

@@ -1,6 +1,10 @@
 package sysvsem
 
-import "golang.org/x/sys/unix"
+import (
+	"syscall"
+
+	"shmbus/internal/sysv"
+)
 
 // SystemLimits are the kernel's limits in this IPC namespace. The first four are
 // SEMMSL, SEMMNS, SEMOPM and SEMMNI, in the order of the sysctl kernel.sem.
@@ -21,8 +25,8 @@ type SystemLimits struct {
 // Limits returns the kernel's limits (IPC_INFO).
 func Limits() (SystemLimits, error) {
 	var si seminfo
-	if _, errno := semctlInfo(ipcINFO, &si); errno != 0 {
-		return SystemLimits{}, &Error{Op: "semctl(IPC_INFO)", ID: -1, Err: errno}
+	if _, errno := semctlInfo(sysv.Info, &si); errno != 0 {
+		return SystemLimits{}, infoError("semctl(IPC_INFO)", errno)
 	}
 	return SystemLimits{
 		SemsPerSet: int(si.Semmsl),
@@ -50,41 +54,27 @@ func Usage() (SystemUsage, error) {
 	var si seminfo
 	last, errno := semctlInfo(cmdSEMINFO, &si)
 	if errno != 0 {
-		return SystemUsage{}, &Error{Op: "semctl(SEM_INFO)", ID: -1, Err: errno}
+		return SystemUsage{}, infoError("semctl(SEM_INFO)", errno)
 	}
 	return SystemUsage{Sets: int(si.Semusz), Sems: int(si.Semaem), MaxIndex: last}, nil
 }
 
-// List returns all sets of this IPC namespace, including those that the caller
-// may not read, in the order of the kernel's table. Sets that come or go
-// meanwhile may be in it or not.
-func List() ([]Stat, error) {
-	usage, err := Usage()
-	if err != nil {
-		return nil, err
-	}
-	list := walk(cmdSEMSTATANY, usage.MaxIndex)
-	if len(list) > 0 || usage.Sets == 0 {
-		return list, nil
-	}
-	// Before Linux 4.17 there is no SEM_STAT_ANY; the file tells as much.
-	if list, err = readProc(procPath); err == nil {
-		return list, nil
-	}
-	return walk(cmdSEMSTAT, usage.MaxIndex), nil
+func infoError(call string, errno syscall.Errno) error {
+	reason := object.Control(errno, func() bool { return false })
+	return &Error{Op: call, ID: -1, Err: errno, reason: reason}
 }
 
-// walk asks for each index of the kernel's table. An index without a set, and with
-// SEM_STAT one without permission, is passed over.
-func walk(cmd, last int) []Stat {
-	var list []Stat
-	for i := 0; i <= last; i++ {
-		var ds semidDS
-		if id, errno := semctlDS(i, cmd, &ds); errno == 0 {
-			list = append(list, ds.stat(id))
-		} else if errno == unix.ENOSYS {
-			break
-		}
-	}
-	return list
+// seminfo is struct seminfo. For SEM_INFO the kernel writes the number of sets to Semusz and the
+// number of semaphores to Semaem.
+type seminfo struct {
+	Semmap int32
+	Semmni int32
+	Semmns int32
+	Semmnu int32
+	Semmsl int32
+	Semopm int32
+	Semume int32
+	Semusz int32
+	Semvmx int32
+	Semaem int32
 }

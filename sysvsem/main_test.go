@@ -1,3 +1,5 @@
+//go:build linux
+
 package sysvsem_test
 
 import (
@@ -25,6 +27,7 @@ const envHelper = "SYSVSEM_TEST_HELPER"
 var helpers = map[string]func(*sysvsem.Set) error{
 	"hold with undo":       helpHold,
 	"early timeouts":       helpEarlyTimeouts,
+	"lost signal":          helpLostSignal,
 	"undo ignored":         helpUndoIgnored,
 	"unshare does nothing": helpUnshareDoesNothing,
 	"unshare forbidden":    helpUnshareForbidden,

@@ -1,9 +1,10 @@
 package sysvsem
 
 import (
+	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/sysv"
 )
 
 // Op is one operation on one semaphore of a set. Its memory is that of struct
@@ -18,7 +19,7 @@ type Op struct {
 const (
 	// NoWait makes the whole call fail with ErrWouldBlock if this operation is
 	// one that would have to wait.
-	NoWait int16 = unix.IPC_NOWAIT
+	NoWait int16 = sysv.NoWait
 	// Undo has the kernel take the operation back when the process ends.
 	Undo int16 = 0x1000
 )
@@ -61,13 +62,13 @@ const (
 	manyOps = 500
 )
 
-func (s *Set) tryFew(ops []Op) unix.Errno {
+func (s *Set) tryFew(ops []Op) syscall.Errno {
 	var buf [fewOps]Op
 	return trySemop(s.id, appendNoWait(buf[:0], ops))
 }
 
 //go:noinline
-func (s *Set) tryMany(ops []Op) unix.Errno {
+func (s *Set) tryMany(ops []Op) syscall.Errno {
 	var buf [manyOps]Op
 	return trySemop(s.id, appendNoWait(buf[:0], ops))
 }
@@ -89,40 +90,41 @@ func appendNoWait(dst, ops []Op) []Op {
 // was removed. Nothing is allocated on success, on ErrTimeout or on ErrWouldBlock.
 //
 // An operation with [NoWait] that cannot be done ends the wait with [ErrWouldBlock]. Where such
-// operations stand beside others that may wait, Linux up to 5.18 may let the time of those pass up to a
-// clock tick (10 ms at most) early, and that is ErrWouldBlock as well: the kernel does not say which it was.
+// operations stand beside others that may wait, Linux up to 5.18 may let the time of those pass up
+// to a clock tick (10 ms at most) early, and that is ErrWouldBlock as well: the kernel does not say
+// which it was.
 func (s *Set) OpTimeout(d time.Duration, ops ...Op) error { return s.Wait(d, ops) }
 
 // Wait is [Set.OpTimeout] with the operations in a slice that the caller keeps.
 // It is not changed.
 func (s *Set) Wait(d time.Duration, ops []Op) error { return s.wait(d, ops, false) }
 
-// WaitSignal is [Set.Wait] that ends with [ErrInterrupted], nothing done, when the thread that waits
-// handles a signal.
+// WaitSignal is [Set.Wait] that ends with [ErrInterrupted], nothing done, when the thread that
+// waits handles a signal.
 func (s *Set) WaitSignal(d time.Duration, ops []Op) error { return s.wait(d, ops, true) }
 
 func (s *Set) wait(d time.Duration, ops []Op, signals bool) error {
 	var start time.Time
-	var timeout *unix.Timespec
 	if d >= 0 {
-		start, timeout = time.Now(), new(unix.Timespec)
+		start = time.Now()
 	}
+	left := d
 	for {
-		if timeout != nil {
-			*timeout = unix.NsecToTimespec(int64(max(d-time.Since(start), 0)))
-		}
-		errno := semtimedop(s.id, ops, timeout)
+		errno := semtimedop(s.id, ops, left)
 		switch {
-		case errno == unix.EINTR && signals:
+		case errno == syscall.EINTR && signals:
 			return ErrInterrupted
-		case errno == unix.EINTR:
-		case errno == unix.EAGAIN && timeout != nil && time.Since(start) >= d:
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN && d >= 0 && time.Since(start) >= d:
 			return ErrTimeout
-		case errno == unix.EAGAIN && timeout != nil && !anyNoWait(ops):
-			// Linux up to 5.18 counts the time in clock ticks from the tick before, so that its timer
-			// fires up to a tick early. The deadline decides, not the error.
+		case errno == syscall.EAGAIN && d >= 0 && !anyNoWait(ops):
+			// Linux up to 5.18 counts the time in clock ticks from the tick before, so that its
+			// timer fires up to a tick early. The deadline decides, not the error.
 		default:
 			return s.result(ops, errno)
+		}
+		if d >= 0 {
+			left = max(d-time.Since(start), 0)
 		}
 	}
 }
@@ -130,11 +132,11 @@ func (s *Set) wait(d time.Duration, ops []Op, signals bool) error {
 // result turns the outcome of an operation into an error. The expected ones
 // are sentinels, the others are made in a function of its own, so that the
 // frequent path stays small.
-func (s *Set) result(ops []Op, errno unix.Errno) error {
+func (s *Set) result(ops []Op, errno syscall.Errno) error {
 	switch errno {
 	case 0:
 		return nil
-	case unix.EAGAIN:
+	case syscall.EAGAIN:
 		return ErrWouldBlock
 	}
 	return s.opError(ops, errno)

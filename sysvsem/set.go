@@ -5,15 +5,25 @@ import (
 	"io/fs"
 	"strconv"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/sysv"
 )
 
-// Key is a System V IPC key: a name that unrelated processes agree on.
+// Key is a System V IPC key: a name that unrelated processes agree on, chosen or made by [Ftok].
 type Key = int32
 
 // Private is the key that always makes a new set, which can be found by its
 // identifier only.
-const Private Key = unix.IPC_PRIVATE
+const Private Key = sysv.Private
+
+// Ftok makes a key from a file and a project number, the same key as the C library's ftok. The file
+// must exist; its content does not matter.
+//
+// The key holds 16 bits of the inode number, 8 of the device and the project, so that two files can
+// have the same key: a program that opens a set by such a key should check that it is the set
+// meant. A file that is deleted and made again usually has another key. Errors are of type
+// *fs.PathError. Project 0 is an error: C leaves its result undefined, and it could make the key
+// [Private].
+func Ftok(path string, proj byte) (Key, error) { return sysv.Ftok(path, proj) }
 
 // Flag says how [Get] opens a set. The low nine bits are permission bits, as in
 // Create|0600. In a set, r means reading values and state, w means operating
@@ -22,9 +32,9 @@ type Flag int
 
 const (
 	// Create makes the set if there is none with that key.
-	Create Flag = unix.IPC_CREAT
+	Create Flag = sysv.Create
 	// Exclusive, together with Create, fails with os.ErrExist if there is one.
-	Exclusive Flag = unix.IPC_EXCL
+	Exclusive Flag = sysv.Exclusive
 )
 
 // Perm turns the permission bits of a file mode into a [Flag].

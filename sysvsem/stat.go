@@ -3,6 +3,8 @@ package sysvsem
 import (
 	"io/fs"
 	"time"
+
+	"shmbus/internal/sysv"
 )
 
 // Stat is the kernel's record of a set.
@@ -15,38 +17,47 @@ type Stat struct {
 	CUID, CGID int         // creator
 	OpTime     time.Time   // last successful operation; zero if there was none
 	ChangeTime time.Time   // creation, or last change by semctl
-	Seq        int         // generation of the identifier's slot
+	Seq        int         // generation of the identifier's slot; [List] before Linux 4.17 has 0
 }
 
 // Stat returns the kernel's record of the set. Times are in whole seconds.
 func (s *Set) Stat() (Stat, error) {
-	var ds semidDS
-	if _, errno := semctlDS(s.id, ipcSTAT, &ds); errno != 0 {
+	st, errno := readStat(s.id, sysv.Stat)
+	if errno != 0 {
 		return Stat{}, s.ctlError("semctl(IPC_STAT)", errno)
 	}
-	return ds.stat(s.id), nil
+	return st, nil
 }
 
-func (ds *semidDS) stat(id int) Stat {
-	return Stat{
-		ID:         id,
-		Key:        ds.Perm.Key,
-		NSems:      int(ds.Nsems),
-		Mode:       fs.FileMode(ds.Perm.Mode).Perm(),
-		UID:        int(ds.Perm.Uid),
-		GID:        int(ds.Perm.Gid),
-		CUID:       int(ds.Perm.Cuid),
-		CGID:       int(ds.Perm.Cgid),
-		OpTime:     seconds(ds.Otime),
-		ChangeTime: seconds(ds.Ctime),
-		Seq:        int(ds.Perm.Seq),
-	}
+// sets is the kernel's table of all sets.
+var sets = sysv.Table[Stat]{
+	File: "/proc/sysvipc/sem",
+	Any:  cmdSEMSTATANY,
+	Own:  cmdSEMSTAT,
+	Stat: readStat,
+	OfRow: func(r sysv.Row) Stat {
+		return Stat{
+			ID:         r.Int("semid"),
+			Key:        Key(r["key"]),
+			NSems:      r.Int("nsems"),
+			Mode:       fs.FileMode(r["perms"]).Perm(),
+			UID:        r.Int("uid"),
+			GID:        r.Int("gid"),
+			CUID:       r.Int("cuid"),
+			CGID:       r.Int("cgid"),
+			OpTime:     r.Time("otime"),
+			ChangeTime: r.Time("ctime"),
+		}
+	},
 }
 
-// seconds maps the kernel's "never", which is 0, to the zero time.
-func seconds(sec int64) time.Time {
-	if sec == 0 {
-		return time.Time{}
+// List returns the records of all sets of this IPC namespace, including those that the caller may
+// not read, in the order of the kernel's table. It may have or lack sets that are created or
+// removed meanwhile.
+func List() ([]Stat, error) {
+	usage, err := Usage()
+	if err != nil {
+		return nil, err
 	}
-	return time.Unix(sec, 0)
+	return sets.List(usage.Sets, usage.MaxIndex), nil
 }

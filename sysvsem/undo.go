@@ -2,18 +2,27 @@ package sysvsem
 
 import (
 	"runtime"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/sysv"
 )
 
-// CheckUndo tries on semaphore n whether operations with [Undo] are taken back, and returns [ErrNoUndo] if they are
-// not: there are runtimes that accept the flag and ignore it. Another error says that it could not be tried. The
-// value is the same afterwards; nobody else operates on the semaphore meanwhile.
+// untried is the reason of a call that CheckUndo needs and that fails.
+var untried = sysv.Reason{Detail: "whether Undo works cannot be tried in this sandbox"}
+
+// CheckUndo tries on semaphore n whether operations with [Undo] are taken back, and returns
+// [ErrNoUndo] if they are not: some runtimes accept the flag and ignore it. Any other error says
+// that it could not be tried. The value is the same afterwards. No other process may operate on the
+// semaphore meanwhile.
 //
-// It does not need a process that ends: a thread that gives up its undo values with unshare(CLONE_SYSVSEM) has them
-// applied as if it were the last of its process. That thread ends with the try, so that the others go on sharing
-// theirs; it is none that has started a process. Some sandboxes forbid unshare (EPERM, ENOSYS).
+// CheckUndo does not need a process that ends: a thread that gives up its undo values with
+// unshare(CLONE_SYSVSEM) has them applied as if it were the last of its process. That thread ends
+// with the try, so that the other threads go on sharing theirs. CheckUndo chooses a thread that has
+// started no process. Some sandboxes forbid unshare (EPERM, ENOSYS).
 func (s *Set) CheckUndo(n uint16) error {
+	if _, err := s.GetVal(int(n)); err != nil {
+		return err
+	}
 	result := make(chan error)
 	over := make(chan struct{})
 	defer close(over)
@@ -26,7 +35,7 @@ func (s *Set) CheckUndo(n uint16) error {
 			runtime.UnlockOSThread()
 		} else if err != nil {
 			runtime.UnlockOSThread()
-			result <- s.newError("waitid", err, "whether Undo works cannot be tried in this sandbox")
+			result <- s.fail("waitid", err, untried)
 		} else {
 			result <- s.checkUndo(n) // never unlocked: the thread ends with the goroutine
 		}
@@ -35,21 +44,10 @@ func (s *Set) CheckUndo(n uint16) error {
 	return <-result
 }
 
-// isParent reports whether the calling thread has started a process that still runs or has not been waited for. The signal that a
-// process gets when its parent dies (Pdeathsig) is in truth sent when the parent's thread does: such a thread must not end.
-func isParent() (bool, error) {
-	const look = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT // and change nothing
-	err := unix.Waitid(unix.P_ALL, 0, nil, look|unix.WNOTHREAD|unix.WALL, nil)
-	if err == unix.ECHILD {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 func (s *Set) checkUndo(n uint16) error {
 	// From here on the thread shares no undo values with the process.
-	if err := unix.Unshare(unix.CLONE_SYSVSEM); err != nil {
-		return s.newError("unshare", err, "whether Undo works cannot be tried in this sandbox")
+	if err := dropUndo(); err != nil {
+		return s.fail("unshare", err, untried)
 	}
 	before, err := s.GetVal(int(n))
 	if err != nil {
@@ -58,8 +56,8 @@ func (s *Set) checkUndo(n uint16) error {
 	if err := s.TryOp([]Op{V(n).With(Undo)}); err != nil {
 		return err
 	}
-	if err := unix.Unshare(unix.CLONE_SYSVSEM); err != nil {
-		return s.newError("unshare", err, "whether Undo works cannot be tried in this sandbox")
+	if err := dropUndo(); err != nil {
+		return s.fail("unshare", err, untried)
 	}
 	after, err := s.GetVal(int(n))
 	if err != nil || after == before {
@@ -68,5 +66,5 @@ func (s *Set) checkUndo(n uint16) error {
 	if err := s.TryOp([]Op{P(n).With(Undo)}); err != nil {
 		return err
 	}
-	return &Error{Op: "semop", ID: s.id, Err: unix.EOPNOTSUPP, kind: ErrNoUndo, detail: detailNoUndo}
+	return s.fail("semop", syscall.EOPNOTSUPP, sysv.Reason{Kind: ErrNoUndo, Detail: detailNoUndo})
 }

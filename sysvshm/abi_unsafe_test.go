@@ -1,7 +1,8 @@
+//go:build linux
+
 package sysvshm
 
 import (
-	"strings"
 	"testing"
 	"unsafe"
 
@@ -24,26 +25,6 @@ func TestMemoryLayout(t *testing.T) {
 	require.EqualValues(t, 8, unsafe.Offsetof(shmUsage{}.Total))
 }
 
-func TestKeyFormula(t *testing.T) {
-	tests := []struct {
-		name     string
-		dev, ino uint64
-		proj     byte
-		want     uint32
-	}{
-		{"each in its place", 0x34, 0x5678, 0x12, 0x12345678},
-		{"high bits are dropped", 0xffffff34, 0xffffffff00005678, 0x12, 0x12345678},
-		{"project above 127", 0, 0, 255, 0xff000000},
-		{"all ones", 0xff, 0xffff, 0xff, 0xffffffff},
-		{"smallest", 0, 0, 1, 0x01000000},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, uint32(keyOf(tt.dev, tt.ino, tt.proj)))
-		})
-	}
-}
-
 // The three ways to list segments, one for each age of kernel, must agree.
 func TestListsAgree(t *testing.T) {
 	for range 3 {
@@ -56,21 +37,14 @@ func TestListsAgree(t *testing.T) {
 	}
 	usage, err := Usage()
 	require.NoError(t, err)
-	all := walk(shmSTATANY, usage.MaxIndex)
+	all := segments.Walk(segments.Any, usage.MaxIndex)
 	require.GreaterOrEqual(t, len(all), 3)
-	require.Equal(t, all, walk(shmSTAT, usage.MaxIndex))
+	require.Equal(t, all, segments.Walk(segments.Own, usage.MaxIndex))
 
-	proc, err := readProc(procPath)
+	file, err := segments.Read()
 	require.NoError(t, err)
 	for i := range all {
-		all[i].Seq = 0 // the file does not tell
+		all[i].Seq = 0 // the file does not have it
 	}
-	require.Equal(t, all, proc)
-}
-
-func TestProcThatCannotBeRead(t *testing.T) {
-	_, err := parseProc(strings.NewReader("key shmid\n 1 x\n"))
-	require.ErrorContains(t, err, `" 1 x"`)
-	_, err = readProc("/proc/sysvipc/none")
-	require.Error(t, err)
+	require.Equal(t, all, file)
 }

@@ -4,17 +4,16 @@ import (
 	"io/fs"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/sysv"
 )
 
-// Commands of shmctl that package unix does not name.
+// Commands of shmctl beyond those of all System V objects.
 const (
-	ipcINFO    = 3
-	shmLOCK    = 11
-	shmUNLOCK  = 12
-	shmSTAT    = 13
-	shmINFO    = 14
-	shmSTATANY = 15
+	cmdSHMLOCK    = 11
+	cmdSHMUNLOCK  = 12
+	cmdSHMSTAT    = 13
+	cmdSHMINFO    = 14
+	cmdSHMSTATANY = 15
 
 	// Bits of the mode that only the kernel sets.
 	modeDest   = 0o1000
@@ -37,85 +36,80 @@ type Stat struct {
 	ChangeTime time.Time   // creation, or last change by SetPerm
 	Destroy    bool        // removed, and goes with the last detach (SHM_DEST)
 	Locked     bool        // held in memory (SHM_LOCKED)
-	Seq        int         // generation of the identifier's slot
+	Seq        int         // generation of the identifier's slot; [List] before Linux 4.17 has 0
 }
 
 // Stat returns the kernel's record of the segment. Times are in whole seconds.
 func (s *Segment) Stat() (Stat, error) {
-	var ds unix.SysvShmDesc
-	if _, err := unix.SysvShmCtl(s.id, unix.IPC_STAT, &ds); err != nil {
-		return Stat{}, s.ctlError("shmctl(IPC_STAT)", err)
+	st, errno := readStat(s.id, sysv.Stat)
+	if errno != 0 {
+		return Stat{}, s.ctlError("shmctl(IPC_STAT)", errno)
 	}
-	return newStat(s.id, &ds), nil
+	return st, nil
 }
 
-func newStat(id int, ds *unix.SysvShmDesc) Stat {
-	return Stat{
-		ID:         id,
-		Key:        ds.Perm.Key,
-		Size:       int(ds.Segsz),
-		Mode:       fs.FileMode(ds.Perm.Mode).Perm(),
-		UID:        int(ds.Perm.Uid),
-		GID:        int(ds.Perm.Gid),
-		CUID:       int(ds.Perm.Cuid),
-		CGID:       int(ds.Perm.Cgid),
-		CreatorPID: int(ds.Cpid),
-		LastPID:    int(ds.Lpid),
-		Attached:   int(ds.Nattch),
-		AttachTime: seconds(ds.Atime),
-		DetachTime: seconds(ds.Dtime),
-		ChangeTime: seconds(ds.Ctime),
-		Destroy:    ds.Perm.Mode&modeDest != 0,
-		Locked:     ds.Perm.Mode&modeLocked != 0,
-		Seq:        int(ds.Perm.Seq),
-	}
+// segments is the kernel's table of all segments.
+var segments = sysv.Table[Stat]{
+	File: "/proc/sysvipc/shm",
+	Any:  cmdSHMSTATANY,
+	Own:  cmdSHMSTAT,
+	Stat: readStat,
+	OfRow: func(r sysv.Row) Stat {
+		return Stat{
+			ID:         r.Int("shmid"),
+			Key:        Key(r["key"]),
+			Size:       r.Int("size"),
+			Mode:       fs.FileMode(r["perms"]).Perm(),
+			UID:        r.Int("uid"),
+			GID:        r.Int("gid"),
+			CUID:       r.Int("cuid"),
+			CGID:       r.Int("cgid"),
+			CreatorPID: r.Int("cpid"),
+			LastPID:    r.Int("lpid"),
+			Attached:   r.Int("nattch"),
+			AttachTime: r.Time("atime"),
+			DetachTime: r.Time("dtime"),
+			ChangeTime: r.Time("ctime"),
+			Destroy:    r["perms"]&modeDest != 0,
+			Locked:     r["perms"]&modeLocked != 0,
+		}
+	},
 }
 
-// seconds maps the kernel's "never", which is 0, to the zero time.
-func seconds(sec int64) time.Time {
-	if sec == 0 {
-		return time.Time{}
+// List returns the records of all segments of this IPC namespace, including those that the caller
+// may not read, in the order of the kernel's table. It may have or lack segments that are created
+// or removed meanwhile.
+func List() ([]Stat, error) {
+	usage, err := Usage()
+	if err != nil {
+		return nil, err
 	}
-	return time.Unix(sec, 0)
+	return segments.List(usage.Segments, usage.MaxIndex), nil
 }
 
 // SetPerm changes the owner and the permission bits of the segment; uid or gid -1
 // leaves it as it is. Only the owner, the creator, and root may.
 func (s *Segment) SetPerm(uid, gid int, mode fs.FileMode) error {
-	const call = "shmctl(IPC_SET)"
-	var ds unix.SysvShmDesc
-	if uid == -1 || gid == -1 {
-		if _, err := unix.SysvShmCtl(s.id, unix.IPC_STAT, &ds); err != nil {
-			return s.ctlError(call, err)
-		}
-	}
-	if uid != -1 {
-		ds.Perm.Uid = uint32(uid)
-	}
-	if gid != -1 {
-		ds.Perm.Gid = uint32(gid)
-	}
-	ds.Perm.Mode = uint32(mode.Perm())
-	if _, err := unix.SysvShmCtl(s.id, unix.IPC_SET, &ds); err != nil {
-		return s.ctlError(call, err)
+	if errno := setPerm(s.id, uid, gid, mode); errno != 0 {
+		return s.ctlError("shmctl(IPC_SET)", errno)
 	}
 	return nil
 }
 
 // Remove marks the segment for destruction. Its key is free at once; the memory goes
 // when the last process has detached it. Only the owner, the creator, and root may.
-func (s *Segment) Remove() error { return s.command("shmctl(IPC_RMID)", unix.IPC_RMID) }
+func (s *Segment) Remove() error { return s.command("shmctl(IPC_RMID)", sysv.Remove) }
 
 // Lock keeps the segment's pages from being swapped out, once they are in memory. It
 // needs CAP_IPC_LOCK, or ownership and room under RLIMIT_MEMLOCK.
-func (s *Segment) Lock() error { return s.command("shmctl(SHM_LOCK)", shmLOCK) }
+func (s *Segment) Lock() error { return s.command("shmctl(SHM_LOCK)", cmdSHMLOCK) }
 
-// Unlock takes Lock back.
-func (s *Segment) Unlock() error { return s.command("shmctl(SHM_UNLOCK)", shmUNLOCK) }
+// Unlock ends the effect of Lock.
+func (s *Segment) Unlock() error { return s.command("shmctl(SHM_UNLOCK)", cmdSHMUNLOCK) }
 
 func (s *Segment) command(call string, cmd int) error {
-	if _, err := unix.SysvShmCtl(s.id, cmd, nil); err != nil {
-		return s.ctlError(call, err)
+	if errno := shmctl(s.id, cmd); errno != 0 {
+		return s.ctlError(call, errno)
 	}
 	return nil
 }

@@ -37,4 +37,9 @@
 // Operation errors are of type [*Error]. errors.Is finds in them the errno, the
 // sentinels of this package, and those of package os where they fit. Where a
 // kernel limit is at fault, the text names it, its value, and how to raise it.
+//
+// # Other systems
+//
+// The package compiles on every system, and works on Linux. Elsewhere each call returns an error
+// that is errors.ErrUnsupported and says so.
 package sysvshm

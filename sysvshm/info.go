@@ -3,8 +3,7 @@ package sysvshm
 import (
 	"bytes"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // SystemLimits are the kernel's limits in this IPC namespace.
@@ -19,8 +18,8 @@ type SystemLimits struct {
 // Limits returns the kernel's limits (IPC_INFO).
 func Limits() (SystemLimits, error) {
 	var si shminfo
-	if err := shmctlLimits(&si); err != nil {
-		return SystemLimits{}, &Error{Op: "shmctl(IPC_INFO)", ID: -1, Err: err}
+	if errno := shmctlLimits(&si); errno != 0 {
+		return SystemLimits{}, infoError("shmctl(IPC_INFO)", errno)
 	}
 	return SystemLimits{
 		MaxSize:  si.Shmmax,
@@ -31,9 +30,9 @@ func Limits() (SystemLimits, error) {
 	}, nil
 }
 
-// ForcedRemoval reports whether the kernel destroys a segment of this IPC namespace with its last mapping, though nobody
-// has removed it (sysctl kernel.shm_rmid_forced). To attach and detach one that nobody has attached
-// destroys it then.
+// ForcedRemoval reports whether the kernel destroys a segment of this IPC namespace with its last
+// mapping, even if nobody has removed it (sysctl kernel.shm_rmid_forced). Attaching and detaching a
+// segment that nobody else has attached then destroys it.
 func ForcedRemoval() bool {
 	b, err := os.ReadFile("/proc/sys/kernel/shm_rmid_forced")
 	return err == nil && string(bytes.TrimSpace(b)) == "1"
@@ -52,9 +51,9 @@ type SystemUsage struct {
 // Usage returns what exists now (SHM_INFO).
 func Usage() (SystemUsage, error) {
 	var su shmUsage
-	last, err := shmctlUsage(&su)
-	if err != nil {
-		return SystemUsage{}, &Error{Op: "shmctl(SHM_INFO)", ID: -1, Err: err}
+	last, errno := shmctlUsage(&su)
+	if errno != 0 {
+		return SystemUsage{}, infoError("shmctl(SHM_INFO)", errno)
 	}
 	return SystemUsage{
 		Segments: int(su.UsedIDs),
@@ -65,34 +64,27 @@ func Usage() (SystemUsage, error) {
 	}, nil
 }
 
-// List returns all segments of this IPC namespace, including those that the caller
-// may not read, in the order of the kernel's table. Segments that come or go
-// meanwhile may be in it or not.
-func List() ([]Stat, error) {
-	usage, err := Usage()
-	if err != nil {
-		return nil, err
-	}
-	list := walk(shmSTATANY, usage.MaxIndex)
-	if len(list) > 0 || usage.Segments == 0 {
-		return list, nil
-	}
-	// Before Linux 4.17 there is no SHM_STAT_ANY; the file tells as much.
-	if list, err = readProc(procPath); err == nil {
-		return list, nil
-	}
-	return walk(shmSTAT, usage.MaxIndex), nil
+func infoError(call string, errno syscall.Errno) error {
+	return fail(call, -1, errno, object.Control(errno, func() bool { return false }))
 }
 
-// walk asks for each index of the kernel's table. An index without a segment, and
-// with SHM_STAT one without permission, is passed over.
-func walk(cmd, last int) []Stat {
-	var list []Stat
-	for i := 0; i <= last; i++ {
-		var ds unix.SysvShmDesc
-		if id, err := unix.SysvShmCtl(i, cmd, &ds); err == nil {
-			list = append(list, newStat(id, &ds))
-		}
-	}
-	return list
+// shminfo is struct shminfo64.
+type shminfo struct {
+	Shmmax uint64
+	Shmmin uint64
+	Shmmni uint64
+	Shmseg uint64
+	Shmall uint64
+	_      [4]uint64
+}
+
+// shmUsage is struct shm_info.
+type shmUsage struct {
+	UsedIDs       int32
+	_             int32
+	Total         uint64
+	Resident      uint64
+	Swapped       uint64
+	SwapAttempts  uint64 // always 0
+	SwapSuccesses uint64 // always 0
 }

@@ -3,7 +3,7 @@ package sysvshm
 import (
 	"sync"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/sysv"
 )
 
 // AttachFlag says how [Segment.Attach] maps a segment.
@@ -13,7 +13,7 @@ const (
 	// ReadWrite needs permission to read and to write; it is the zero value.
 	ReadWrite AttachFlag = 0
 	// ReadOnly needs permission to read only. A write to the memory is a fatal fault.
-	ReadOnly AttachFlag = unix.SHM_RDONLY
+	ReadOnly AttachFlag = 0o10000
 	// Exec allows the memory to be executed.
 	Exec AttachFlag = 0o100000
 )
@@ -32,9 +32,9 @@ type Mapping struct {
 // mapping of its own. The length of the memory is the segment's size as the
 // kernel knows it, whatever anybody asked of [Get].
 func (s *Segment) Attach(flags AttachFlag) (*Mapping, error) {
-	data, err := unix.SysvShmAttach(s.id, 0, int(flags))
-	if err != nil {
-		return nil, s.attachError(err)
+	data, errno := shmat(s.id, int(flags))
+	if errno != 0 {
+		return nil, s.attachError(errno)
 	}
 	return &Mapping{id: s.id, readOnly: flags&ReadOnly != 0, data: data}, nil
 }
@@ -61,8 +61,8 @@ func (m *Mapping) DontDump() error {
 	if m.data == nil {
 		return nil
 	}
-	if err := unix.Madvise(m.data, unix.MADV_DONTDUMP); err != nil {
-		return &Error{Op: "madvise(MADV_DONTDUMP)", ID: m.id, Err: err}
+	if errno := dontDump(m.data); errno != 0 {
+		return fail("madvise(MADV_DONTDUMP)", m.id, errno, sysv.Reason{})
 	}
 	return nil
 }
@@ -76,8 +76,8 @@ func (m *Mapping) Detach() error {
 	if m.data == nil {
 		return nil
 	}
-	if err := unix.SysvShmDetach(m.data); err != nil {
-		return &Error{Op: "shmdt", ID: m.id, Err: err}
+	if errno := shmdt(m.data); errno != 0 {
+		return fail("shmdt", m.id, errno, sysv.Reason{})
 	}
 	m.data = nil
 	return nil

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/sysv"
 )
 
 // Key is a System V IPC key: a name that unrelated processes agree on, made by
@@ -14,7 +15,17 @@ type Key = int32
 
 // Private is the key that always makes a new segment, which can be found by its
 // identifier only.
-const Private Key = unix.IPC_PRIVATE
+const Private Key = sysv.Private
+
+// Ftok makes a key from a file and a project number, the same key as the C library's ftok. The file
+// must exist; its content does not matter.
+//
+// The key holds 16 bits of the inode number, 8 of the device and the project, so that two files can
+// have the same key: a program that opens a segment by such a key should check that it is the
+// segment meant. A file that is deleted and made again usually has another key. Errors are of type
+// *fs.PathError. Project 0 is an error: C leaves its result undefined, and it could make the key
+// [Private].
+func Ftok(path string, proj byte) (Key, error) { return sysv.Ftok(path, proj) }
 
 // Flag says how [Get] opens a segment. The low nine bits are permission bits, as
 // in Create|0600; x means nothing.
@@ -22,9 +33,9 @@ type Flag int
 
 const (
 	// Create makes the segment if there is none with that key.
-	Create Flag = unix.IPC_CREAT
+	Create Flag = sysv.Create
 	// Exclusive, together with Create, fails with os.ErrExist if there is one.
-	Exclusive Flag = unix.IPC_EXCL
+	Exclusive Flag = sysv.Exclusive
 	// HugeTLB makes a new segment of huge pages, of the default size. There must be
 	// free ones (sysctl vm.nr_hugepages), and the caller needs CAP_IPC_LOCK or a
 	// group that is vm.hugetlb_shm_group.
@@ -57,11 +68,11 @@ type Segment struct {
 // are reached, [ErrNoHugePages], syscall.EINVAL when size does not fit.
 func Get(key Key, size int, flags Flag) (*Segment, error) {
 	if size < 0 {
-		return nil, &Error{Op: "shmget", ID: -1, Err: unix.EINVAL, detail: fmt.Sprintf("negative size %d", size)}
+		return nil, getError(key, size, flags, syscall.EINVAL)
 	}
-	id, err := unix.SysvShmGet(int(key), size, int(flags))
-	if err != nil {
-		return nil, getError(key, size, flags, err)
+	id, errno := shmget(key, size, int(flags))
+	if errno != 0 {
+		return nil, getError(key, size, flags, errno)
 	}
 	return &Segment{id: id}, nil
 }

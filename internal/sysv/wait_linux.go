@@ -1,0 +1,58 @@
+package sysv
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The time from one signal to the next doubles from the first of these to the last.
+const (
+	firstPause = 100 * time.Microsecond
+	lastPause  = 10 * time.Millisecond
+)
+
+// CanInterrupt reports whether Wait can end a call: it cannot while the program ignores SIGURG.
+func CanInterrupt() bool { return !signal.Ignored(unix.SIGURG) }
+
+// Wait makes a system call that waits, and makes it again when a signal interrupts it, until ctx
+// has ended. It returns the call's last error number. EINTR says that ctx has ended and that the
+// call did nothing.
+//
+// The goroutine keeps its thread meanwhile. When ctx ends, that thread is sent SIGURG, the signal
+// that the Go runtime uses for preemption and whose handler ignores what the runtime did not send.
+// The kernel never restarts semtimedop, msgsnd and msgrcv after a handler. A signal that arrives
+// just before the thread enters the kernel does not end the call, so the signal is repeated until
+// the call has returned, after at most lastPause.
+func Wait(ctx context.Context, call func() syscall.Errno) syscall.Errno {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, tid := os.Getpid(), unix.Gettid()
+	returned, quiet := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(quiet)
+		for pause := firstPause; ; pause = min(2*pause, lastPause) {
+			// It cannot fail: the thread belongs to the call until quiet is closed.
+			_ = unix.Tgkill(pid, tid, unix.SIGURG)
+			select {
+			case <-returned:
+				return
+			case <-time.After(pause):
+			}
+		}
+	})
+	errno := syscall.EINTR
+	for errno == syscall.EINTR && ctx.Err() == nil {
+		errno = call()
+	}
+	close(returned)
+	if !stop() {
+		<-quiet // no signal may find the thread at something else
+	}
+	return errno
+}
