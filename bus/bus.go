@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,17 +58,23 @@ func Create(name string, opts ...Option) (*Bus, error) {
 
 // Open opens an existing bus. If there is none of that name, the error is a [*NotFoundError] that
 // says which there are.
+//
+// With [WaitForBus] it waits for the bus. When a bus is removed, calls on its handles return [ErrRemoved], and each handle is to be
+// closed: to go on with the next bus of the name, open that, or let [Follow] do it.
 func Open(name string, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
-	return openWith("open", name, c, func() (*segment, error) { return openSegment(name, c, sysvshm.ReadWrite) })
+	return await(c, "open", name, c.named(name), func() (*Bus, error) {
+		return openWith("open", name, c, func() (*segment, error) { return openSegment(name, c, sysvshm.ReadWrite) })
+	})
 }
 
 // OpenOrCreate opens the bus, and makes it if there is none. It reports whether it made it. The sizes of
 // an existing bus stay as they are; with [WithExactSizes] others than those asked for are an error.
 func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
+	opts = append(slices.Clone(opts), func(c *config) { c.awaits = false })
 	for {
 		b, err := Open(name, opts...)
-		if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrIncomplete) && !errors.Is(err, ErrRemoved) {
+		if !isAbsent(err) {
 			return b, false, err
 		}
 		b, err = Create(name, opts...)
@@ -80,7 +87,9 @@ func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
 // OpenKey opens the bus with the given System V key, as ipcs shows it.
 func OpenKey(key int32, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
-	return openWith("open", keyName(key), c, func() (*segment, error) { return attachKey(key, sysvshm.ReadWrite) })
+	return await(c, "open", keyName(key), always, func() (*Bus, error) {
+		return openWith("open", keyName(key), c, func() (*segment, error) { return attachKey(key, sysvshm.ReadWrite) })
+	})
 }
 
 // Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others learn it at
@@ -184,6 +193,9 @@ func (b *Bus) Close() error {
 		return nil
 	}
 	b.closed = true
+	if b.seg.removed() {
+		b.seg.lost.Store(true) // for those who ask when the segment is gone
+	}
 	var users []user
 	var dropped []*lease
 	for l, reach := range b.users {

@@ -152,6 +152,19 @@ func (e *EvictedError) Is(target error) bool {
 	return target == ErrEvicted || (target == ErrLost && e.Loss.Count > 0)
 }
 
+// A SubscribersError says how many subscriptions wanted a topic when [Bus.WaitForSubscribers] ended.
+type SubscribersError struct {
+	Bus, Topic string
+	Want, Have int
+	Err        error // why the wait ended: context.DeadlineExceeded or context.Canceled
+}
+
+func (e *SubscribersError) Error() string {
+	return fmt.Sprintf("wait for subscribers of %q on bus %q: %d of %d subscriptions: %v", e.Topic, e.Bus, e.Have, e.Want, e.Err)
+}
+
+func (e *SubscribersError) Unwrap() error { return e.Err }
+
 // A TooLargeError says how large a message may be.
 type TooLargeError struct {
 	Size, Max int // bytes; Size is 0 where it is not known

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"io/fs"
+	"strings"
 	"time"
 
 	"shmbus/layout"
@@ -18,17 +19,21 @@ type Observer struct {
 // Observe attaches read-only to the bus with the given name. Read permission is enough.
 func Observe(name string, opts ...Option) (*Observer, error) {
 	c := newConfig(opts)
-	if err := ValidName(name); err != nil {
-		return nil, &OpError{"observe", name, err}
-	}
-	seg, err := openSegment(name, c, sysvshm.ReadOnly)
-	return newObserver(name, seg, err)
+	return await(c, "observe", name, c.named(name), func() (*Observer, error) {
+		if err := ValidName(name); err != nil {
+			return nil, &OpError{"observe", name, err}
+		}
+		seg, err := openSegment(name, c, sysvshm.ReadOnly)
+		return newObserver(name, seg, err)
+	})
 }
 
 // ObserveKey attaches read-only to the bus with the given System V key.
-func ObserveKey(key int32) (*Observer, error) {
-	seg, err := attachKey(key, sysvshm.ReadOnly)
-	return newObserver("", seg, err)
+func ObserveKey(key int32, opts ...Option) (*Observer, error) {
+	return await(newConfig(opts), "observe", keyName(key), always, func() (*Observer, error) {
+		seg, err := attachKey(key, sysvshm.ReadOnly)
+		return newObserver(keyName(key), seg, err)
+	})
 }
 
 // ObserveID attaches read-only to the bus in the segment with the given identifier.
@@ -46,7 +51,7 @@ func newObserver(name string, seg *segment, err error) (*Observer, error) {
 		seg.detach()
 		return nil, &OpError{"observe", name, err}
 	}
-	if name == "" {
+	if name == "" || strings.HasPrefix(name, keyName0) {
 		name = seg.head.Name
 	}
 	return &Observer{&Bus{

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"math"
@@ -23,6 +24,8 @@ type config struct {
 	dirs     []string
 	client   string
 	daemon   bool
+	awaits   bool // await says for how long opening waits for the bus
+	await    context.Context
 }
 
 // unset is a size that no option has set.
@@ -32,7 +35,9 @@ func newConfig(opts []Option) config {
 	c := config{geometry: layout.Default(), mode: 0o600, uid: -1, gid: -1, client: programName()}
 	c.geometry.MaxFrame = unset
 	for _, o := range opts {
-		o(&c)
+		if o != nil {
+			o(&c)
+		}
 	}
 	if len(c.dirs) == 0 {
 		c.dirs = Dirs()

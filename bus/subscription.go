@@ -111,7 +111,6 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	if err != nil {
 		return nil, err
 	}
-	setText(seg.text(seg.m.Subscribers.At(i)+layout.SubPattern, layout.PatternSize), joinPatterns(c.patterns))
 	atomic.StoreUint64(seg.sub(i, layout.SubSince), uint64(time.Now().UnixNano()))
 	atomic.StoreUint64(seg.sub(i, layout.SubPolicy), c.policy)
 	atomic.StoreUint64(seg.sub(i, layout.SubPatience), uint64(c.patience))
@@ -133,6 +132,8 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	// Who sees the interest can rely on the start: what is published from then on is received.
 	in.match(b.topics, i)
 	fault.At(fault.SubscribeMatched)
+	// Who sees the patterns can rely on it as well, see WaitForSubscribers.
+	setText(seg.text(seg.m.Subscribers.At(i)+layout.SubPattern, layout.PatternSize), joinPatterns(c.patterns))
 	l := new(lease)
 	l.release = func() {
 		b.wipeSubscriber(i)

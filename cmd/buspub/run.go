@@ -14,11 +14,6 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-const (
-	openPoll        = 20 * time.Millisecond
-	subscribersPoll = 10 * time.Millisecond
-)
-
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	cmd := newCommand(func(cmd *cobra.Command, o options) error {
 		return start(cmd.Context(), o, stdin, stderr)
@@ -67,60 +62,43 @@ func open(ctx context.Context, o options) (*bus.Bus, error) {
 		b, _, err := bus.OpenOrCreate(o.bus)
 		return b, err
 	}
-	deadline := time.Now().Add(o.wait)
-	for {
-		// The clock is read first: after a stop that lasted beyond the deadline the bus may be there.
-		left := time.Until(deadline)
-		b, err := bus.Open(o.bus)
-		missing := errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrIncomplete)
-		switch {
-		case !missing || o.wait == 0:
-			return b, err
-		case left <= 0:
-			return nil, fmt.Errorf("%w after %v: %w", cli.ErrTimeout, o.wait, err)
-		}
-		if err := cli.Sleep(ctx, min(openPoll, left)); err != nil {
-			return nil, err
-		}
+	if o.wait == 0 {
+		return bus.Open(o.bus)
 	}
+	limited, cancel := context.WithTimeout(ctx, o.wait)
+	defer cancel()
+	b, err := bus.Open(o.bus, bus.WaitForBus(limited))
+	return b, timedOut(ctx, err, o.wait)
 }
 
-// awaitSubscribers returns when enough subscriptions want the topic. It wants to see them twice, since
-// a subscription shows its interest a moment before it has its place in the ring.
+// awaitSubscribers returns when enough subscriptions want the topic.
 func awaitSubscribers(ctx context.Context, b *bus.Bus, o options) error {
 	if o.subscribers == 0 {
 		return nil
 	}
-	deadline := time.Now().Add(o.timeout)
-	for seen := false; ; {
-		late := time.Now().After(deadline) // before the look, which counts
-		s, err := b.Snapshot()
-		if err != nil {
-			return err
-		}
-		n := interested(s, o.topic)
-		enough := n >= o.subscribers
-		if enough && seen {
-			return nil
-		}
-		seen = enough
-		if o.timeout > 0 && late && !enough {
-			return fmt.Errorf("%w after %v: %d of %s want %s (see: busd status %s)",
-				cli.ErrTimeout, o.timeout, n, cli.Plural(o.subscribers, "subscription"), o.topic, o.bus)
-		}
-		if err := cli.Sleep(ctx, subscribersPoll); err != nil {
-			return err
-		}
+	limited := ctx
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
 	}
+	err := b.WaitForSubscribers(limited, o.topic, o.subscribers)
+	var few *bus.SubscribersError
+	if errors.As(err, &few) {
+		err = fmt.Errorf("%w (see: busd status %s)", err, o.bus)
+	}
+	return timedOut(ctx, err, o.timeout)
 }
 
-func interested(s bus.Snapshot, topic string) int {
-	for _, t := range s.Topics {
-		if t.Name == topic {
-			return t.Subscribers
-		}
+// timedOut says after what time something ended, if it was that which ended it, and not ctx.
+func timedOut(ctx context.Context, err error, d time.Duration) error {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w after %v: %w", cli.ErrTimeout, d, err)
 	}
-	return 0
+	return err
 }
 
 // interrupted replaces err by what gives the exit code of a signal, if it was a signal that ended ctx. The

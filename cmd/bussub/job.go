@@ -12,11 +12,8 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-const (
-	openPoll = 20 * time.Millisecond
-	// askEvery is how many messages may pass between two looks at the clock for --stats.
-	askEvery = 1 << 12
-)
+// askEvery is how many messages may pass between two looks at the clock for --stats.
+const askEvery = 1 << 12
 
 // A job prints the messages of a bus.
 type job struct {
@@ -70,33 +67,32 @@ var (
 	_ source = (*bus.Observer)(nil)
 )
 
-func (j *job) attach() (source, error) {
-	if j.o.observe {
-		return bus.Observe(j.o.bus)
-	}
-	return bus.Open(j.o.bus)
-}
-
 // open opens the bus, with --follow as soon as it exists.
-func (j *job) open(ctx context.Context, again bool) (source, error) {
-	begin := time.Now()
-	for {
-		// The clock is read first: after a stop that lasted beyond the deadline the bus may be there.
-		waited := time.Since(begin)
-		b, err := j.attach()
-		missing := errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrIncomplete) || errors.Is(err, bus.ErrRemoved)
-		switch {
-		case !missing || !j.o.follow && !again:
-			return b, err
-		case j.o.timeout > 0 && waited >= j.o.timeout:
-			return nil, fmt.Errorf("%w: no message for %v: %w", cli.ErrTimeout, j.o.timeout, err)
+func (j *job) open(ctx context.Context, again bool) (b source, err error) {
+	var with []bus.Option
+	if j.o.follow || again {
+		waits := ctx
+		if j.o.timeout > 0 {
+			var cancel context.CancelFunc
+			waits, cancel = context.WithTimeout(ctx, j.o.timeout)
+			defer cancel()
 		}
-		select {
-		case <-time.After(openPoll):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+		with = append(with, bus.WaitForBus(waits))
 	}
+	if j.o.observe {
+		b, err = bus.Observe(j.o.bus, with...)
+	} else {
+		b, err = bus.Open(j.o.bus, with...)
+	}
+	switch {
+	case err == nil:
+		return b, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("%w: no message for %v: %w", cli.ErrTimeout, j.o.timeout, err)
+	}
+	return nil, err
 }
 
 // subscribe prints the messages of one bus.

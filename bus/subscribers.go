@@ -1,0 +1,88 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"shmbus/layout"
+)
+
+// WaitForSubscribers returns when at least n subscriptions, of living clients in whatever process, want the topic, or
+// when ctx ends, with a [*SubscribersError]. What is published on the topic from then on, each of them receives. The
+// topic need not exist, and the subscriptions need not be in a call. Observers are not seen.
+//
+// It looks at least 20 times a second, so it is for the start of a program rather than for each message.
+func (b *Bus) WaitForSubscribers(ctx context.Context, topic string, n int) error {
+	fail := func(err error) error { return &OpError{"wait for subscribers of", b.name, err} }
+	if err := alive(ctx); err != nil {
+		return fail(err)
+	}
+	if err := ValidTopic(topic); err != nil {
+		return fail(err)
+	}
+	if most := b.seg.m.Geometry.Subscribers; n < 1 || n > most {
+		return fail(fmt.Errorf("%w: %d subscribers: wait for 1 to %d, which is what the bus takes", ErrInvalid, n, most))
+	}
+	for pause := awaitFirst; ; pause = min(2*pause, awaitLongest) {
+		// The context is looked at before the bus: who was stopped for longer than its time finds the subscribers that came meanwhile.
+		ended := ctx.Err()
+		have, err := b.subscribersOf(topic)
+		switch {
+		case err != nil:
+			return fail(err)
+		case have >= n:
+			return nil
+		case ended != nil:
+			return &SubscribersError{Bus: b.name, Topic: topic, Want: n, Have: have, Err: ended}
+		}
+		rest(ctx, pause)
+	}
+}
+
+// subscribersOf returns how many living subscriptions want a topic.
+func (b *Bus) subscribersOf(topic string) (n int, err error) {
+	if err := b.adopt(); err != nil {
+		return 0, err
+	}
+	defer b.unref()
+	b.beginWait()
+	if b.seg.removed() {
+		return 0, ErrRemoved
+	}
+	seg, alive := b.seg, b.seg.census()
+	id, known := b.topics.find(topic)
+	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
+		owner := layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))
+		if owner == 0 || !alive(owner) {
+			continue
+		}
+		reliable := atomic.LoadUint64(seg.sub(s, layout.SubPolicy)) != layout.PolicyLossy
+		if reliable && b.ring.Gate(s).State() == layout.GateEvicted { // it is over; of a lossy one the gate is the last owner's
+			continue
+		}
+		wants := known && atomic.LoadUint64(&seg.interest(id)[s/64])&(1<<(s%64)) != 0
+		if wants || recordMatches(seg.text(seg.m.Subscribers.At(s)+layout.SubPattern, layout.PatternSize), topic) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// recordMatches reports whether one of the patterns in a subscriber's record matches the topic. They stand there when the
+// subscription has its place in the ring. The last one may be cut: it does not count then.
+func recordMatches(text []byte, topic string) bool {
+	patterns := layout.CString(text)
+	whole := len(patterns) < len(text)-1
+	list := strings.Fields(patterns)
+	if !whole && len(list) > 0 {
+		list = list[:len(list)-1]
+	}
+	for _, s := range list {
+		if p, err := parsePattern(s); err == nil && p.matches(topic) {
+			return true
+		}
+	}
+	return false
+}
