@@ -126,6 +126,15 @@ $(BIN)/bench:
 	@mkdir -p $(BIN)
 	cd test/bench && $(GO) build -o ../../$(BIN)/bench . && $(GO) build -o ../../$(BIN)/bench-nats ./natsserver
 
+.PHONY: charts
+charts: ## draw the charts in docs/img from the tables beside them
+	$(GO) run ./test/docs/charts .
+
+.PHONY: recording
+recording: build ## record the demo as docs/img/demo.svg (needs Python 3 with venv, and the network once)
+	$(GO) build -o $(BIN)/demo ./test/demo
+	docs/img/record.sh
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,7 @@ import (
 const root = "../.."
 
 // limit is how long a block may take.
-const limit = time.Minute
+const limit = 5 * time.Minute
 
 // bin is a folder with the commands as make build makes them.
 var bin string
@@ -56,18 +57,22 @@ type block struct {
 
 func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 
-// pages returns README and docs, by their paths from the root.
+// pages returns the pages of the repository, by their paths from the root.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	paths := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+	err := fs.WalkDir(os.DirFS(root), "docs", func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".md") {
+			paths = append(paths, path)
+		}
+		return err
+	})
 	require.NoError(t, err)
 	texts := map[string]string{}
-	for _, path := range append(paths, filepath.Join(root, "README.md")) {
-		text, err := os.ReadFile(path)
+	for _, path := range paths {
+		text, err := os.ReadFile(filepath.Join(root, path))
 		require.NoError(t, err)
-		name, err := filepath.Rel(root, path)
-		require.NoError(t, err)
-		texts[name] = string(text)
+		texts[path] = string(text)
 	}
 	return texts
 }
@@ -107,15 +112,21 @@ type session struct {
 	after  string // commands that remove what the block leaves on purpose
 	prints string // what it prints, a regular expression
 	ends   bool   // by itself; otherwise it is ended when it has printed that
+	goes   string // a file into which the program in Go on the same page is written before
 	root   bool   // it needs root, and gets folders and groups of its own
 }
 
 // sessions are by the first line of the block. A block that is not here fails the test.
 var sessions = map[string]session{
-	"make demo     # builds everything and shows this host's own live data on a bus: 12 seconds, leaves nothing behind": {
+	"make demo     # builds everything and runs the demo: 12 seconds, leaves nothing behind": {
 		notRun: "make test runs this test; make demo is test/demo, which has a test of its own",
 	},
-	"bin/busd create prices                                   # makes the bus, and returns when it is there": {
+	"$ make            # prints what there is to make":        {notRun: "make test runs this test"},
+	"make bench          # all tables, three to five minutes": {notRun: "minutes; test/bench has tests of its own"},
+	"cd quotes && go mod init quotes": {
+		goes: "quotes/main.go", prints: `(?m)^eu\.equities\.SAP \{101\.5 101\.6\} <nil>$`, ends: true, after: "busd rm prices",
+	},
+	"bin/busd create prices                                   # returns when the bus exists": {
 		prints: `(?s)prices made: .*\{"bid":101\.5\}.*prices: live, .*publishers: 0 of 64.*eu\.>`, ends: true,
 	},
 	"bin/busd create logs": {
@@ -149,7 +160,7 @@ func TestBlocks(t *testing.T) {
 		if s.notRun != "" {
 			continue
 		}
-		t.Run(b.String(), func(t *testing.T) { paste(t, b.text, s) })
+		t.Run(b.String(), func(t *testing.T) { paste(t, b, s) })
 	}
 	for first := range sessions {
 		require.True(t, used[first], "no page has the block %q any more", first)
@@ -157,25 +168,35 @@ func TestBlocks(t *testing.T) {
 }
 
 // paste runs a block of shell commands.
-func paste(t *testing.T, text string, s session) {
+func paste(t *testing.T, b block, s session) {
 	if s.root && os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(bin, filepath.Join(dir, "bin")))
+	var env []string
+	if s.goes != "" { // beside the repository, and without the network: what it needs is in the cache of modules
+		top, err := filepath.Abs(root)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(top, filepath.Join(dir, "shmbus")))
+		require.NoError(t, os.Mkdir(filepath.Join(dir, filepath.Dir(s.goes)), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, s.goes), []byte(program(t, b.page)), 0o600))
+		env = []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off"}
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	before := s.before
 	if s.root { // what is mounted here nobody else sees
 		before = "mount --make-rprivate /; cp /etc/group group; mount --bind group /etc/group; " + before
 	}
-	script := "set -e\n" + before + "\n" + text + "\n"
+	script := "set -e\n" + before + "\n" + b.text + "\n"
 	if s.ends {
 		script += s.after
 	}
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "SHMBUS_DIR="+filepath.Join(dir, "keys"), "SHMBUS_BUS=", "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(cmd.Env, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if s.root {
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS
@@ -201,6 +222,74 @@ func paste(t *testing.T, text string, s session) {
 	after.Dir, after.Env = dir, cmd.Env
 	said, err := after.CombinedOutput()
 	require.NoError(t, err, string(said))
+}
+
+// program returns the program in Go of a page.
+func program(t *testing.T, page string) string {
+	t.Helper()
+	for _, b := range blocks(t) {
+		if b.page == page && isProgram(b) {
+			return b.text
+		}
+	}
+	require.Fail(t, "there is no program in Go", page)
+	return ""
+}
+
+func isProgram(b block) bool {
+	return b.language == "go" && strings.HasPrefix(b.text, "package main\n")
+}
+
+// What a page shows in Go is compiled and run: a program by the shell commands after it, and anything else as a part of
+// an example of snippets/, with the same lines in the same order.
+func TestGoBlocks(t *testing.T) {
+	var snippets []string
+	files, err := filepath.Glob("snippets/*_test.go")
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		snippets = append(snippets, unindented(string(text)))
+	}
+	for _, b := range blocks(t) {
+		if b.language != "go" || isProgram(b) {
+			continue
+		}
+		found := slices.ContainsFunc(snippets, func(s string) bool { return strings.Contains(s, "\n"+unindented(b.text)) })
+		require.True(t, found, "%v is not in test/docs/snippets:\n%s", b, b.text)
+	}
+}
+
+// unindented returns text without the space at the beginning and end of each line.
+func unindented(text string) string {
+	var s strings.Builder
+	for line := range strings.Lines(text) {
+		s.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	return s.String()
+}
+
+// The versions that README's go.mod lines, CHANGELOG and the commands name are one.
+func TestVersion(t *testing.T) {
+	out, err := exec.Command(filepath.Join(bin, "busd"), "version").Output()
+	require.NoError(t, err)
+	m := regexp.MustCompile(`(?m)^## \[(\S+)\]`).FindStringSubmatch(pages(t)["CHANGELOG.md"])
+	require.NotNil(t, m)
+	require.True(t, strings.HasPrefix(string(out), "busd v"+m[1]+" "), "%s, and CHANGELOG begins with %s", out, m[1])
+}
+
+// Files that a page names in links are there.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#: ]+)(?:#[^)]*)?\)`)
+	n := 0
+	for page, text := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			n++
+			_, err := os.Stat(filepath.Join(root, filepath.Dir(page), m[1]))
+			require.NoError(t, err, "%s: %s", page, m[0])
+		}
+	}
+	require.Greater(t, n, 20)
 }
 
 // output may be written to and read at the same time.
