@@ -116,7 +116,7 @@ func (o *Object) Full(what, raise string) Reason {
 func (o *Object) Denied() Reason { return Reason{Detail: denied(o.Family)} }
 
 func (o *Object) access() string {
-	return fmt.Sprintf("the %s's permission bits do not allow it: see ipcs -%s -i ID and %s",
+	return fmt.Sprintf("permission denied by the %s's permission bits: see ipcs -%s -i ID and %s",
 		o.Noun, o.Option, o.SetPerm)
 }
 
