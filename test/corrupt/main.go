@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"shmbus/internal/testproc"
 	"syscall"
 	"time"
 )
@@ -29,10 +30,7 @@ func defaults() config {
 }
 
 func main() {
-	if role := os.Getenv(envRole); role != "" {
-		work(role)
-		return
-	}
+	testproc.Play(plays())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -70,14 +68,14 @@ func (c config) run(ctx context.Context) (*summary, error) {
 	}
 	defer os.RemoveAll(dir)
 	s := newSummary()
-	crew, err := c.hire(dir, s)
+	pool, err := c.start(s)
 	if err != nil {
 		return nil, err
 	}
-	defer crew.dismiss()
+	defer pool.end()
 	start := time.Now()
 	for n := max(c.round, 0); ; n++ {
-		if err := c.play(ctx, n, dir, crew, s); err != nil {
+		if err := c.play(ctx, n, dir, pool, s); err != nil {
 			return nil, err
 		}
 		s.elapsed = time.Since(start)

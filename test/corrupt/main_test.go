@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -13,19 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/layout"
-	"shmbus/test/leak"
 )
 
 func TestMain(m *testing.M) {
 	for name, play := range faulty {
 		roles[name] = play
 	}
-	if role := os.Getenv(envRole); role != "" {
-		work(role)
-		return
-	}
-	leak.Main(m)
+	testproc.Main(m, plays())
 }
 
 // faulty are workers that do what no worker may.

@@ -31,7 +31,7 @@ const (
 )
 
 // play plays one round.
-func (c config) play(ctx context.Context, n int, dir string, w *crew, s *summary) error {
+func (c config) play(ctx context.Context, n int, dir string, w *pool, s *summary) error {
 	in := bus.WithDir(filepath.Join(dir, "keys"))
 	name := fmt.Sprintf("round-%d", n)
 	b, err := bus.Create(name, append([]bus.Option{in}, geometries[n%len(geometries)]...)...)
@@ -73,7 +73,7 @@ func stat(path string) error {
 }
 
 // damage mutates the segment while the workers use it.
-func (c config) damage(ctx context.Context, n int, shm *sysvshm.Segment, o order, w *crew, s *summary) error {
+func (c config) damage(ctx context.Context, n int, shm *sysvshm.Segment, o order, w *pool, s *summary) error {
 	mapping, err := shm.Attach(sysvshm.ReadWrite)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (c config) damage(ctx context.Context, n int, shm *sysvshm.Segment, o order
 	if err := observer.Close(); err != nil {
 		return err
 	}
-	w.begin(o)
+	w.order(o)
 	time.Sleep(20 * time.Millisecond) // some traffic
 	for i := 0; i < c.each && ctx.Err() == nil; {
 		for range burst {
@@ -110,7 +110,7 @@ func (c config) damage(ctx context.Context, n int, shm *sysvshm.Segment, o order
 			}
 		}
 	}
-	err = w.end(n)
+	err = w.collect(n)
 	if n%4 > 0 {
 		u.identify() // the examination gets further
 	}

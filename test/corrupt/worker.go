@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,21 +8,21 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 )
 
-// How a worker is told who it is, and its exit codes.
-const (
-	envRole  = "SHMBUS_CORRUPT_ROLE"
-	envSlack = "SHMBUS_CORRUPT_SLACK"
+// exitHang is the exit code of a worker in which a call does not return.
+const exitHang = 71
 
-	exitHang   = 71
-	exitOrphan = 72
-)
+// A job is what a worker is told when it starts.
+type job struct {
+	Number int
+	Slack  time.Duration
+}
 
 // An order begins a round, or ends it: without a name.
 type order struct {
@@ -45,31 +44,25 @@ type worker struct {
 	what     atomic.Pointer[string]
 }
 
-func work(role string) {
-	w := &worker{slack: 10 * time.Second}
-	if d, err := time.ParseDuration(os.Getenv(envSlack)); err == nil {
-		w.slack = d
+// plays are the roles of worker processes.
+func plays() testproc.Roles {
+	all := testproc.Roles{}
+	for name, play := range roles {
+		all[name] = testproc.With(func(c *testproc.Child, j job) { work(c, j, play) })
 	}
-	number, _ := strconv.ParseUint(os.Getenv(envRole+"_NUMBER"), 10, 64)
-	play := roles[role]
+	return all
+}
+
+func work(c *testproc.Child, j job, play func(*worker)) {
+	w := &worker{slack: j.Slack}
 	go w.watch()
-	orders := make(chan order)
-	go func() {
-		in := bufio.NewScanner(os.Stdin)
-		for in.Scan() {
-			var o order
-			if err := json.Unmarshal(in.Bytes(), &o); err != nil {
-				panic(err)
-			}
-			orders <- o
-		}
-		os.Exit(exitOrphan)
-	}()
-	for o := range orders {
+	for text := range c.Orders() {
+		var o order
+		c.Check(json.Unmarshal([]byte(text), &o))
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		w.tally, w.order, w.ctx = tally{Errors: map[string]int{}}, o, ctx
-		w.rand = rand.New(rand.NewPCG(o.Seed, number))
+		w.rand = rand.New(rand.NewPCG(o.Seed, uint64(j.Number)))
 		go func() {
 			defer close(done)
 			for ctx.Err() == nil {
@@ -77,14 +70,10 @@ func work(role string) {
 				play(w)
 			}
 		}()
-		<-orders
+		<-c.Orders()
 		cancel()
 		<-done
-		b, err := json.Marshal(w.tally)
-		if err != nil {
-			panic(err)
-		}
-		fmt.Printf("%s\n", b)
+		c.Say("tally", w.tally)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"shmbus/internal/testproc"
 	"strconv"
 	"strings"
 	"time"
@@ -16,13 +17,7 @@ import (
 )
 
 func main() {
-	if role := os.Getenv(roleEnv); role != "" {
-		if err := play(role); err != nil {
-			fmt.Fprintln(os.Stderr, "scale:", role, err)
-			os.Exit(1)
-		}
-		return
-	}
+	testproc.Play(roles)
 	clients := flag.String("clients", "1,10,100,300,1000", "numbers of clients that sleep, one row each")
 	each := flag.Int("each", 25, "clients of a process")
 	rounds := flag.Int("rounds", 2000, "wake-ups that are timed for a row; other things are timed for fewer")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 )
 
 // A row is what was measured while so many clients slept.
@@ -42,10 +43,10 @@ func measure(ctx context.Context, clients, each, rounds int) (_ row, err error) 
 		return r, err
 	}
 	defer func() { err = errors.Join(err, b.Close(), bus.Remove(busName, bus.WithDir(dir))) }()
-	var sleeping []*process
+	var sleeping []*testproc.Worker
 	defer func() {
 		for _, p := range sleeping {
-			err = errors.Join(err, p.end())
+			err = errors.Join(err, p.Leave())
 		}
 	}()
 	for left := clients; left > 0; left -= each {
@@ -127,7 +128,7 @@ func (r *row) wakeUps(ctx context.Context, b *bus.Bus, dir string, rounds int) e
 	if err != nil {
 		return err
 	}
-	defer echo.end()
+	defer echo.Leave()
 	s, err := b.Subscribe("pong", bus.WaitWith(bus.Block))
 	if err != nil {
 		return err
@@ -153,19 +154,15 @@ func (r *row) wakeUps(ctx context.Context, b *bus.Bus, dir string, rounds int) e
 }
 
 // deaths kills a client of its own process, and returns the medians of several.
-func (r *row) deaths(ctx context.Context, b *bus.Bus, dir string, sleeping []*process, kills int) error {
+func (r *row) deaths(ctx context.Context, b *bus.Bus, dir string, sleeping []*testproc.Worker, kills int) error {
 	ctx, stop := context.WithCancel(ctx)
 	heard, watched := make(chan time.Time, kills), make(chan error, 1)
 	go func() { watched <- b.WatchDeaths(ctx, func(bus.Death) { heard <- time.Now() }) }()
 	defer func() { stop(); <-watched }()
-	second := func() (time.Duration, error) {
-		before, err := used(sleeping)
-		if err != nil {
-			return 0, err
-		}
+	second := func() time.Duration {
+		before := used(sleeping)
 		time.Sleep(time.Second)
-		after, err := used(sleeping)
-		return after - before, err
+		return used(sleeping) - before
 	}
 	var after, cost []time.Duration
 	for range kills {
@@ -174,16 +171,10 @@ func (r *row) deaths(ctx context.Context, b *bus.Bus, dir string, sleeping []*pr
 			return err
 		}
 		time.Sleep(300 * time.Millisecond)
-		quiet, err := second()
-		if err != nil {
-			return err
-		}
-		before, err := used(sleeping)
-		if err != nil {
-			return err
-		}
+		quiet := second()
+		before := used(sleeping)
 		killed := time.Now()
-		victim.kill()
+		victim.Kill()
 		select {
 		case at := <-heard:
 			after = append(after, at.Sub(killed))
@@ -191,11 +182,7 @@ func (r *row) deaths(ctx context.Context, b *bus.Bus, dir string, sleeping []*pr
 			return errors.New("a death was not heard within 10 s")
 		}
 		time.Sleep(time.Until(killed.Add(time.Second)))
-		busy, err := used(sleeping)
-		if err != nil {
-			return err
-		}
-		cost = append(cost, max(busy-before-quiet, 0))
+		cost = append(cost, max(used(sleeping)-before-quiet, 0))
 	}
 	slices.Sort(after)
 	slices.Sort(cost)
@@ -203,12 +190,11 @@ func (r *row) deaths(ctx context.Context, b *bus.Bus, dir string, sleeping []*pr
 	return nil
 }
 
-func used(processes []*process) (sum time.Duration, err error) {
+func used(processes []*testproc.Worker) (sum time.Duration) {
 	for _, p := range processes {
-		d, e := p.used()
-		sum, err = sum+d, errors.Join(err, e)
+		sum += testproc.CostOf(p.PID()).Time
 	}
-	return sum, err
+	return sum
 }
 
 // times does f n times, and returns how long each took, in order of size.

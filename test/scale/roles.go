@@ -1,146 +1,73 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"strconv"
-	"strings"
-	"syscall"
-	"time"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 )
 
-// roleEnv says what this process is: a role, the folder of key files, the number of handles.
-const (
-	roleEnv = "SHMBUS_SCALE_ROLE"
-	busName = "scale"
-)
+const busName = "scale"
 
-// play is the life of a process of the bench: it does what its role says until its standard input ends.
-func play(role string) error {
-	name, rest, _ := strings.Cut(role, " ")
-	number, dir, _ := strings.Cut(rest, " ")
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		return err
-	}
-	ctx, end := context.WithCancel(context.Background())
-	defer end()
-	failed := make(chan error, n)
-	for i := range n {
-		b, err := bus.Open(busName, bus.WithDir(dir))
-		if err != nil {
-			return err
-		}
+// A job is how many handles a process has, on a bus of which folder.
+type job struct {
+	Handles int
+	Dir     string
+}
+
+var roles = testproc.Roles{"idle": testproc.With(play), "echo": testproc.With(play)}
+
+// play is the life of a process of the bench, until it is told to exit.
+func play(c *testproc.Child, j job) {
+	failed := make(chan error, j.Handles)
+	for i := range j.Handles {
+		b, err := bus.Open(busName, bus.WithDir(j.Dir))
+		c.Check(err)
 		defer b.Close()
 		topic := "ping"
-		if name == "idle" {
+		if c.Role == "idle" {
 			topic = fmt.Sprintf("quiet.%d", i)
 		}
 		s, err := b.Subscribe(topic, bus.WaitWith(bus.Block))
-		if err != nil {
-			return err
-		}
+		c.Check(err)
 		var p *bus.Publisher
-		if name == "echo" {
-			if p, err = b.Publisher("pong"); err != nil {
-				return err
-			}
+		if c.Role == "echo" {
+			p, err = b.Publisher("pong")
+			c.Check(err)
 		}
 		go func() {
 			for {
-				if _, err := s.Next(ctx); err != nil {
+				_, err := s.Next(c.Context())
+				if err == nil && p != nil {
+					err = p.PublishRaw(c.Context(), []byte{0xc0})
+				}
+				if err != nil {
 					failed <- err
 					return
-				}
-				if p != nil {
-					if err := p.PublishRaw(ctx, []byte{0xc0}); err != nil {
-						failed <- err
-						return
-					}
 				}
 			}
 		}()
 	}
-	fmt.Println("ready")
-	_, err = io.Copy(io.Discard, os.Stdin)
+	c.Say("ready", nil)
 	select {
 	case err := <-failed:
-		return err
-	default:
-		return err
+		if c.Context().Err() == nil {
+			c.Check(err)
+		}
+	case <-c.Context().Done():
 	}
 }
 
-// A process plays a role until it is ended or killed.
-type process struct {
-	cmd *exec.Cmd
-	in  io.Closer
-}
-
-func start(role string, handles int, dir string) (*process, error) {
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %s", roleEnv, role, handles, dir))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
+// start starts a process and waits until all its handles are there.
+func start(role string, handles int, dir string) (*testproc.Worker, error) {
+	w, err := testproc.Start(role, job{handles, dir})
 	if err != nil {
 		return nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
+	if _, err := w.Await("ready", testload.Patience()); err != nil {
+		w.Kill()
+		return nil, fmt.Errorf("a process did not begin: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &process{cmd, in}
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		p.kill()
-		return nil, fmt.Errorf("a process did not begin: %q, %w", line, err)
-	}
-	return p, nil
-}
-
-func (p *process) end() error {
-	p.in.Close()
-	return p.cmd.Wait()
-}
-
-func (p *process) kill() {
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
-}
-
-// used returns the processor time that the process has used.
-func (p *process) used() (time.Duration, error) {
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	var sum time.Duration
-	for _, t := range tasks {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", p.cmd.Process.Pid, t.Name()))
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // the thread has ended
-		}
-		if err != nil {
-			return 0, err
-		}
-		f := strings.Fields(string(b))
-		if len(f) == 0 {
-			continue
-		}
-		ns, err := strconv.ParseInt(f[0], 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		sum += time.Duration(ns)
-	}
-	return sum, nil
+	return w, nil
 }

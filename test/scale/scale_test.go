@@ -2,26 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
+	"shmbus/internal/testproc"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"shmbus/test/leak"
 )
 
-func TestMain(m *testing.M) {
-	if role := os.Getenv(roleEnv); role != "" { // a process that a test started
-		if err := play(role); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	leak.Main(m)
-}
+func TestMain(m *testing.M) { testproc.Main(m, roles) }
 
 // A small run measures everything, with several clients in a process and several processes.
 func TestSmallRun(t *testing.T) {
