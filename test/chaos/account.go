@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"shmbus/internal/testload"
 	"sync"
 )
 
@@ -14,27 +15,27 @@ type accounts struct {
 type account struct {
 	count  uint64 // complete messages, numbers 0 to count-1
 	record uint16
-	topic  uint32
+	topic  uint16
 }
 
 // publish counts a complete message.
-func (a *accounts) publish(s stamp, record uint16) error {
+func (a *accounts) publish(s testload.Stamp, record uint16) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.list) <= int(s.publisher) {
+	for len(a.list) <= int(s.Sender) {
 		if len(a.list) > 1<<22 {
-			return fmt.Errorf("a message of publisher %d, which there never was", s.publisher)
+			return fmt.Errorf("a message of publisher %d, which there never was", s.Sender)
 		}
 		a.list = append(a.list, account{})
 	}
-	p := &a.list[s.publisher]
+	p := &a.list[s.Sender]
 	switch {
-	case s.number != p.count:
-		return fmt.Errorf("publisher %d, record %d: number %d is published, expected %d", s.publisher, record, s.number, p.count)
+	case s.Number != p.count:
+		return fmt.Errorf("publisher %d, record %d: number %d is published, expected %d", s.Sender, record, s.Number, p.count)
 	case p.count == 0:
-		p.record, p.topic = record, s.topic
-	case p.topic != s.topic || exclusive(s.publisher) && p.record != record:
-		return fmt.Errorf("publisher %d moved from record %d, topic %d to record %d, topic %d", s.publisher, p.record, p.topic, record, s.topic)
+		p.record, p.topic = record, s.Tag
+	case p.topic != s.Tag || exclusive(s.Sender) && p.record != record:
+		return fmt.Errorf("publisher %d moved from record %d, topic %d to record %d, topic %d", s.Sender, p.record, p.topic, record, s.Tag)
 	}
 	p.count++
 	return nil

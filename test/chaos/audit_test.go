@@ -7,28 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/testload"
 	"shmbus/layout"
 	"shmbus/ring"
 )
-
-func TestFrames(t *testing.T) {
-	for _, n := range []int{frameHeader, 25, 100, 1000} {
-		want := stamp{publisher: 7, number: 1 << 33, topic: 2, size: n}
-		frame := make([]byte, n)
-		fillFrame(frame, want)
-		got, err := readFrame(frame)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-		for i := range frame {
-			frame[i] ^= 0x10
-			_, err := readFrame(frame)
-			require.ErrorIs(t, err, errTorn, "byte %d", i)
-			frame[i] ^= 0x10
-		}
-		_, err = readFrame(frame[:n-1])
-		require.ErrorIs(t, err, errTorn)
-	}
-}
 
 // A desk is an auditor without a ring.
 func newDesk() *auditor { return &auditor{accounts: new(accounts)} }
@@ -39,7 +21,7 @@ func info(record uint16, size int, flags uint8) layout.FrameInfo {
 
 func frameOf(publisher uint32, number uint64, n int) []byte {
 	b := make([]byte, n)
-	fillFrame(b, stamp{publisher: publisher, number: number})
+	testload.Fill(b, testload.Stamp{Sender: publisher, Number: number})
 	return b
 }
 
@@ -94,8 +76,8 @@ func TestAuditorCatches(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	a := new(accounts)
 	for i := range uint64(10) {
-		require.NoError(t, a.publish(stamp{publisher: 3, number: i, topic: 1}, 4))
-		require.NoError(t, a.publish(stamp{publisher: 2, number: i, topic: 1}, 5))
+		require.NoError(t, a.publish(testload.Stamp{Sender: 3, Number: i, Tag: 1}, 4))
+		require.NoError(t, a.publish(testload.Stamp{Sender: 2, Number: i, Tag: 1}, 5))
 	}
 	require.NoError(t, a.settle(3, 10, 10))
 	require.NoError(t, a.settle(3, 11, 10), "begun and not published")
@@ -103,10 +85,10 @@ func TestAccounts(t *testing.T) {
 	require.ErrorContains(t, a.settle(3, 11, 11), "were acknowledged", "acknowledged and not published")
 	require.ErrorContains(t, a.settle(3, 9, 9), "only 9 begun", "a phantom")
 	require.NoError(t, a.settle(77, 0, 0))
-	require.ErrorContains(t, a.publish(stamp{publisher: 2, number: 10, topic: 1}, 4), "moved", "from the one record of an exclusive publisher")
-	require.ErrorContains(t, a.publish(stamp{publisher: 3, number: 10, topic: 2}, 4), "moved", "to another topic")
-	require.NoError(t, a.publish(stamp{publisher: 3, number: 10, topic: 1}, 5), "a reservation of a publisher for any goroutine")
-	require.ErrorContains(t, a.publish(stamp{publisher: 1 << 30}, 5), "never was")
+	require.ErrorContains(t, a.publish(testload.Stamp{Sender: 2, Number: 10, Tag: 1}, 4), "moved", "from the one record of an exclusive publisher")
+	require.ErrorContains(t, a.publish(testload.Stamp{Sender: 3, Number: 10, Tag: 2}, 4), "moved", "to another topic")
+	require.NoError(t, a.publish(testload.Stamp{Sender: 3, Number: 10, Tag: 1}, 5), "a reservation of a publisher for any goroutine")
+	require.ErrorContains(t, a.publish(testload.Stamp{Sender: 1 << 30}, 5), "never was")
 }
 
 func newTestRing(t *testing.T) *ring.Ring {

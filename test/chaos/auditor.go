@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvshm"
@@ -40,7 +41,7 @@ type auditor struct {
 
 // An assembly is an unfinished frame of a publisher record.
 type assembly struct {
-	stamp
+	testload.Stamp
 	buf   []byte
 	first uint64
 	next  uint32
@@ -175,18 +176,18 @@ func (a *auditor) judge(p uint64, info layout.FrameInfo, payload []byte) (fact, 
 	total, part := int(uint32(prefix)), uint32(prefix>>32)
 	payload = payload[layout.FragmentPrefix:]
 	if f.begins() {
-		s, ok := readHeader(payload)
-		if !ok || part != 0 || int(s.topic) >= len(topics) {
+		s, ok := testload.Peek(payload)
+		if !ok || part != 0 || int(s.Tag) >= len(topics) {
 			return f, fmt.Errorf("a first fragment, number %d of %d bytes, that says %+v", part, total, s)
 		}
-		*o = assembly{stamp: s, buf: o.buf[:0], first: p, total: total, open: true}
+		*o = assembly{Stamp: s, buf: o.buf[:0], first: p, total: total, open: true}
 	}
 	if !o.open || part != o.next || total != o.total {
 		return f, fmt.Errorf("record %d: fragment %d of %d bytes, expected %d of %d (%v)", record, part, total, o.next, o.total, o.open)
 	}
 	o.buf = append(o.buf, payload...)
 	o.next++
-	f.first, f.part, f.topic, f.publisher, f.number = o.first, part, uint8(o.topic), o.publisher, uint32(o.number)
+	f.first, f.part, f.topic, f.publisher, f.number = o.first, part, uint8(o.Tag), o.Sender, uint32(o.Number)
 	a.fragments.Add(1)
 	if !f.ends() {
 		return f, nil
@@ -207,7 +208,7 @@ func (a *auditor) complete(f fact, frame []byte) (fact, error) {
 	if err != nil {
 		return f, fmt.Errorf("record %d: %w", f.record, err)
 	}
-	f.publisher, f.number, f.topic = s.publisher, uint32(s.number), uint8(s.topic)
+	f.publisher, f.number, f.topic = s.Sender, uint32(s.Number), uint8(s.Tag)
 	a.messages.Add(1)
 	return f, a.accounts.publish(s, f.record)
 }

@@ -9,7 +9,7 @@ import (
 
 func (c *round) startWatcher() error {
 	c.watcher = &process{job: job{Role: roleWatch}}
-	if err := c.start(c.watcher, self); err != nil {
+	if err := c.start(c.watcher); err != nil {
 		return err
 	}
 	for deadline := time.Now().Add(patience); c.watcher.place.diary.get(wordPhase) < phaseReady; time.Sleep(time.Millisecond) {
@@ -21,8 +21,8 @@ func (c *round) startWatcher() error {
 	return nil
 }
 
-func (c *round) start(p *process, program string, args ...string) error {
-	if err := c.nursery.start(p, program, args); err != nil {
+func (c *round) start(p *process, program ...string) error {
+	if err := c.pool.start(p, program); err != nil {
 		return err
 	}
 	c.tally.started++
@@ -72,7 +72,7 @@ func (c *round) join(role string) error {
 		p.expect = newExpectation(c.auditor.truth, wishOf(p.Patterns), p.Policy, c.slots)
 	}
 	c.tally.joins++
-	if err := c.start(p, self); err != nil {
+	if err := c.start(p); err != nil {
 		return err
 	}
 	c.deed("join %v", p)
@@ -120,6 +120,7 @@ func (c *round) sendOff(p *process) {
 // stopped says for how long one that was stopped, by whomever, stays so. Whom publishers wait for, by their own promise, is
 // stopped for a moment only.
 func (c *round) stopped(p *process) {
+	c.stirred++
 	p.stopped = true
 	longest := pick(c.rnd, 20, 200, 2000)
 	if p.blocks() {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -11,7 +10,6 @@ import (
 )
 
 const (
-	envJob  = "SHMBUS_CHAOS_JOB"
 	busName = "chaos"
 )
 
@@ -27,7 +25,7 @@ const (
 
 // A job is what a worker is to do.
 type job struct {
-	Role  string
+	Role  string `json:"-"`
 	Diary string
 	ID    uint32
 	Seed  uint64
@@ -68,14 +66,6 @@ func (j job) String() string {
 		fmt.Fprintf(&b, " %s %v", j.Policy, j.Patterns)
 	}
 	return b.String()
-}
-
-func (j job) encode() string {
-	b, err := json.Marshal(j)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }
 
 // pick returns one of the choices.

@@ -15,7 +15,7 @@ func (c *round) judge() {
 		if !c.readDiary(p, head) {
 			return false
 		}
-		c.nursery.free = append(c.nursery.free, p.place)
+		c.pool.free = append(c.pool.free, p.place)
 		return true
 	})
 	c.settled = slices.DeleteFunc(c.settled, func(s settlement) bool {

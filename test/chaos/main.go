@@ -15,14 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/testproc"
 	"shmbus/test/leak"
 )
 
 func main() {
-	if s := os.Getenv(envJob); s != "" {
-		work(s)
-		return
-	}
+	testproc.Play(roles)
 	o, err := parse(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -11,18 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 )
 
 // A process is one that the coordinator has started.
 type process struct {
 	job
+	proc    *testproc.Process
 	pid     int
 	place   *place
 	fault   string // what was ordered to happen to it
 	started time.Time
 
-	killed   time.Duration // when SIGKILL was sent, by [clock]; 0: not
-	leaving  bool          // SIGTERM was sent
+	killed   int64 // when SIGKILL was sent, by [testload.Now]; 0: not
+	leaving  bool  // SIGTERM was sent
 	stopped  bool
 	resume   time.Time // when a stopped one goes on
 	retires  time.Time // when it is sent away; zero: perhaps never
@@ -39,65 +43,27 @@ func (p *process) String() string { return fmt.Sprintf("%v (pid %d, fault %q)", 
 type place struct {
 	diary  diary
 	path   string // of the diary
-	stderr string
 	report string // of package fault
 }
 
-// A nursery starts processes and learns how they end.
-type nursery struct {
+// A pool starts processes and tells of their ends.
+type pool struct {
 	dir  string
 	free []*place
 	n    int
-
-	changes chan change // of any child
-	spawned chan struct{}
-	quit    chan struct{}
-	done    chan struct{}
+	ends chan *process
 }
 
-// A change is a child's end, or its stop.
-type change struct {
-	pid    int
-	status unix.WaitStatus
-}
+func newPool(dir string) *pool { return &pool{dir: dir, ends: make(chan *process, 1024)} }
 
-func newNursery(dir string) *nursery {
-	n := &nursery{dir: dir, changes: make(chan change, 1024), spawned: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
-	go n.reap()
-	return n
-}
-
-// reap waits for all children at once.
-func (n *nursery) reap() {
-	defer close(n.done)
-	for {
-		var c change
-		var err error
-		c.pid, err = unix.Wait4(-1, &c.status, unix.WUNTRACED, nil)
-		switch {
-		case err == nil:
-			n.changes <- c
-		case err == unix.EINTR:
-		default: // no child
-			select {
-			case <-n.spawned:
-			case <-n.quit:
-				return
-			}
-		}
-	}
-}
-
-// close is called when no child is left.
-func (n *nursery) close() {
-	close(n.quit)
-	<-n.done
+// close is called when no process is left.
+func (n *pool) close() {
 	for _, p := range n.free {
 		p.diary.unmap()
 	}
 }
 
-func (n *nursery) place() (*place, error) {
+func (n *pool) place() (*place, error) {
 	if last := len(n.free) - 1; last >= 0 {
 		p := n.free[last]
 		n.free = n.free[:last]
@@ -105,67 +71,62 @@ func (n *nursery) place() (*place, error) {
 	}
 	n.n++
 	base := filepath.Join(n.dir, fmt.Sprintf("%02d", n.n))
-	p := &place{path: base + ".diary", stderr: base + ".stderr", report: base + ".fault"}
+	p := &place{path: base + ".diary", report: base + ".fault"}
 	var err error
 	p.diary, err = openDiary(p.path)
 	return p, err
 }
 
-// start starts a process. The calling thread must live as long as it: the death of the thread kills the process.
-func (n *nursery) start(p *process, program string, args []string, env ...string) error {
+// start starts a worker, or the given program. The calling thread must live as long as it: the death of the thread kills the process.
+func (n *pool) start(p *process, program []string, env ...string) error {
 	var err error
 	if p.place, err = n.place(); err != nil {
 		return err
 	}
 	p.place.diary.clear()
 	os.Remove(p.place.report)
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	stderr, err := os.Create(p.place.stderr)
-	if err != nil {
-		return err
-	}
-	defer stderr.Close()
-	all := append(clean(os.Environ()), "SHMBUS_DIR="+n.dir, "SHMBUS_FAULT_FILE="+p.place.report)
-	if p.fault != "" {
-		all = append(all, "SHMBUS_FAULT="+p.fault, fmt.Sprintf("SHMBUS_FAULT_SEED=%d", p.Seed))
-	}
 	p.Diary = p.place.path
-	if program == self {
-		all = append(all, envJob+"="+p.job.encode())
-	}
-	p.pid, err = syscall.ForkExec(program, append([]string{filepath.Base(program)}, args...), &syscall.ProcAttr{
-		Env: append(all, env...), Files: []uintptr{null.Fd(), null.Fd(), stderr.Fd()},
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL},
-	})
-	p.started, p.awake, p.since = time.Now(), time.Now(), time.Now()
-	select {
-	case n.spawned <- struct{}{}:
-	default:
-	}
-	return err
-}
-
-const self = "/proc/self/exe"
-
-// clean drops what is meant for the coordinator.
-func clean(env []string) []string {
-	var out []string
-	for _, e := range env {
-		if !strings.HasPrefix(e, "SHMBUS_") || strings.HasPrefix(e, "SHMBUS_LEAK") {
-			out = append(out, e)
+	change := func(c *exec.Cmd) {
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the terminal's SIGINT is for the coordinator
+		c.Env = append(append(c.Environ(), "SHMBUS_FAULT_FILE="+p.place.report), env...)
+		if p.fault != "" {
+			c.Env = append(c.Env, "SHMBUS_FAULT="+p.fault, fmt.Sprintf("SHMBUS_FAULT_SEED=%d", p.Seed))
 		}
 	}
-	return out
+	if len(program) > 0 {
+		cmd := exec.Command(program[0], program[1:]...)
+		change(cmd)
+		p.proc, err = testproc.Launch(cmd)
+	} else {
+		var w *testproc.Worker
+		if w, err = testproc.Start(p.Role, p.job, change); err == nil {
+			p.proc = w.Process
+		}
+	}
+	if err != nil {
+		return err
+	}
+	p.pid, p.started, p.awake, p.since = p.proc.PID(), time.Now(), time.Now(), time.Now()
+	go func() {
+		p.proc.Wait(1 << 62)
+		n.ends <- p
+	}()
+	return nil
 }
 
-func (p *process) signal(s unix.Signal) { unix.Kill(p.pid, s) }
+// forget drops from the environment what is meant for the coordinator.
+func forget() {
+	for _, e := range os.Environ() {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "SHMBUS_") && !strings.HasPrefix(name, "SHMBUS_LEAK") {
+			os.Unsetenv(name)
+		}
+	}
+}
+
+func (p *process) signal(s unix.Signal) { p.proc.Signal(s) }
 
 func (p *process) kill() {
-	p.killed = clock()
+	p.killed = testload.Now()
 	p.signal(unix.SIGKILL)
 }
 
@@ -174,13 +135,18 @@ func (p *process) leave() {
 	p.signal(unix.SIGTERM)
 }
 
+// stops reports whether the process has been told to stop itself somewhere, and has.
+func (p *process) stops() bool { return strings.Contains(p.fault, "=stop") && p.proc.Stopped() }
+
+// status returns how the process ended.
+func (p *process) status() syscall.WaitStatus {
+	return p.proc.Cmd.ProcessState.Sys().(syscall.WaitStatus)
+}
+
 // faults reads what package fault has noted.
 func (p *process) faults() fault.Report {
 	r, _ := fault.ReadReport(p.place.report)
 	return r
 }
 
-func (p *process) stderr() string {
-	b, _ := os.ReadFile(p.place.stderr)
-	return strings.TrimSpace(string(b))
-}
+func (p *process) stderr() string { return strings.TrimSpace(p.proc.Stderr()) }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // Sizes of a publisher's messages.
@@ -14,6 +15,12 @@ const (
 	sizesMixed        // one to ten
 	sizesEqual        // three, and always the same
 )
+
+// A message is a stamp, and how many bytes carry it.
+type message struct {
+	testload.Stamp
+	size int
+}
 
 // encoded is a frame that encodes itself as what it is.
 type encoded []byte
@@ -42,16 +49,18 @@ func (w *worker) publish() {
 	w.diary.set(wordPhase, phaseReady)
 	room := b.Geometry().SlotPayload()
 	var number uint64
-	next := func() stamp { return stamp{publisher: w.ID, number: number, topic: w.Topic, size: w.size(room)} }
+	next := func() message {
+		return message{testload.Stamp{Sender: w.ID, Number: number, Tag: uint16(w.Topic)}, w.size(room)}
+	}
 	for w.ctx.Err() == nil {
 		for left := 1 + w.rnd.IntN(2*w.Burst); left > 0; left-- {
 			var n int
 			var err error
 			if k := min(w.Batch, left); k > 1 && w.rnd.IntN(4) > 0 {
-				var batch []stamp
+				var batch []message
 				for i := range k {
 					s := next()
-					s.number += uint64(i)
+					s.Number += uint64(i)
 					batch = append(batch, s)
 				}
 				w.diary.set(wordBegun, number+uint64(k))
@@ -83,13 +92,13 @@ func (w *worker) publish() {
 }
 
 // publishBatch publishes messages at once, and returns how many it has published.
-func (w *worker) publishBatch(p *bus.Publisher, batch []stamp) (int, error) {
+func (w *worker) publishBatch(p *bus.Publisher, batch []message) (int, error) {
 	ctx, cancel := w.patience()
 	defer cancel()
 	var frames [][]byte
 	for _, s := range batch {
 		frame := make([]byte, s.size)
-		fillFrame(frame, s)
+		testload.Fill(frame, s.Stamp)
 		frames = append(frames, frame)
 	}
 	return p.PublishBatch(ctx, frames)
@@ -107,7 +116,7 @@ func (w *worker) size(room int) int {
 	if w.Stamp {
 		room -= 8
 	}
-	small := frameHeader + w.rnd.IntN(room-frameHeader+1)
+	small := testload.HeaderSize + w.rnd.IntN(room-testload.HeaderSize+1)
 	switch n := w.rnd.IntN(20); {
 	case w.Sizes == sizesEqual:
 		return 250
@@ -116,19 +125,19 @@ func (w *worker) size(room int) int {
 	case n < 14:
 		return 250
 	case n < 19:
-		return frameHeader + w.rnd.IntN(600)
+		return testload.HeaderSize + w.rnd.IntN(600)
 	}
 	return 1000
 }
 
 // publishOne publishes a message in one of the ways that there are, and returns how many it has published: none if it was given up.
-func (w *worker) publishOne(p *bus.Publisher, s stamp) (n int, err error) {
+func (w *worker) publishOne(p *bus.Publisher, s message) (n int, err error) {
 	ctx, cancel := w.patience()
 	defer cancel()
 	how := w.rnd.IntN(20)
 	if how < 15 {
 		frame := make([]byte, s.size)
-		fillFrame(frame, s)
+		testload.Fill(frame, s.Stamp)
 		if how < 4 {
 			return one(p.Publish(ctx, encoded(frame)))
 		}
@@ -138,7 +147,7 @@ func (w *worker) publishOne(p *bus.Publisher, s stamp) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	fillFrame(r.Bytes(), s)
+	testload.Fill(r.Bytes(), s.Stamp)
 	if how == 15 {
 		w.rest(200 * time.Microsecond)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -117,23 +118,23 @@ func (c *round) create() error {
 
 // runOne starts a process and waits for its end, which is at its fault if it has one.
 func (c *round) runOne(p *process, env ...string) error {
-	if err := c.nursery.start(p, self, nil, env...); err != nil {
+	if err := c.pool.start(p, nil, env...); err != nil {
 		return err
 	}
 	c.tally.started++
-	var ch change
 	select {
-	case ch = <-c.nursery.changes:
+	case <-c.pool.ends:
 	case <-time.After(patience):
 		p.signal(unix.SIGKILL)
-		ch = <-c.nursery.changes
+		<-c.pool.ends
 	}
-	defer func() { c.nursery.free = append(c.nursery.free, p.place) }()
+	status := p.status()
+	defer func() { c.pool.free = append(c.pool.free, p.place) }()
 	switch rep := p.faults(); {
-	case rep.Fired && ch.status.Signaled() && ch.status.Signal() == unix.SIGKILL:
+	case rep.Fired && status.Signaled() && status.Signal() == unix.SIGKILL:
 		c.tally.point(rep.At)
-	case !ch.status.Exited() || ch.status.ExitStatus() != 0:
-		return fmt.Errorf("%v: status %#x: %s", p, ch.status, p.stderr())
+	case !status.Exited() || status.ExitStatus() != 0:
+		return fmt.Errorf("%v: status %#x: %s", p, status, p.stderr())
 	}
 	return nil
 }
@@ -175,12 +176,19 @@ func (c *round) step() {
 	timer := time.NewTimer(tick)
 	defer timer.Stop()
 	select {
-	case ch := <-c.nursery.changes:
-		c.changed(ch)
-		for len(c.nursery.changes) > 0 {
-			c.changed(<-c.nursery.changes)
+	case p := <-c.pool.ends:
+		c.gone(p)
+		for len(c.pool.ends) > 0 {
+			c.gone(<-c.pool.ends)
 		}
 	case <-timer.C:
+	}
+	for _, p := range c.alive {
+		if !p.stopped && p.killed == 0 && p.stops() {
+			c.tally.selfStops++
+			c.deed("%v has stopped itself at %v", p, p.faults().At)
+			c.stopped(p)
+		}
 	}
 	c.resume()
 	c.judge()
@@ -221,33 +229,19 @@ func (c *round) resume() {
 	}
 }
 
-// changed is what a child's end or stop means.
-func (c *round) changed(ch change) {
+// gone is what a process's end means.
+func (c *round) gone(p *process) {
 	c.stirred++
-	p := c.alive[ch.pid]
-	if p == nil {
-		c.verdict.violated("an unknown child %d has changed: %#x", ch.pid, ch.status)
-		return
-	}
-	if ch.status.Stopped() {
-		if !p.stopped && p.killed == 0 {
-			rep := p.faults()
-			c.tally.selfStops++
-			c.deed("%v has stopped itself at %v", p, rep.At)
-			c.stopped(p)
-		}
-		return
-	}
-	delete(c.alive, ch.pid)
+	delete(c.alive, p.pid)
 	c.drained = append(c.drained, p)
-	c.ended(p, ch.status)
+	c.ended(p, p.status())
 	if p.Role == rolePublish {
 		c.settled = append(c.settled, settlement{c.auditor.ring.Head(), p.String(), p.ID, p.place.diary.get(wordBegun), p.place.diary.get(wordAcked)})
 	}
 }
 
 // ended judges how a process ended, and counts it.
-func (c *round) ended(p *process, status unix.WaitStatus) {
+func (c *round) ended(p *process, status syscall.WaitStatus) {
 	rep := p.faults()
 	switch {
 	case status.Exited() && status.ExitStatus() == 0:
@@ -282,7 +276,7 @@ func (c *round) ended(p *process, status unix.WaitStatus) {
 		c.deaths.perhaps(p.pid)
 	case p.Role == roleBusd, phase == phaseJoined, phase == phaseReady:
 		c.joined++
-		c.deaths.died(p.pid, p.killed, c.busdNow != nil && c.busdNow.noticed)
+		c.deaths.died(p.pid, time.Duration(p.killed), c.busdNow != nil && c.busdNow.noticed)
 	}
 	if p == c.busdNow {
 		c.busdNow = nil
@@ -295,9 +289,6 @@ func (c *round) killAll() {
 		p.kill()
 	}
 	for len(c.alive) > 0 {
-		ch := <-c.nursery.changes
-		if p := c.alive[ch.pid]; p != nil && !ch.status.Stopped() {
-			delete(c.alive, ch.pid)
-		}
+		delete(c.alive, (<-c.pool.ends).pid)
 	}
 }

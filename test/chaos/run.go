@@ -20,7 +20,7 @@ type run struct {
 	rnd     *rand.Rand
 	dir     string
 	verdict *verdict
-	nursery *nursery
+	pool    *pool
 	tally   tally
 	began   time.Time
 	lastID  uint32
@@ -32,6 +32,7 @@ func newRun(o options) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	forget()
 	os.Setenv("SHMBUS_DIR", dir)
 	r := &run{options: o, dir: dir, rnd: rand.New(rand.NewPCG(o.seed, 0)), verdict: &verdict{dir: dir}, tally: newTally()}
 	r.log, err = os.Create(filepath.Join(dir, "deeds.txt"))
@@ -42,7 +43,7 @@ func newRun(o options) (*run, error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	r.nursery = newNursery(dir)
+	r.pool = newPool(dir)
 	r.began = time.Now()
 	return r, nil
 }
@@ -74,7 +75,7 @@ func (r *run) buildBusd() error {
 }
 
 func (r *run) close() {
-	r.nursery.close()
+	r.pool.close()
 	r.log.Close()
 	if r.verdict.failed() {
 		fmt.Fprintf(os.Stderr, "chaos: logs are in %s\n", r.dir)

@@ -97,10 +97,10 @@ func (u subscriber) readInPlace() error {
 
 func (u subscriber) examine(m bus.Message) (event, error) {
 	s, err := readFrame(m.Raw)
-	if err == nil && (m.Topic != topics[s.topic] || !u.wish[s.topic]) {
-		err = errors.New("a message of " + topics[s.topic] + " arrived as one of " + m.Topic)
+	if err == nil && (m.Topic != topics[s.Tag] || !u.wish[s.Tag]) {
+		err = errors.New("a message of " + topics[s.Tag] + " arrived as one of " + m.Topic)
 	}
-	return event{kind: evDeliver, a: m.Position, b: uint64(s.publisher)<<32 | uint64(uint32(s.number)), c: uint64(m.Publisher)<<32 | uint64(s.topic)}, err
+	return event{kind: evDeliver, a: m.Position, b: uint64(s.Sender)<<32 | uint64(uint32(s.Number)), c: uint64(m.Publisher)<<32 | uint64(s.Tag)}, err
 }
 
 func (u subscriber) deliver(e event, err error) {

@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"fmt"
+	"shmbus/internal/testload"
+	"strings"
+)
 
 // topics are those that publishers use. The last is a quiet one: who wants only that sleeps long.
 var topics = [...]string{"chaos.a", "chaos.b", "chaos.b.x", "quiet.c"}
@@ -31,4 +35,13 @@ func matches(pattern, topic []string) bool {
 		return true
 	}
 	return (pattern[0] == "*" || pattern[0] == topic[0]) && matches(pattern[1:], topic[1:])
+}
+
+// readFrame checks a whole frame.
+func readFrame(b []byte) (testload.Stamp, error) {
+	s, err := testload.Read(b)
+	if err == nil && int(s.Tag) >= len(topics) {
+		err = fmt.Errorf("a message on topic %d, which there is not: %+v", s.Tag, s)
+	}
+	return s, err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 )
 
 // exitFault is the exit code of a worker that saw a promise broken. What it saw is on its standard error.
@@ -25,36 +26,30 @@ type worker struct {
 	rnd   *rand.Rand
 }
 
-func work(text string) {
-	w := new(worker)
-	w.check(json.Unmarshal([]byte(text), &w.job))
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
-	defer stop()
-	w.ctx = ctx
-	w.rnd = rand.New(rand.NewPCG(w.Seed, uint64(w.ID)))
-	if w.Diary != "" {
+var roles = testproc.Roles{
+	rolePublish:   play((*worker).publish),
+	roleSubscribe: play((*worker).subscribe),
+	roleWatch:     play((*worker).watch),
+	roleCreate:    play((*worker).create),
+	roleRemove:    play(func(w *worker) { w.check(bus.Remove(busName)) }),
+}
+
+func play(role func(*worker)) func(*testproc.Child) {
+	return testproc.With(func(c *testproc.Child, j job) {
+		j.Role = c.Role
+		w := &worker{job: j, rnd: rand.New(rand.NewPCG(j.Seed, uint64(j.ID)))}
+		ctx, stop := signal.NotifyContext(c.Context(), unix.SIGTERM)
+		defer stop()
+		w.ctx = ctx
 		var err error
 		w.diary, err = openDiary(w.Diary)
 		w.check(err)
-	}
-	if w.Role == rolePublish || w.Role == roleSubscribe {
-		// Whoever checks comes first on a crowded machine.
-		unix.Setpriority(unix.PRIO_PROCESS, 0, 5)
-	}
-	switch w.Role {
-	case rolePublish:
-		w.publish()
-	case roleSubscribe:
-		w.subscribe()
-	case roleWatch:
-		w.watch()
-	case roleCreate:
-		w.create()
-	case roleRemove:
-		w.check(bus.Remove(busName))
-	default:
-		w.faultf("no such role: %q", w.Role)
-	}
+		if w.Role == rolePublish || w.Role == roleSubscribe {
+			// Whoever checks comes first on a crowded machine.
+			unix.Setpriority(unix.PRIO_PROCESS, 0, 5)
+		}
+		role(w)
+	})
 }
 
 func (w *worker) faultf(format string, a ...any) {
@@ -106,17 +101,10 @@ func (w *worker) watch() {
 	b := w.open()
 	w.diary.set(wordPhase, phaseReady)
 	err := b.WatchDeaths(w.ctx, func(d bus.Death) {
-		w.diary.write(event{kind: evDeath, a: uint64(d.Pid), b: uint64(clock())})
+		w.diary.write(event{kind: evDeath, a: uint64(d.Pid), b: uint64(testload.Now())})
 	})
 	if w.ctx.Err() == nil {
 		w.faultf("watch: %v", err)
 	}
 	w.leave(b)
-}
-
-// clock reads CLOCK_MONOTONIC, which is the same for all processes.
-func clock() time.Duration {
-	var t unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
-	return time.Duration(t.Nano())
 }
