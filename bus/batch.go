@@ -154,24 +154,24 @@ func (s *Subscription) more(messages []Message) (n int) {
 func (s *Subscription) alike(messages []Message, rest []byte) (n, used int) {
 	c, room, total := s.cur, len(s.buf), 0
 	for n < len(messages) && len(rest)-used >= room {
-		sight := c.Sight()
-		if !c.Tagged(sight, s.like.Tag) {
+		loaded := c.Load()
+		if !c.Tagged(loaded, s.like.Tag) {
 			break
 		}
 		fault.At(fault.ReceivePeeked)
-		find := c.Find(sight)
-		size := find.Info.Size()
-		if find.Info.Kind() != s.like.Kind || size > room {
+		frame := c.Locate(loaded)
+		size := frame.Info.Size()
+		if frame.Info.Kind() != s.like.Kind || size > room {
 			break
 		}
 		to := rest[used : used+size : used+size]
-		if ring.Few(size) {
-			find.Few(to, size)
+		if ring.ByWords(size) {
+			frame.CopyWords(to, size)
 		} else {
-			find.Copy(to)
+			frame.Copy(to)
 		}
 		fault.At(fault.ReceiveCopied)
-		if !find.Stays(sight) {
+		if !frame.Valid(loaded) {
 			break
 		}
 		at := c.Next()

@@ -110,7 +110,7 @@ func (s *Subscription) crossed() {
 // A likeness is what messages have in common that come one after the other: whole, without a time, from one
 // publisher, on one topic that is wanted.
 type likeness struct {
-	ring.Like
+	ring.Match
 	topic string
 }
 
@@ -183,7 +183,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 	}
 	m.Raw = payload
 	if flags == layout.FlagWhole {
-		s.like = likeness{ring.Like{Tag: e.Tag(), Kind: info.Kind()}, name}
+		s.like = likeness{ring.Match{Tag: e.Tag(), Kind: info.Kind()}, name}
 	}
 	if inPlace {
 		return got, nil // the caller advances

@@ -65,7 +65,7 @@ func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 		return true
 	}
 	cut := false
-	r.Holds(p.ring.Next(), end, func(h ring.Hold) {
+	r.Blockers(p.ring.Next(), end, func(h ring.Blocker) {
 		if st.over(seg, h, since, first) && p.bus.cutGate(h.Subscriber, h.Gate, policyGate(atomic.LoadUint64(seg.sub(h.Subscriber, layout.SubPolicy)))) {
 			cut = true
 		}
@@ -75,7 +75,7 @@ func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 
 // over reports whether the patience of a subscription that keeps this publisher from publishing is over. since is how long ago the last
 // look was.
-func (st *stalls) over(seg *segment, h ring.Hold, since time.Duration, first bool) bool {
+func (st *stalls) over(seg *segment, h ring.Blocker, since time.Duration, first bool) bool {
 	if policyGate(atomic.LoadUint64(seg.sub(h.Subscriber, layout.SubPolicy))) == layout.GateOpen {
 		return false
 	}

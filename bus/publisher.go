@@ -313,27 +313,27 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	}
 	fault.At(fault.PublishEntered)
 	r := &p.ring
-	filling := r.Filling()
-	if ring.Few(n) {
-		filling.Head(frame)
-		filling.Tail(frame)
+	slot := r.NextSlot()
+	if ring.ByWords(n) {
+		slot.PutFront(frame)
+		slot.PutBack(frame)
 	} else {
 		r.Fill(0, frame)
 	}
-	filling.Describe(info)
-	aim := r.Aim()
-	if !r.Good(aim) {
+	slot.PutHeader(info)
+	loaded := r.Load()
+	if !r.Usable(loaded) {
 		return p.exchangeRaw(ctx, info)
 	}
-	r.Announce(filling, aim)
-	if !r.Swap(filling, aim, p.label) {
+	r.Announce(slot, loaded)                      // steps 1, 2 and 3 of the protocol (package ring)
+	if !r.CompareAndSwap(slot, loaded, p.label) { // step 4
 		return p.lostRace(ctx, info)
 	}
-	r.Settle(filling, aim)
+	r.Settle(slot, loaded) // step 5
 	p.count(1, n)
 	// Is somebody to be woken? The compare-and-swap orders the loads behind the exchange.
-	if atomic.LoadUint64(p.asleep)&atomic.LoadUint64(p.wants) != 0 || atomic.LoadUint64(p.subHigh) > 64 || aim.EndsLine() {
-		return p.afterRaw(aim)
+	if atomic.LoadUint64(p.asleep)&atomic.LoadUint64(p.wants) != 0 || atomic.LoadUint64(p.subHigh) > 64 || loaded.EndsLine() {
+		return p.afterRaw(loaded)
 	}
 	fault.At(fault.PublishDone)
 	p.exit()
@@ -341,9 +341,9 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 }
 
 // afterRaw is the end of PublishRaw where there is more to do.
-func (p *Publisher) afterRaw(aim ring.Aim) (err error) {
-	if aim.EndsLine() {
-		p.ring.FetchAhead()
+func (p *Publisher) afterRaw(loaded ring.Loaded) (err error) {
+	if loaded.EndsLine() {
+		p.ring.Prefetch()
 	}
 	s, w := p.sleepers4, p.interest4
 	if s == nil || w == nil || atomic.LoadUint64(&s[0])&atomic.LoadUint64(&w[0])|atomic.LoadUint64(&s[1])&atomic.LoadUint64(&w[1])|
@@ -378,7 +378,7 @@ func (p *Publisher) enterRaw(ctx context.Context, frame []byte) (short bool, err
 
 // lostRace is the rest of PublishRaw when another publisher was faster.
 func (p *Publisher) lostRace(ctx context.Context, info layout.FrameInfo) error {
-	p.ring.Lost()
+	p.ring.LostRace()
 	return p.exchangeRaw(ctx, info)
 }
 
@@ -477,7 +477,7 @@ func (p *Publisher) publishFilled(ctx context.Context, n int) error {
 func (p *Publisher) fillTime(off int) {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(time.Now().UnixNano()))
-	p.ring.FillUnaligned(off, b[:])
+	p.ring.Fill(off, b[:])
 }
 
 // publishFragments publishes a frame that takes several slots. If it fails on the way, the

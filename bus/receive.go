@@ -57,27 +57,27 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	}
 	// The next message, if it is like the one before it: then no more is to be asked about it.
 	c := s.cur
-	sight := c.Sight()
-	if !c.Tagged(sight, s.like.Tag) {
+	loaded := c.Load() // step a of the protocol (package ring)
+	if !c.Tagged(loaded, s.like.Tag) {
 		return s.receiveOther(ctx, m)
 	}
 	fault.At(fault.ReceivePeeked)
-	find := c.Find(sight)
-	n := find.Info.Size()
-	if find.Info.Kind() != s.like.Kind || n > len(s.buf) {
+	frame := c.Locate(loaded) // step b
+	n := frame.Info.Size()
+	if frame.Info.Kind() != s.like.Kind || n > len(s.buf) {
 		return s.receiveOther(ctx, m)
 	}
-	if ring.Few(n) {
-		find.Few(s.buf, n)
+	if ring.ByWords(n) {
+		frame.CopyWords(s.buf, n)
 	} else {
-		find.Copy(s.buf[:n])
+		frame.Copy(s.buf[:n])
 	}
 	fault.At(fault.ReceiveCopied)
-	if !find.Stays(sight) {
+	if !frame.Valid(loaded) { // step c
 		return s.receiveOther(ctx, m)
 	}
 	at := c.Next()
-	c.Advance()
+	c.Advance() // step d
 	fault.At(fault.ReceiveTaken)
 	s.like.message(m, at, s.buf[:n])
 	if (at+1)&s.half == 0 {
@@ -91,24 +91,24 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 // takeAlike takes the next message if it is like the one before it.
 func (s *Subscription) takeAlike(m *Message) bool {
 	c := s.cur
-	sight := c.Sight()
-	if !c.Tagged(sight, s.like.Tag) {
+	loaded := c.Load()
+	if !c.Tagged(loaded, s.like.Tag) {
 		return false
 	}
 	fault.At(fault.ReceivePeeked)
-	find := c.Find(sight)
-	n := find.Info.Size()
-	if find.Info.Kind() != s.like.Kind || n > s.payload {
+	frame := c.Locate(loaded)
+	n := frame.Info.Size()
+	if frame.Info.Kind() != s.like.Kind || n > s.payload {
 		return false
 	}
 	to := s.memory(m, n)
-	if ring.Few(n) {
-		find.Few(to, n)
+	if ring.ByWords(n) {
+		frame.CopyWords(to, n)
 	} else {
-		find.Copy(to)
+		frame.Copy(to)
 	}
 	fault.At(fault.ReceiveCopied)
-	if !find.Stays(sight) {
+	if !frame.Valid(loaded) {
 		return false
 	}
 	at := c.Next()
@@ -225,7 +225,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	if !whole {
 		return err
 	}
-	if seen != ring.Done || !s.cur.Holds(e) {
+	if seen != ring.Done || !s.cur.Unchanged(e) {
 		return s.lapped()
 	}
 	s.advance()

@@ -43,7 +43,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		slowest, position := p.lookForRoom(!waits)
 		fault.At(fault.RoomLooked)
 		if slowest < 0 {
-			if p.ring.Room() < uint64(p.seg.m.Geometry.Slots/16) {
+			if p.ring.Remaining() < uint64(p.seg.m.Geometry.Slots/16) {
 				for range roomGather {
 					fence.Pause()
 				}

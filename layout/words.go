@@ -15,9 +15,9 @@ func MakeEntry(lap, tag, slot uint32) Entry {
 	return Entry(lap)<<32 | Entry(tag&tagMask)<<slotBits | Entry(slot&slotMask)
 }
 
-// Next returns the entry that follows e one lap later, with slot and the tag of label; both have no more bits than MakeEntry
-// leaves them.
-func (e Entry) Next(label Entry, slot uint32) Entry { return (e>>32+1)<<32 | label | Entry(slot) }
+// NextLap returns the entry that follows e one lap later, with the given slot and the tag of label. slot has
+// no more bits than MakeEntry leaves it, and label none but those of a tag.
+func (e Entry) NextLap(label Entry, slot uint32) Entry { return (e>>32+1)<<32 | label | Entry(slot) }
 
 // Lap returns the lap of the position that the entry holds.
 func (e Entry) Lap() uint32 { return uint32(e >> 32) }

@@ -31,7 +31,7 @@ func TestNoAllocations(t *testing.T) {
 	for name, f := range map[string]func(){
 		"Fill":          func() { p.Fill(0, payload); exchange(); read() },
 		"FillWord":      func() { p.FillWord(8, 1); exchange(); read() },
-		"FillUnaligned": func() { p.FillUnaligned(3, payload[:9]); exchange(); read() },
+		"Fill anywhere": func() { p.Fill(3, payload[:9]); exchange(); read() },
 		"Payload":       func() { b := p.Payload(); copy(b, payload); p.CommitPayload(b); exchange(); read() },
 		"PublishRun, Take": func() {
 			n, _, st := p.PublishRun(frames, info&^48, 1)
@@ -42,7 +42,7 @@ func TestNoAllocations(t *testing.T) {
 				p.Rescan()
 			}
 			for range n {
-				if _, ok := c.Take(Like{Tag: 1, Kind: info.Kind()}, buf); !ok {
+				if _, ok := c.Take(Match{Tag: 1, Kind: info.Kind()}, buf); !ok {
 					t.Fatal("not taken")
 				}
 			}

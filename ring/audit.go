@@ -60,9 +60,9 @@ func (r *Ring) Audit() Books {
 	return b
 }
 
-// assign gives each pending pair one of its slots that is seen nowhere else, so that as few
-// slots as possible stay without: a pair may have to leave a slot to another pair that
-// has no choice, and take its second one.
+// assign gives each pending pair one of its slots that is seen nowhere else, so that as few slots
+// as possible stay without: a pair may have to leave a slot to another pair that has no choice, and
+// take its second one.
 func (b *Books) assign(pending []layout.Pair, seen []uint8) {
 	holder := make(map[uint32]int) // slot -> index in pending
 	var place func(i int, visited map[uint32]bool) bool

@@ -10,8 +10,9 @@ import (
 	"shmbus/test/machine"
 )
 
-// TestBarriersOnARM64 looks at the machine code for arm64 of the places at which the protocol needs a barrier, or an
-// acquire that is ordered after releases (LDAR, which LDAPR is not). model/litmus says why; amd64 needs none of them.
+// TestBarriersOnARM64 looks at the machine code for arm64 of the places at which the protocol needs
+// a barrier, or an acquire that is ordered after releases (LDAR, which LDAPR is not). model/litmus
+// says why; amd64 needs none of them.
 func TestBarriersOnARM64(t *testing.T) {
 	const loads, full = "CALL shmbus/internal/fence.Loads", "CALL shmbus/internal/fence.Full"
 	p := machine.Build(t, "arm64", "shmbus/ring")
@@ -21,15 +22,17 @@ func TestBarriersOnARM64(t *testing.T) {
 	}{
 		// A reader's loads of a slot are satisfied before its last look at the entry.
 		{"shmbus/ring.(*Cursor).Valid", "LDAR;" + loads + ";LDAR;"},
-		{"shmbus/ring.Find.Stays", "LDAR;" + loads + ";LDAR;"},
-		// Nothing that follows an exchange, the first of which is the store of the pair, becomes visible before it.
+		{"shmbus/ring.Frame.Valid", "LDAR;" + loads + ";LDAR;"},
+		// Nothing that follows an exchange, the first of which is the store of the pair, becomes
+		// visible before it.
 		{"shmbus/ring.(*Publisher).Settle", full + ";(?:STORE;)+"},
-		// The exchange itself, in both forms: the disassembler has no name for CASAL. Resume comes before.
+		// The exchange itself, in both forms: the disassembler has no name for CASAL. Resume comes
+		// before.
 		{"shmbus/ring.(*Publisher).Exchange", "LDAR;CALL shmbus/ring.\\(\\*Ring\\).headFrom;STORE;LDAR;(?:STORE;)+CASAL;LDAXR;STLXR;(?:CALL shmbus/(?:ring|internal/fence)\\S+;)+"},
 		// What a cursor releases it has read; what it reads is whole.
-		{"shmbus/ring.(*Cursor).Take", "LDAR;LDAR;(?:CALL shmbus/ring\\S+copyPieces;|STORE;|CALL shmbus/ring.Find\\S+;)+STORE;STLR;"},
+		{"shmbus/ring.(*Cursor).Take", "LDAR;LDAR;(?:CALL shmbus/ring\\S+copyPieces;|STORE;|CALL shmbus/ring.Frame\\S+;)+STORE;STLR;"},
 		// Of a joiner's last search no load passes the updates before it: LDAPR would.
-		{"shmbus/ring.(*Ring).headFrom", "(?:CALL shmbus/ring.\\(\\*Ring\\).near;)?(?:LDAR;)+"},
+		{"shmbus/ring.(*Ring).headFrom", "(?:CALL shmbus/ring.\\(\\*Ring\\).lowerBound;)?(?:LDAR;)+"},
 		{"shmbus/internal/fence.Loads", "DMB 9;"},
 		{"shmbus/internal/fence.Full", "DMB 11;"},
 		// No processor for servers waits at a YIELD.

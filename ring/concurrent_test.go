@@ -20,8 +20,8 @@ func scale(n int) int {
 	return n
 }
 
-// TestManyToMany runs publishers against lossy and reliable readers. Every message has a value of its
-// own, {publisher, number}; all readers together note what they see at each position.
+// TestManyToMany runs publishers against lossy and reliable readers. Every message has a value of
+// its own, {publisher, number}; all readers together note what they see at each position.
 func TestManyToMany(t *testing.T) {
 	for _, tt := range []struct {
 		slots, owned, pubs, lossy, reliable, messages int
@@ -133,7 +133,8 @@ func TestManyToMany(t *testing.T) {
 	}
 }
 
-// TestRunsManyToMany runs publishers of runs of all lengths and sizes against readers that take what is like the message before.
+// TestRunsManyToMany runs publishers of runs of all lengths and sizes against readers that take
+// what is like the message before.
 func TestRunsManyToMany(t *testing.T) {
 	for _, tt := range []struct {
 		slots, owned, pubs int
@@ -188,7 +189,7 @@ func TestRunsManyToMany(t *testing.T) {
 				reading.Go(func() {
 					next := make([]uint64, tt.pubs)
 					received, lost, taken := uint64(0), uint64(0), 0
-					var like Like
+					var like Match
 					var buf, want [48]byte
 					for !t.Failed() {
 						finished := done.Load()
@@ -201,7 +202,7 @@ func TestRunsManyToMany(t *testing.T) {
 							var info layout.FrameInfo
 							if st == Done {
 								if info, n, st = c.Read(e, buf[:]); st == Done {
-									like = Like{e.Tag(), info.Kind()}
+									like = Match{e.Tag(), info.Kind()}
 									c.Advance()
 								}
 							}
@@ -247,8 +248,9 @@ func TestRunsManyToMany(t *testing.T) {
 	}
 }
 
-// TestReadersAreLapped: readers that are held up between their first load and their last never accept what
-// was published later. A long payload, and a reader that always reads the oldest message, give overwriting a chance.
+// TestReadersAreLapped: readers that are held up between their first load and their last never
+// accept what was published later. A long payload, and a reader that always reads the oldest
+// message, give overwriting a chance.
 func TestReadersAreLapped(t *testing.T) {
 	g := geometry(8, 2, 1)
 	g.SlotSize = 1 << 16
@@ -280,7 +282,7 @@ func TestReadersAreLapped(t *testing.T) {
 					n, ok := 0, false
 					if shortcut {
 						at := c.Next()
-						if n, ok = c.Take(Like{Kind: layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0).Kind()}, buf); ok {
+						if n, ok = c.Take(Match{Kind: layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0).Kind()}, buf); ok {
 							c.SetNext(at)
 						} else {
 							st = Lapped
@@ -335,8 +337,8 @@ func words(b []byte) func(off int) uint64 {
 	}
 }
 
-// TestOrderOfStores watches publishers from outside: a slot that is in the ring is never shown as settled property
-// of its publisher, its intent and header are there before it.
+// TestOrderOfStores watches publishers from outside: a slot that is in the ring is never shown as
+// settled property of its publisher, its intent and header are there before it.
 func TestOrderOfStores(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	p := openPublisher(t, r, 0)
@@ -377,7 +379,8 @@ func TestOrderOfStores(t *testing.T) {
 	wg.Wait()
 }
 
-// TestHeadWhilePublishing: heads that are found one after the other do not fall, and lie between what was published before and after.
+// TestHeadWhilePublishing: heads that are found one after the other do not fall, and lie between
+// what was published before and after.
 func TestHeadWhilePublishing(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 2))
 	var stop atomic.Bool
@@ -406,7 +409,8 @@ func TestHeadWhilePublishing(t *testing.T) {
 	wg.Wait()
 }
 
-// TestSuccessionsWhilePublishing: a record changes hands again and again, each owner dying at some step, while others publish.
+// TestSuccessionsWhilePublishing: a record changes hands again and again, each owner dying at some
+// step, while others publish.
 func TestSuccessionsWhilePublishing(t *testing.T) {
 	r := newRing(t, geometry(8, 3, 3))
 	var stop atomic.Bool
@@ -456,7 +460,7 @@ func TestSuccessionsWhilePublishing(t *testing.T) {
 // dieRacing is dieAt while others publish: the compare-and-swap may fail, and it dies then.
 func dieRacing(r *Ring, p *Publisher, at step) {
 	p.Rescan()
-	mine, pair := p.own().slot, p.own().pair
+	mine, pair := p.own().number, p.own().pair
 	var buf [48]byte
 	message(&buf, 5)
 	p.Fill(0, buf[:])

@@ -8,27 +8,29 @@ import (
 	"unsafe"
 )
 
-// Few reports whether there is a faster way than copyIn and copyOut. There is none that the race detector could see.
-func Few(int) bool { return false }
+// ByWords is false in race-detector builds: the detector sees only what copyIn and copyOut do.
+func ByWords(int) bool { return false }
 
-func (f Find) Few([]byte, int) { panic("ring: Find.Few in a race-detector build") }
+func (f Frame) CopyWords([]byte, int) { panic("ring: Frame.CopyWords in a race-detector build") }
 
-func (f Filling) Head([]byte) { panic("ring: Filling.Head in a race-detector build") }
+func (s Slot) PutFront([]byte) { panic("ring: Slot.PutFront in a race-detector build") }
 
-func (f Filling) Tail([]byte) { panic("ring: Filling.Tail in a race-detector build") }
+func (s Slot) PutBack([]byte) { panic("ring: Slot.PutBack in a race-detector build") }
 
-// copyIn writes whole words; slots are multiples of 64 bytes. The bytes behind src keep what they were: only
-// the slot's owner writes to it.
+// copyIn writes whole words, with the bytes around src as they are: slots are multiples of 64
+// bytes, and only the slot's owner writes to it.
 func copyIn(dst unsafe.Pointer, src []byte) {
-	for i := 0; i < len(src); i += 8 {
+	for i := -int(uintptr(dst) % 8); len(src) > 0; i += 8 {
 		p := (*uint64)(unsafe.Add(dst, i))
 		var w [8]byte
 		binary.NativeEndian.PutUint64(w[:], atomic.LoadUint64(p))
-		copy(w[:], src[i:])
+		n := copy(w[max(-i, 0):], src)
 		atomic.StoreUint64(p, binary.NativeEndian.Uint64(w[:]))
+		src = src[n:]
 	}
 }
 
+// copyOut reads whole words; src is aligned to 8 bytes.
 func copyOut(dst []byte, src unsafe.Pointer) {
 	for i := 0; i < len(dst); i += 8 {
 		var w [8]byte

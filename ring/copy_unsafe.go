@@ -9,21 +9,24 @@ import (
 )
 
 const (
-	// fewBytes is up to where a copy by words is faster than memmove, which loads more at once than a caller has just
-	// stored, so that the processor can not forward it from the stores.
-	fewBytes = 64
-	// pieceBytes is how much is copied at once: from 1 MiB on memmove stores past the caches, in which the other side
-	// wants to find it.
+	// wordsMin and wordsMax are between which sizes, in bytes, a copy by words is faster than
+	// memmove. memmove loads more at once than the caller has just stored, so that the processor
+	// cannot forward the data from the stores to the loads.
+	wordsMin, wordsMax = 16, 64
+	// pieceBytes is how much is copied at once. From 1 MiB on memmove stores past the caches, in
+	// which the other side should find the data.
 	pieceBytes = 256 << 10
 )
 
-// Few reports whether n bytes of a frame that fits its slot are for [Filling.Head] and [Filling.Tail], and for [Find.Few], which are
-// inlined, rather than for copyIn and copyOut.
-func Few(n int) bool { return uint(n)-16 <= fewBytes-16 }
+// ByWords reports whether n bytes of a frame that fits its slot are copied word by word, which is
+// inlined: by [Slot.PutFront] and [Slot.PutBack] when published, by [Frame.CopyWords] when read. If
+// not, [Publisher.Fill] and [Frame.Copy] copy them.
+func ByWords(n int) bool { return uint(n)-wordsMin <= wordsMax-wordsMin }
 
-// Few copies the frame's first n bytes to dst. The caller has bounded n by dst and asked [Few]. Another processor has written
-// them: loads may be wider than its stores were.
-func (f Find) Few(dst []byte, n int) {
+// CopyWords copies the first n bytes of the payload to dst. The caller has checked that n is at
+// most len(dst) and that [ByWords] is true. Loads may be wider here than the stores were, because
+// another processor made those stores.
+func (f Frame) CopyWords(dst []byte, n int) {
 	to, from, last := startOf(dst), slotPayload(f.at), n-16
 	for i := 0; i < last; i += 16 {
 		*(*[2]uint64)(unsafe.Add(to, i)) = *(*[2]uint64)(unsafe.Add(from, i))
@@ -31,28 +34,29 @@ func (f Find) Few(dst []byte, n int) {
 	*(*[2]uint64)(unsafe.Add(to, last)) = *(*[2]uint64)(unsafe.Add(from, last))
 }
 
-// Head and Tail copy a frame to the slot. The caller has asked [Few]. They are two
-// because one would not be inlined; a loop is slower.
-func (f Filling) Head(frame []byte) {
+// PutFront and PutBack together copy a frame to the slot; the caller has checked that [ByWords] is
+// true. They are two functions because a single one would not be inlined; a loop is slower.
+// PutFront copies the first 16 bytes of more than 16, and the next 16 of more than 32.
+func (s Slot) PutFront(frame []byte) {
 	from := unsafe.Pointer(unsafe.SliceData(frame))
 	if len(frame) > 16 {
-		copyTwo(f.at, from, 0)
+		copyTwo(s.at, from, 0)
 		if len(frame) > 32 {
-			copyTwo(f.at, from, 16)
+			copyTwo(s.at, from, 16)
 		}
 	}
 }
 
-// Tail copies of more than 48 bytes those from 32 on, and the last 16 of any.
-func (f Filling) Tail(frame []byte) {
+// PutBack copies the third 16 bytes of more than 48, and the last 16 of any frame.
+func (s Slot) PutBack(frame []byte) {
 	from := unsafe.Pointer(unsafe.SliceData(frame))
 	if len(frame) > 48 {
-		copyTwo(f.at, from, 32)
+		copyTwo(s.at, from, 32)
 	}
-	copyTwo(f.at, from, len(frame)-16)
+	copyTwo(s.at, from, len(frame)-16)
 }
 
-// copyTwo copies two words at offset i of a frame to their place in a slot.
+// copyTwo copies two words from offset i of a frame to the same offset of a slot's payload.
 func copyTwo(slot, from unsafe.Pointer, i int) {
 	const first, second = layout.FrameHeaderSize, layout.FrameHeaderSize + 8
 	*(*uint64)(unsafe.Add(slot, i+first)) = *(*uint64)(unsafe.Add(from, i))
@@ -64,8 +68,8 @@ func copyIn(dst unsafe.Pointer, src []byte) {
 	copyPieces(unsafe.Slice((*byte)(dst), len(src)), src)
 }
 
-// copyOut copies slot memory to dst. What it copies may change meanwhile: the caller
-// validates the entry afterwards.
+// copyOut copies slot memory to dst. The source may change during the copy: the caller validates
+// the entry afterwards.
 func copyOut(dst []byte, src unsafe.Pointer) {
 	copyPieces(dst, unsafe.Slice((*byte)(src), len(dst)))
 }

@@ -10,7 +10,8 @@ import (
 	"shmbus/layout"
 )
 
-// fencedRing returns a ring in memory between pages that may not be touched, so that an access outside ends the test.
+// fencedRing returns a ring in memory between pages that may not be touched, so that an access
+// outside ends the test.
 func fencedRing(tb testing.TB, g layout.Geometry) *Ring {
 	tb.Helper()
 	m, err := layout.NewMap(g)
@@ -35,10 +36,11 @@ func fencedRing(tb testing.TB, g layout.Geometry) *Ring {
 	return r
 }
 
-// FuzzCorruptMemory overwrites words of the memory between operations. Whatever happens to the messages, nothing panics, nothing
-// is touched outside, every loop ends.
+// FuzzCorruptMemory overwrites words of the memory between operations. Whatever happens to the
+// messages, nothing panics, nothing is touched outside, every loop ends.
 //
-// The input is a program of 3-byte instructions, {operation, argument, argument}; operation 0 is followed by 8 more bytes, the word to store.
+// The input is a program of 3-byte instructions, {operation, argument, argument}; operation 0 is
+// followed by 8 more bytes, the word to store.
 func FuzzCorruptMemory(f *testing.F) {
 	store := func(index uint16, v uint64) []byte {
 		return binary.LittleEndian.AppendUint64([]byte{0, byte(index), byte(index >> 8)}, v)
@@ -89,7 +91,7 @@ func FuzzCorruptMemory(f *testing.F) {
 			case 1:
 				for range b % 32 {
 					p.Fill(0, []byte("some payload of some length"))
-					p.FillUnaligned(27, []byte("!"))
+					p.Fill(27, []byte("!"))
 					if st := p.Exchange(layout.FrameInfo(28|layout.FlagWhole<<24), uint32(b)); st == Limit {
 						p.Rescan()
 					}
@@ -154,7 +156,7 @@ func FuzzCorruptMemory(f *testing.F) {
 					info, _, _ := c.View(e)
 					buf := make([]byte, a%64)
 					before := c.Next()
-					n, ok := c.Take(Like{e.Tag(), info.Kind()}, buf)
+					n, ok := c.Take(Match{e.Tag(), info.Kind()}, buf)
 					if n > len(buf) || n > 48 || (c.Next() == before+1) != ok {
 						t.Fatalf("%d bytes of %d taken: %v, the cursor moved from %d to %d", n, len(buf), ok, before, c.Next())
 					}

@@ -8,38 +8,39 @@ import (
 	"shmbus/layout"
 )
 
-// A Cursor reads the ring's messages in order. It is for one goroutine. Reading is passive: publishers do
-// not notice a cursor unless its subscriber record has a closed gate.
+// A Cursor reads the ring's messages in order. It is for one goroutine. Publishers do not notice a
+// cursor, unless the gate of its subscriber record is closed.
 type Cursor struct {
 	memory memory
 	r      *Ring
 	next   uint64
-	shared *uint64 // the record's cursor word, written by this cursor, read by publishers and monitors
-	margin uint64  // how far from the oldest position the next jump lands
+	shared *uint64 // the record's cursor word: this cursor writes it, publishers and monitors read it
+	margin uint64  // how far above the oldest position the next jump lands
 }
 
 // Next returns the position that is read next.
 func (c *Cursor) Next() uint64 { return c.next }
 
-// Position is Next for any goroutine, while the cursor's own goes on.
+// Position returns the same as [Cursor.Next], and may be called by any goroutine at any time.
 func (c *Cursor) Position() uint64 { return atomic.LoadUint64(&c.next) }
 
-// SetNext moves the cursor: everything before position is released.
+// SetNext moves the cursor to position, and so releases all messages before it.
 func (c *Cursor) SetNext(position uint64) {
 	fence.Store(&c.next, position)
 	fence.StoreRelease(c.shared, position)
 }
 
-// Advance releases the message at Next and moves to the one after it.
+// Advance releases the message at Next and moves the cursor to the one after it.
 func (c *Cursor) Advance() {
 	fence.Store(&c.next, c.next+1)
 	fence.StoreRelease(c.shared, c.next)
 }
 
-// Skip moves on by n positions without telling publishers yet: the next Advance or SetNext does.
+// Skip moves the cursor by n positions, but releases nothing: the next Advance or SetNext does.
 func (c *Cursor) Skip(n uint64) { fence.Store(&c.next, c.next+n) }
 
-// Unwanted returns how many of the next messages, at most limit, have tags that are not wanted. It moves nothing.
+// Unwanted returns how many of the next messages, at most limit, have tags outside of the set
+// wanted. It does not move the cursor.
 func (c *Cursor) Unwanted(wanted *layout.TagSet, limit uint64) uint64 {
 	r := &c.memory
 	for i := range limit {
@@ -52,7 +53,8 @@ func (c *Cursor) Unwanted(wanted *layout.TagSet, limit uint64) uint64 {
 	return limit
 }
 
-// Await looks up to n times, with a pause between, whether there is something to read at Next, or it is lost.
+// Await looks at the ring up to n times, with a pause after each look. It returns true as soon as
+// there is a message at Next or Next was overwritten.
 func (c *Cursor) Await(n int) bool {
 	for range n {
 		if _, st := c.Peek(); st != Empty {
@@ -63,8 +65,9 @@ func (c *Cursor) Await(n int) bool {
 	return false
 }
 
-// Peek says whether there is a message at Next: Done with its entry, Empty, or Lapped. It compares laps, which are the same again
-// after 2^32 of them: where nothing was read for so long that [Cursor.Outdated], what it says means nothing.
+// Peek looks for a message at Next. It returns Done and the message's entry, Empty, or Lapped. Peek
+// compares laps, which are the same again after 2^32 of them: after a time without reading in which
+// that can have happened, ask [Cursor.Outdated] before trusting it.
 func (c *Cursor) Peek() (layout.Entry, Status) {
 	e := layout.Entry(atomic.LoadUint64(c.memory.entry(c.next & c.memory.mask)))
 	switch ahead := layout.LapsAhead(e.Lap(), layout.LapOf(c.next, c.memory.shift)); {
@@ -77,20 +80,21 @@ func (c *Cursor) Peek() (layout.Entry, Status) {
 	}
 }
 
-// Outdated reports whether the message at Next was overwritten for certain, since more than a lap after it is certified. If it is
-// false, entries that were loaded before have the laps that they seem to have.
-func (c *Cursor) Outdated() bool { return c.r.near(c.next)-c.next > c.r.Slots() }
+// Outdated reports whether the message at Next was certainly overwritten, because the certified
+// position is more than a lap above it. If it is false, the laps of entries loaded before the call
+// can be compared with that of Next.
+func (c *Cursor) Outdated() bool { return c.r.lowerBound(c.next)-c.next > c.r.Slots() }
 
-// Astray reports whether Next is further ahead than the ring allows: its entry is more than one lap behind it. No
-// correct program brings a cursor there; words that were damaged do, and it would wait there for ever. The cursor is not
-// Outdated.
+// Astray reports whether Next is further ahead than the ring allows: the entry is more than one lap
+// behind Next. A correct program never brings a cursor there, but damaged words can, and the cursor
+// would wait there for ever. The cursor must not be Outdated.
 func (c *Cursor) Astray() bool {
 	return layout.LapsAhead(c.r.load(c.next).Lap(), layout.LapOf(c.next, c.memory.shift)) < -1
 }
 
-// View returns the frame header and the payload of the entry that Peek returned, in
-// place. Until [Cursor.Valid] has said so afterwards, nothing of it is to be believed; the size is already
-// bounded by the slot. It returns Corrupt for an entry that names no slot.
+// View returns the frame header and, in place, the payload of the entry that Peek returned. Nothing
+// of them may be trusted before [Cursor.Valid] has returned Done, but the payload is at most that
+// of a slot. The status is Corrupt if the entry names a slot that does not exist.
 //
 // In race-detector builds the payload is a copy.
 func (c *Cursor) View(e layout.Entry) (layout.FrameInfo, []byte, Status) {
@@ -108,47 +112,52 @@ func (c *Cursor) View(e layout.Entry) (layout.FrameInfo, []byte, Status) {
 	return info, bytesAt(slotPayload(slot), n), Done
 }
 
-// Copy copies bytes of the payload of entry e from offset off on, a multiple of 8, to dst. The caller has bounded both by
-// what [Cursor.View] returned; as there, nothing is to be believed before Valid has said so.
+// Copy copies payload bytes of entry e, from offset off on, to dst. off is a multiple of 8, and
+// off+len(dst) at most the length of the payload that [Cursor.View] returned. As there, nothing may
+// be trusted before Valid has returned Done.
 func (c *Cursor) Copy(e layout.Entry, off int, dst []byte) {
-	if e.Slot() < c.memory.total && off >= 0 && uint(off)+uint(len(dst)) <= uint(c.memory.slotSize)-layout.FrameHeaderSize {
+	payload := uint(c.memory.slotSize) - layout.FrameHeaderSize
+	if e.Slot() < c.memory.total && off >= 0 && uint(off)+uint(len(dst)) <= payload {
 		copyOut(dst, payloadAt(c.memory.slot(e.Slot()), off))
 	}
 }
 
-// Valid reports whether everything read since Peek returned e is what was published at
-// Next: Done, or Lapped when the slot may have been overwritten, or Corrupt when the slot holds another
-// position or a size it has no room for.
+// Valid says whether all that was read since Peek returned e is what was published at Next. It
+// returns Done if so, Lapped if the slot may have been overwritten meanwhile, and Corrupt if the
+// slot holds another position or a size larger than a slot.
 func (c *Cursor) Valid(e layout.Entry, info layout.FrameInfo) Status {
 	position := atomic.LoadUint64(slotPosition(c.memory.slot(e.Slot())))
-	if !c.Holds(e) {
+	if !c.Unchanged(e) {
 		return Lapped
 	}
 	if position != c.next || uint(info.Size()) > uint(c.memory.slotSize)-layout.FrameHeaderSize {
-		return c.unlikely(position)
+		return c.mismatch(position)
 	}
 	return Done
 }
 
-// Holds reports whether the entry that Peek returned with Done is still the one at Next. Then everything that
-// was read of its slot before is what was published there, by whatever instructions it was read: no look at the
-// entry without a load barrier before it validates anything on arm64.
-func (c *Cursor) Holds(e layout.Entry) bool {
+// Unchanged reports whether the entry at Next is still e, which Peek has returned with Done. If so,
+// all that was read of its slot in between is what was published there, whichever instructions have
+// read it. On arm64 only a look at the entry after a load barrier, as here, validates what was
+// read.
+func (c *Cursor) Unchanged(e layout.Entry) bool {
 	fence.Loads()
 	return atomic.LoadUint64(c.memory.entry(c.next&c.memory.mask)) == uint64(e)
 }
 
-// unlikely decides about a slot whose header does not say Next although its entry does: after
-// 2^32 laps that is a message of another time, otherwise nobody correct wrote it.
-func (c *Cursor) unlikely(position uint64) Status {
-	if position != c.next && layout.LapOf(position, c.memory.shift) == layout.LapOf(c.next, c.memory.shift) && position&c.memory.mask == c.next&c.memory.mask {
+// mismatch returns the status of a slot whose header does not say Next although the entry does. If
+// its position has the lap and the entry of Next, it differs from Next by a multiple of 2^32 laps,
+// and the message at Next was overwritten. Otherwise no correct program wrote it.
+func (c *Cursor) mismatch(position uint64) Status {
+	sameLap := layout.LapOf(position, c.memory.shift) == layout.LapOf(c.next, c.memory.shift)
+	if position != c.next && sameLap && position&c.memory.mask == c.next&c.memory.mask {
 		return Lapped
 	}
 	return Corrupt
 }
 
-// Read copies the payload of the entry that Peek returned into dst and validates it. It
-// returns how many bytes there are; more than len(dst) were not copied.
+// Read copies the payload of the entry that Peek returned to dst and validates it. n is the size of
+// the payload; only the first len(dst) bytes of a larger one are copied.
 func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int, st Status) {
 	if e.Slot() >= c.memory.total {
 		return 0, 0, Corrupt
@@ -160,9 +169,10 @@ func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int,
 	return info, n, c.Valid(e, info)
 }
 
-// Jump moves a lapped cursor to where it can read on, and returns the lost positions, from … to-1. It lands on the
-// oldest position held, and if that is lost as well before [Cursor.CaughtUp], further behind it each time, so that a
-// reader that is too slow does not lose its next message at once for ever.
+// Jump moves a lapped cursor to where it can continue, and returns the lost positions: from … to-1.
+// It lands on the oldest position that the ring holds. If that is overwritten as well before
+// [Cursor.CaughtUp], the next jump lands further ahead, and so on: otherwise a reader that is too
+// slow could lose its next message every time.
 func (c *Cursor) Jump() (from, to uint64) {
 	from = c.next
 	head := c.r.headFrom(c.next)
@@ -173,5 +183,6 @@ func (c *Cursor) Jump() (from, to uint64) {
 	return from, c.next
 }
 
-// CaughtUp notes that the reader has seen the newest message.
+// CaughtUp notes that the reader has read the newest message: the next jump lands on the oldest
+// position again.
 func (c *Cursor) CaughtUp() { c.margin = 0 }

@@ -76,8 +76,8 @@ func TestCursorWord(t *testing.T) {
 	}
 }
 
-// TestValidAfterDisplacement stops the reader between its first look and its last, and shows it every state
-// in which its slot may be by then.
+// TestValidAfterDisplacement stops the reader between its first look and its last, and shows it
+// every state in which its slot may be by then.
 func TestValidAfterDisplacement(t *testing.T) {
 	const lap = 8
 	tests := []struct {
@@ -123,7 +123,7 @@ func TestValidAfterDisplacement(t *testing.T) {
 				if _, _, got := c.Read(e, buf[:]); got != tt.want {
 					t.Errorf("Read says %d, want %d", got, tt.want)
 				}
-				if tt.name == "displaced, being filled" && p.own().slot != slot {
+				if tt.name == "displaced, being filled" && p.own().number != slot {
 					t.Error("the case is not the one meant")
 				}
 			})
@@ -187,7 +187,8 @@ func TestExchangeOnCorruptEntry(t *testing.T) {
 	}{
 		"slot beyond the last": {beyond, 0},
 		"two laps behind":      {behind, 0},
-		// Positions of the last lap of all seem to be filled, and the search from there comes round to 0.
+		// Positions of the last lap of all seem to be filled, and the search from there comes round
+		// to 0.
 		"slot beyond the last, certified by 2^64": {beyond, math.MaxUint64},
 		"two laps behind, certified by 2^64":      {behind, math.MaxUint64},
 	} {
@@ -208,7 +209,8 @@ func TestExchangeOnCorruptEntry(t *testing.T) {
 	}
 }
 
-// TestJumpMargins: each jump lands further from the oldest position, up to half a ring, until the reader has caught up.
+// TestJumpMargins: each jump lands further from the oldest position, up to half a ring, until the
+// reader has caught up.
 func TestJumpMargins(t *testing.T) {
 	for _, tt := range []struct {
 		slots   int
@@ -249,7 +251,8 @@ func TestJumpMargins(t *testing.T) {
 	}
 }
 
-// TestJumpWithoutNeed: a jump of a reader that is not lapped loses one position at most, and none that is not there.
+// TestJumpWithoutNeed: a jump of a reader that is not lapped loses one position at most, and none
+// that is not there.
 func TestJumpWithoutNeed(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	c, p := r.Reader(FromNow()), openPublisher(t, r, 0)

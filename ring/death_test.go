@@ -29,12 +29,13 @@ func (s step) String() string {
 	return [...]string{"filled", "position", "intent", "in flight", "lost race", "swapped", "settled"}[s]
 }
 
-// dieAt publishes value with p up to a step and no further: p is not to be used afterwards. For lostRace, rival
-// is called between the pair and the compare-and-swap, and publishes. It returns the index of the pair and the slot that it owns in truth.
+// dieAt publishes value with p up to a step and no further: p is not to be used afterwards. For
+// lostRace, rival is called between the pair and the compare-and-swap, and publishes. It returns
+// the index of the pair and the slot that it owns in truth.
 func dieAt(tb rapid.TB, r *Ring, p *Publisher, at step, value uint64, rival func()) (pair *uint64, truth uint32) {
 	tb.Helper()
 	p.Rescan()
-	mine, pair := p.own().slot, p.own().pair
+	mine, pair := p.own().number, p.own().pair
 	var buf [48]byte
 	message(&buf, value)
 	p.Fill(0, buf[:])
@@ -71,7 +72,8 @@ func dieAt(tb rapid.TB, r *Ring, p *Publisher, at step, value uint64, rival func
 	return pair, mine
 }
 
-// TestDeathAtEachStep lets a publisher die at each step, another publish for a while, and then an heir take the record over.
+// TestDeathAtEachStep lets a publisher die at each step, another publish for a while, and then an
+// heir take the record over.
 func TestDeathAtEachStep(t *testing.T) {
 	for at := range steps {
 		for _, meanwhile := range []int{0, 1, 2, 7, 8, 9, 16, 40} {
@@ -119,12 +121,13 @@ func TestDeathAtEachStep(t *testing.T) {
 	}
 }
 
-// TestNoEvidenceYet: as long as both slots of a pair may still be someone's, the heir leaves them alone, and
-// has them when there is evidence.
+// TestNoEvidenceYet: as long as both slots of a pair may still be someone's, the heir leaves them
+// alone, and has them when there is evidence.
 func TestNoEvidenceYet(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 3))
 	a, b := openPublisher(t, r, 0), openPublisher(t, r, 1)
-	// a dies behind its exchange; b displaces what a published, and dies behind its exchange as well.
+	// a dies behind its exchange; b displaces what a published, and dies behind its exchange as
+	// well.
 	wordA, truthA := dieAt(t, r, a, swapped, 1, nil)
 	c := openPublisher(t, r, 2)
 	publishAll(t, c, seq(2, 9)...)
@@ -151,8 +154,9 @@ func TestNoEvidenceYet(t *testing.T) {
 	expectBalance(t, r)
 }
 
-// TestOpenPairsAreNoEvidence: three die one after the other behind their exchanges, each having displaced what the one before
-// published. Of the second's two slots, one is named by the first's pair and one by the third's: that proves nothing.
+// TestOpenPairsAreNoEvidence: three die one after the other behind their exchanges, each having
+// displaced what the one before published. Of the second's two slots, one is named by the first's
+// pair and one by the third's: that proves nothing.
 func TestOpenPairsAreNoEvidence(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 4))
 	others := openPublisher(t, r, 3)
@@ -188,7 +192,8 @@ func TestUnsettled(t *testing.T) {
 	ring := r.load(0).Slot()
 	own := pubPairs(r, 0)
 	other := pubPairs(r, 1)
-	// Both slots of record 0 went into the ring and were displaced by exchanges of record 1 that are open still.
+	// Both slots of record 0 went into the ring and were displaced by exchanges of record 1 that
+	// are open still.
 	in, d0, d1 := own[0].Mine(), ring, r.load(1).Slot()
 	in2 := own[1].Mine()
 	atomic.StoreUint64(r.pairWord(0, 0), uint64(layout.InFlight(in, d0)))
@@ -210,8 +215,8 @@ func TestUnsettled(t *testing.T) {
 	expectBalance(t, r)
 }
 
-// TestChainInOneRecord: heirs of one record die one after the other, each having displaced what the one
-// before published. The evidence for the last settles them all.
+// TestChainInOneRecord: heirs of one record die one after the other, each having displaced what the
+// one before published. The evidence for the last settles them all.
 func TestChainInOneRecord(t *testing.T) {
 	r := newRing(t, geometry(8, 8, 1))
 	pairs := pubPairs(r, 0)
@@ -229,8 +234,8 @@ func TestChainInOneRecord(t *testing.T) {
 	expectBalance(t, r)
 }
 
-// TestDeathsAtRandom plays publishes, deaths at each step and successions of several records against a model that
-// knows whose every slot is.
+// TestDeathsAtRandom plays publishes, deaths at each step and successions of several records
+// against a model that knows whose every slot is.
 func TestDeathsAtRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		records, owned := rapid.IntRange(2, 4).Draw(t, "records"), rapid.IntRange(2, 4).Draw(t, "owned")

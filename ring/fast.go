@@ -8,103 +8,99 @@ import (
 	"shmbus/layout"
 )
 
-// entriesOfLine is how many entries a cache line of 64 bytes holds.
-const entriesOfLine = 64 / layout.EntrySize
-
-// pausesAfterLoss is how many pauses a publisher leaves to the one that was faster: some 300 ns on processors whose PAUSE takes 40.
-// Two that go for the same entries all the time take their cache lines from each other for every message; so each has
-// them for several.
-const pausesAfterLoss = 8
-
-// Exchange publishes the filled slot with the given frame header and topic tag. With Done
-// it has position Next()-1. With Limit, nothing is published and the slot keeps what it was filled with:
-// after a [Publisher.Rescan] that made room, call Exchange again.
-func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
-	f, label := p.Filling(), layout.MakeEntry(0, tag, 0)
-	f.Describe(info)
-	p.Resume()
-	for {
-		a := p.Aim()
-		if !p.Good(a) {
-			if st := p.missed(); st != Done {
-				return st
-			}
-			continue
-		}
-		p.Announce(f, a)
-		if p.Swap(f, a, label) {
-			p.Settle(f, a)
-			if a.EndsLine() {
-				p.FetchAhead()
-			}
-			return Done
-		}
-		p.Lost()
-	}
+// A Loaded is the entry of the position that is published or read next, with the value that was
+// loaded from it.
+type Loaded struct {
+	entry *uint64
+	value layout.Entry
+	pos   uint64
 }
 
-// A Filling is the slot that a publisher fills next. An Aim is the position that it takes next, with its entry and what that holds.
+// A Slot is the slot that a publisher fills and publishes next. This is how a frame is published in
+// steps, which are so small that the compiler inlines them into their caller:
 //
-// Filling, Head and Tail if they are [Few], Describe, Aim, Good, Announce, Swap and Settle, in this order, are the steps of a
-// publish. They are for callers that can not afford a call for each message, and so small that they are inlined. Whoever begins with Announce goes on to
-// Settle, or, after a Swap that was in vain, to [Publisher.Lost] and [Publisher.Exchange].
+//	slot := p.NextSlot()
+//	if ByWords(len(frame)) {
+//		slot.PutFront(frame)
+//		slot.PutBack(frame)
+//	} else {
+//		p.Fill(0, frame)
+//	}
+//	slot.PutHeader(info)
+//	loaded := p.Load()
+//	if !p.Usable(loaded) {
+//		return p.Exchange(info, tag) // the slow path
+//	}
+//	p.Announce(slot, loaded)                    // steps 1, 2 and 3 of the protocol
+//	if !p.CompareAndSwap(slot, loaded, label) { // step 4
+//		p.LostRace()
+//		return p.Exchange(info, tag)
+//	}
+//	p.Settle(slot, loaded) // step 5
+//	if loaded.EndsLine() {
+//		p.Prefetch()
+//	}
 //
-// What can be computed before the locked instruction of Swap is: nothing after it runs before it ends.
-type (
-	Filling struct {
-		own  *owned
-		at   address
-		slot uint32
-		turn uint // the next
-	}
-	Aim struct {
-		entry *uint64
-		was   layout.Entry
-		pos   uint64
-	}
-)
+// A caller that has been idle calls [Publisher.Resume] first. A caller that has called Announce
+// goes on to CompareAndSwap, and then to Settle or LostRace. The label is an entry with the topic's
+// tag and nothing else.
+//
+// The locked instruction of step 4 waits for the stores before it, and nothing after it starts
+// before it has ended. So all that can be computed before step 4 is computed there: NextSlot, for
+// example, returns the number of the slot after this one as well.
+type Slot struct {
+	own    *ownedSlot
+	at     address
+	number uint32
+	turn   uint // the publisher's turn after this one
+}
 
-// Filling returns the slot to be filled.
-func (p *Publisher) Filling() Filling {
+// NextSlot returns the slot to be filled next.
+func (p *Publisher) NextSlot() Slot {
 	own := p.own()
 	turn := p.turn + 1
 	if turn >= p.count {
 		turn = 0
 	}
-	return Filling{own, p.memory.slot(own.slot), own.slot, turn}
+	return Slot{own, p.memory.slot(own.number), own.number, turn}
 }
 
-// Describe stores the frame's header.
-func (f Filling) Describe(info layout.FrameInfo) {
-	fence.Store(slotInfo(f.at), uint64(info))
+// PutHeader stores the frame's header: kind and size.
+func (s Slot) PutHeader(info layout.FrameInfo) {
+	fence.Store(slotInfo(s.at), uint64(info))
 	fault.At(fault.PublishFilled)
 }
 
-// Aim takes aim.
-func (p *Publisher) Aim() Aim {
+// Load loads the entry of the next position.
+func (p *Publisher) Load() Loaded {
 	next := p.next
 	e := p.memory.entry(next & p.memory.mask)
-	return Aim{e, layout.Entry(atomic.LoadUint64(e)), next}
+	return Loaded{e, layout.Entry(atomic.LoadUint64(e)), next}
 }
 
-// Good reports whether an aim is good. It is not if the position is taken already, if the limit is reached or if the entry is
-// not to be believed: [Publisher.Exchange] finds out which, and goes on if it can.
-func (p *Publisher) Good(a Aim) bool {
-	return a.pos < p.limit && a.was.Lap() == layout.LapOf(a.pos, p.memory.shift)-1 && a.was.Slot() < p.memory.total
+// Usable reports whether a message may be published at the loaded position: the position is below
+// the limit, its entry still has the lap before, and the entry names a slot that exists. If it is
+// false, [Publisher.Exchange] finds out why and goes on if it can.
+func (p *Publisher) Usable(l Loaded) bool {
+	return l.pos < p.limit && l.value.Lap() == layout.LapOf(l.pos, p.memory.shift)-1 &&
+		l.value.Slot() < p.memory.total
 }
 
-// Announce says in shared memory what is going to happen, for whoever has to find out should this publisher die.
-func (p *Publisher) Announce(f Filling, a Aim) {
-	fence.Store(slotPosition(f.at), a.pos)
-	fence.Store(p.intent, a.pos+1)
+// Announce is steps 1 to 3: it records in shared memory what step 4 is about to do. If this
+// publisher dies, the next owner of its record learns from that which slots are the record's.
+func (p *Publisher) Announce(s Slot, l Loaded) {
+	fence.Store(slotPosition(s.at), l.pos)
+	fence.Store(p.intent, l.pos+1)
 	fault.At(fault.PublishIntended)
-	fence.Store(f.own.pair, uint64(layout.InFlight(f.slot, a.was.Slot())))
+	fence.Store(s.own.pair, uint64(layout.InFlight(s.number, l.value.Slot())))
 	fault.At(fault.PublishInFlight)
 }
 
-// Swap publishes, unless another publisher was faster. The label is an entry that has the topic's tag and nothing else.
-func (p *Publisher) Swap(f Filling, a Aim, label layout.Entry) bool {
-	if !atomic.CompareAndSwapUint64(a.entry, uint64(a.was), uint64(a.was.Next(label, f.slot))) {
+// CompareAndSwap is step 4: it publishes the slot, and reports false if another publisher has used
+// the position.
+func (p *Publisher) CompareAndSwap(s Slot, l Loaded, label layout.Entry) bool {
+	if !atomic.CompareAndSwapUint64(
+		l.entry, uint64(l.value), uint64(l.value.NextLap(label, s.number))) {
 		fault.At(fault.PublishLostRace)
 		return false
 	}
@@ -112,131 +108,190 @@ func (p *Publisher) Swap(f Filling, a Aim, label layout.Entry) bool {
 	return true
 }
 
-// Settle makes the displaced slot the publisher's.
-func (p *Publisher) Settle(f Filling, a Aim) {
+// Settle is step 5: the displaced slot now belongs to the publisher's record.
+func (p *Publisher) Settle(s Slot, l Loaded) {
 	fence.Full()
-	p.next, p.turn = a.pos+1, f.turn
-	f.own.slot = a.was.Slot()
-	fence.Store(f.own.pair, uint64(layout.Settled(a.was.Slot())))
+	p.next, p.turn = l.pos+1, s.turn
+	s.own.number = l.value.Slot()
+	fence.Store(s.own.pair, uint64(layout.Settled(l.value.Slot())))
 	fault.At(fault.PublishSettled)
 }
 
-// Lost ends an attempt whose Swap was in vain: another publisher has the position.
-func (p *Publisher) Lost() {
+// pausesAfterLoss is how many pauses a publisher makes after it has lost a race: about 300 ns on
+// processors whose PAUSE takes 40 ns. Without them, two publishers that compete all the time would
+// take the cache lines of the entries from each other for every message; with them, each has the
+// lines for several messages.
+const pausesAfterLoss = 8
+
+// LostRace ends an attempt whose CompareAndSwap has failed: another publisher has used the
+// position.
+func (p *Publisher) LostRace() {
 	p.next++
-	p.own().giveUp(Limit)
+	p.own().withdraw(Limit)
 	for range pausesAfterLoss {
 		fence.Pause()
 	}
 }
 
-// missed says why an aim was not good, Done if it is worth another.
-func (p *Publisher) missed() Status {
-	if p.next >= p.limit {
-		return p.own().giveUp(Limit)
+// withdraw takes an announcement back, if there was one: the record still owns its slot. It returns
+// st.
+func (o *ownedSlot) withdraw(st Status) Status {
+	fence.Store(o.pair, uint64(layout.Settled(o.number)))
+	return st
+}
+
+// entriesOfLine is how many entries a cache line of 64 bytes holds.
+const entriesOfLine = 64 / layout.EntrySize
+
+// EndsLine reports whether the position is the last of a cache line of entries. After it is the
+// time to [Publisher.Prefetch].
+func (l Loaded) EndsLine() bool { return l.pos%entriesOfLine == entriesOfLine-1 }
+
+// Prefetch asks the processor for the cache line of entries after the one that the next position is
+// in. Without it a compare-and-swap would wait until the line has come from a reader's processor.
+func (p *Publisher) Prefetch() {
+	fence.PrefetchWrite(p.memory.entry((p.next + entriesOfLine) & p.memory.mask))
+}
+
+// Exchange publishes the filled slot with the given frame header and topic tag. With Done, the
+// message has position Next()-1. With Limit, nothing was published and the slot keeps its contents:
+// call Exchange again after a [Publisher.Rescan] that found room. With Corrupt, the entry at Next
+// holds what no correct program wrote.
+func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
+	s, label := p.NextSlot(), layout.MakeEntry(0, tag, 0)
+	s.PutHeader(info)
+	p.Resume()
+	for {
+		l := p.Load()
+		if !p.Usable(l) {
+			if st := p.recheck(); st != Done {
+				return st
+			}
+			continue
+		}
+		p.Announce(s, l)
+		if p.CompareAndSwap(s, l, label) {
+			p.Settle(s, l)
+			if l.EndsLine() {
+				p.Prefetch()
+			}
+			return Done
+		}
+		p.LostRace()
 	}
-	if before := p.next; p.r.near(before) != before {
-		// In a ring that is damaged the search may come round to where it began.
+}
+
+// recheck finds out why the next position was not usable. With Done, it has moved Next to the head,
+// and another attempt is worthwhile.
+func (p *Publisher) recheck() Status {
+	if p.next >= p.limit {
+		return p.own().withdraw(Limit)
+	}
+	if before := p.next; p.r.lowerBound(before) != before {
+		// In a damaged ring the search can end at the position where it began.
 		if p.CatchUp(); p.next != before {
 			return Done
 		}
 	}
-	w := p.r.load(p.next)
-	if ahead := layout.LapsAhead(w.Lap(), layout.LapOf(p.next, p.memory.shift)); ahead < -1 || ahead == -1 && w.Slot() >= p.memory.total {
-		return p.own().giveUp(Corrupt)
+	e := p.r.load(p.next)
+	ahead := layout.LapsAhead(e.Lap(), layout.LapOf(p.next, p.memory.shift))
+	if ahead < -1 || ahead == -1 && e.Slot() >= p.memory.total {
+		return p.own().withdraw(Corrupt)
 	}
 	p.CatchUp()
 	return Done
 }
 
-// giveUp ends an attempt that published nothing.
-func (o *owned) giveUp(st Status) Status {
-	fence.Store(o.pair, uint64(layout.Settled(o.slot)))
-	return st
+// A Frame is a message in its slot, with the frame's header. This is how a message is read in
+// steps, which are so small that the compiler inlines them into their caller:
+//
+//	loaded := c.Load()                  // step a of the protocol
+//	if !c.Tagged(loaded, match.Tag) {
+//		return // the slow path: Peek says what there is
+//	}
+//	frame := c.Locate(loaded)           // step b
+//	n := frame.Info.Size()
+//	if frame.Info.Kind() != match.Kind || n > len(dst) {
+//		return // the slow path
+//	}
+//	if ByWords(n) {
+//		frame.CopyWords(dst, n)
+//	} else {
+//		frame.Copy(dst[:n])
+//	}
+//	if !frame.Valid(loaded) {           // step c
+//		return // the slow path
+//	}
+//	c.Advance()                         // step d
+//
+// Here len(dst) is at most the payload of a slot; otherwise n must be bounded by that as well.
+type Frame struct {
+	Info layout.FrameInfo
+	at   address
 }
 
-// EndsLine reports whether the position is the last of a cache line of entries: then it is time to [Publisher.FetchAhead].
-func (a Aim) EndsLine() bool { return a.pos%entriesOfLine == entriesOfLine-1 }
-
-// FetchAhead has the processor fetch the entries that follow next but one line: a compare-and-swap of an entry that a reader's
-// processor has would wait for it.
-func (p *Publisher) FetchAhead() {
-	fence.PrefetchWrite(p.memory.entry((p.next + entriesOfLine) & p.memory.mask))
+// Load loads the entry of the next position.
+func (c *Cursor) Load() Loaded {
+	e := c.memory.entry(c.next & c.memory.mask)
+	return Loaded{e, layout.Entry(atomic.LoadUint64(e)), c.next}
 }
 
-// A Like is what a reader expects of the next message: the tag of its entry and the kind of its frame.
-type Like struct {
+// Tagged reports whether the entry holds a message for this position with the given tag and a valid
+// slot number.
+func (c *Cursor) Tagged(l Loaded, tag uint32) bool {
+	return l.value&^layout.MakeEntry(0, 0, ^uint32(0)) ==
+		layout.MakeEntry(layout.LapOf(l.pos, c.memory.shift), tag, 0) &&
+		l.value.Slot() < c.memory.total
+}
+
+// Locate returns the message of a loaded entry for which [Cursor.Tagged] is true. Nothing that is
+// read of it may be trusted before [Frame.Valid] has returned true.
+func (c *Cursor) Locate(l Loaded) Frame {
+	at := c.memory.slot(l.value.Slot())
+	return Frame{layout.FrameInfo(atomic.LoadUint64(slotInfo(at))), at}
+}
+
+// Copy copies the first len(dst) bytes of the payload. len(dst) is at most the payload of a slot.
+func (f Frame) Copy(dst []byte) { copyOut(dst, slotPayload(f.at)) }
+
+// Valid reports whether all that was read since l was loaded is what was published at its position.
+func (f Frame) Valid(l Loaded) bool {
+	position := atomic.LoadUint64(slotPosition(f.at))
+	fence.Loads()
+	return position == l.pos && atomic.LoadUint64(l.entry) == uint64(l.value)
+}
+
+// A Match is what a reader expects of the next message: the tag of its entry and the kind of its
+// frame.
+type Match struct {
 	Tag  uint32
 	Kind layout.FrameKind
 }
 
-// Take reads the next message and moves behind it, if it is like the one described, fits into dst and was not
-// overwritten. Otherwise it is false and changes nothing but dst: [Cursor.Peek] then says what there is. Of an entry with
-// another tag it does not touch the slot.
-func (c *Cursor) Take(like Like, dst []byte) (n int, ok bool) {
-	s := c.Sight()
-	if !c.Tagged(s, like.Tag) {
+// Take reads the next message and advances, if the message is as expected, fits into dst and was
+// not overwritten meanwhile. Otherwise ok is false and nothing has changed but dst; [Cursor.Peek]
+// says what there is. Take does not touch the slot of an entry with another tag.
+func (c *Cursor) Take(match Match, dst []byte) (n int, ok bool) {
+	l := c.Load()
+	if !c.Tagged(l, match.Tag) {
 		return 0, false
 	}
 	fault.At(fault.ReceivePeeked)
-	f := c.Find(s)
+	f := c.Locate(l)
 	n = f.Info.Size()
-	if f.Info.Kind() != like.Kind || n > len(dst) || n > int(c.memory.slotSize)-layout.FrameHeaderSize {
+	if f.Info.Kind() != match.Kind || n > len(dst) ||
+		n > int(c.memory.slotSize)-layout.FrameHeaderSize {
 		return 0, false
 	}
-	if Few(n) {
-		f.Few(dst, n)
+	if ByWords(n) {
+		f.CopyWords(dst, n)
 	} else {
 		f.Copy(dst[:n])
 	}
 	fault.At(fault.ReceiveCopied)
-	if !f.Stays(s) {
+	if !f.Valid(l) {
 		return 0, false
 	}
 	c.Advance()
 	return n, true
-}
-
-// A Sight is the position that a cursor reads next, with its entry and what that holds. A Find is its message: where it is, and the
-// header of its frame.
-//
-// Sight, Tagged, Find, Few or Copy, Stays and [Cursor.Advance], in this order, are the steps of [Cursor.Take]. They are for callers that
-// can not afford a call for each message, and so small that they are inlined.
-type (
-	Sight struct {
-		entry *uint64
-		is    layout.Entry
-		pos   uint64
-	}
-	Find struct {
-		Info layout.FrameInfo
-		at   address
-	}
-)
-
-// Sight looks at the next position.
-func (c *Cursor) Sight() Sight {
-	e := c.memory.entry(c.next & c.memory.mask)
-	return Sight{e, layout.Entry(atomic.LoadUint64(e)), c.next}
-}
-
-// Tagged reports whether there is a message, with a slot that there is and the given tag.
-func (c *Cursor) Tagged(s Sight, tag uint32) bool {
-	return s.is&^layout.MakeEntry(0, 0, ^uint32(0)) == layout.MakeEntry(layout.LapOf(s.pos, c.memory.shift), tag, 0) && s.is.Slot() < c.memory.total
-}
-
-// Find returns the message in sight, which is Tagged. Nothing of it is to be believed before [Find.Stays] has said so.
-func (c *Cursor) Find(s Sight) Find {
-	at := c.memory.slot(s.is.Slot())
-	return Find{layout.FrameInfo(atomic.LoadUint64(slotInfo(at))), at}
-}
-
-// Copy copies the frame's first len(dst) bytes, which are no more than a slot's payload.
-func (f Find) Copy(dst []byte) { copyOut(dst, slotPayload(f.at)) }
-
-// Stays reports whether everything that was read since s is what was published there.
-func (f Find) Stays(s Sight) bool {
-	position := atomic.LoadUint64(slotPosition(f.at))
-	fence.Loads()
-	return position == s.pos && atomic.LoadUint64(s.entry) == uint64(s.is)
 }

@@ -9,24 +9,24 @@ import (
 	"shmbus/layout"
 )
 
-// Whoever has lost a race for a position owns the slot that it filled, and says so before it pauses: nobody has to find that out should it
-// die there.
+// Whoever has lost a race for a position owns the slot that it filled, and says so before it
+// pauses: nobody has to find that out should it die there.
 func TestLostRaceSettlesItsPair(t *testing.T) {
 	r := newRing(t, benchGeometry(48, 2))
 	p, q := openPublisher(t, r, 0), openPublisher(t, r, 1)
 	benchPublish(p, []byte{1}) // both have room
 	benchPublish(q, []byte{1})
 	p.CatchUp()
-	f, a := p.Filling(), p.Aim()
-	f.Describe(layout.MakeFrameInfo(1, layout.FlagWhole, 0, 0))
-	require.True(t, p.Good(a))
+	s, l := p.NextSlot(), p.Load()
+	s.PutHeader(layout.MakeFrameInfo(1, layout.FlagWhole, 0, 0))
+	require.True(t, p.Usable(l))
 	benchPublish(q, []byte{1}) // the faster one
-	p.Announce(f, a)
-	require.False(t, p.Swap(f, a, layout.MakeEntry(0, 0, 0)))
-	pair := func() layout.Pair { return layout.Pair(atomic.LoadUint64(f.own.pair)) }
+	p.Announce(s, l)
+	require.False(t, p.CompareAndSwap(s, l, layout.MakeEntry(0, 0, 0)))
+	pair := func() layout.Pair { return layout.Pair(atomic.LoadUint64(s.own.pair)) }
 	require.False(t, pair().IsSettled())
-	p.Lost()
+	p.LostRace()
 	require.True(t, pair().IsSettled())
-	require.Equal(t, f.slot, pair().Mine())
+	require.Equal(t, s.number, pair().Mine())
 	require.True(t, r.Audit().Balanced())
 }

@@ -52,8 +52,8 @@ func TestRescanLimits(t *testing.T) {
 	}
 }
 
-// TestStaleLimit: a publisher that scanned before a gate was closed stays off the positions behind it, even if
-// it uses its whole limit.
+// TestStaleLimit: a publisher that scanned before a gate was closed stays off the positions behind
+// it, even if it uses its whole limit.
 func TestStaleLimit(t *testing.T) {
 	r := newRing(t, geometry(16, 2, 2))
 	p, q := openPublisher(t, r, 0), openPublisher(t, r, 1)
@@ -172,7 +172,8 @@ func TestProtected(t *testing.T) {
 	}
 }
 
-// TestJoinWhilePublishing: reliable readers come and go while publishers run at full speed round a small ring; none loses anything.
+// TestJoinWhilePublishing: reliable readers come and go while publishers run at full speed round a
+// small ring; none loses anything.
 func TestJoinWhilePublishing(t *testing.T) {
 	const pubs, subs, each = 4, 3, 12
 	r := newRing(t, geometry(8, 2, pubs))

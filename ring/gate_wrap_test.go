@@ -8,8 +8,8 @@ import (
 	"shmbus/layout"
 )
 
-// Where the laps of entries wrap, 2^31 and 2^32 laps on, gates protect what they protect elsewhere, for readers that
-// start now, at the oldest message, at one that is held and at one that is lost.
+// Where the laps of entries wrap, 2^31 and 2^32 laps on, gates protect what they protect elsewhere,
+// for readers that start now, at the oldest message, at one that is held and at one that is lost.
 func TestGatesAtTheWrapOfLaps(t *testing.T) {
 	const n = 8
 	for _, laps := range []uint64{1<<31 - 2, 1<<32 - 3, 1<<32 - 2, 1<<33 - 2} {
@@ -46,7 +46,7 @@ func TestGatesAtTheWrapOfLaps(t *testing.T) {
 						t.Fatalf("published up to %d, want %d", p.Next(), keeps+n)
 					}
 					held := 0
-					r.Holds(p.Next(), p.Next()+1, func(h Hold) { held++ })
+					r.Blockers(p.Next(), p.Next()+1, func(h Blocker) { held++ })
 					if held != 1 {
 						t.Fatalf("%d gates hold it", held)
 					}

@@ -6,30 +6,33 @@ import (
 	"shmbus/layout"
 )
 
-// filled reports whether position p, less than 2^31 laps away from the head, has been published. It is true for all positions
-// below the head and false for the others.
+// filled reports whether a message has been published at position p, which is less than 2^31 laps
+// away from the head. It is true for all positions below the head and false for all others.
 func (r *Ring) filled(p uint64) bool {
 	return layout.LapsAhead(r.load(p).Lap(), layout.LapOf(p, r.shift)) >= 0
 }
 
-// near returns a position that is not above the head and, while publishers certify, less than a lap below it: p itself or the
-// certified position, below which everything is published. p is not above the head either.
+// lowerBound returns a position that is not above the head: the certified position if it is above
+// p, otherwise p itself, which is not above the head either. While publishers certify, the result
+// is less than a lap below the head.
 //
-// Laps are compared modulo 2^32, and only while they are less than 2^31 apart. So what whoever slept for that long knows
-// of the ring says nothing about its entries: every search for a position begins here. The certified position has 64 bits. One that is
-// above the head was not written by a correct program, and is not used.
-func (r *Ring) near(p uint64) uint64 {
+// Every search for a position begins here. Laps are compared modulo 2^32, and only if they are less
+// than 2^31 apart, so a position that a process has kept during a long sleep tells nothing about
+// the entries of today. The certified position has 64 bits. A certified position above the head was
+// not written by a correct program and is ignored.
+func (r *Ring) lowerBound(p uint64) uint64 {
 	if c := atomic.LoadUint64(r.word(layout.HeaderCertified)); c > p && r.filled(c-1) {
 		return c
 	}
 	return p
 }
 
-// Head returns the position that the next publish gets, or got while Head was looking. It takes
-// about 2*log2(N) loads.
+// Head returns the position that the next message gets. If messages are published meanwhile, it
+// returns the head of some moment during the call. It takes about 2*log2(N) loads.
 func (r *Ring) Head() uint64 {
-	// Whoever stored an intent had seen the position before it filled. The largest is a close lower bound of the head.
-	hint := r.near(0)
+	// A publisher that has stored an intent had seen the position before it filled. So the largest
+	// intent, less one, is a close lower bound of the head.
+	hint := r.lowerBound(0)
 	for p := range r.layout.Geometry.Publishers {
 		v := atomic.LoadUint64(r.pubWord(p, layout.PubIntent))
 		if v > hint+1 && r.filled(v-2) {
@@ -39,10 +42,10 @@ func (r *Ring) Head() uint64 {
 	return r.headFrom(hint)
 }
 
-// headFrom returns the head, given a position that is not above it: it gallops from the nearest that is known until it finds a
-// position that is not filled, and searches between.
+// headFrom returns the head, given a position that is not above it. It gallops from there, in steps
+// that double, to a position that is not filled, and then bisects.
 func (r *Ring) headFrom(p uint64) uint64 {
-	if p = r.near(p); !r.filled(p) {
+	if p = r.lowerBound(p); !r.filled(p) {
 		return p
 	}
 	lo, step := p, uint64(1)

@@ -11,7 +11,8 @@ import (
 	"shmbus/layout"
 )
 
-// fillTo makes r look as if all positions below head were published. certified and one intent are set, too.
+// fillTo makes r look as if all positions below head were published. certified and one intent are
+// set, too.
 func fillTo(r *Ring, head, certified, intent uint64) {
 	r.FormatAt(head)
 	for p := head &^ r.mask; p < head; p++ {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestInstructions looks at the machine code of the hot path. An XCHG is what an atomic store costs on amd64: one that
-// slips in doubles the time of an exchange.
+// TestInstructions looks at the machine code of the hot path. An XCHG is what an atomic store costs
+// on amd64: one that slips in doubles the time of an exchange.
 func TestInstructions(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "ring.a")
 	if out, err := exec.Command("go", "build", "-o", archive, ".").CombinedOutput(); err != nil {
@@ -23,13 +23,13 @@ func TestInstructions(t *testing.T) {
 		want     []string
 		inlined  []string // must not be called
 	}{
-		{"(*Publisher).Exchange", []string{"LOCK CMPXCHGQ"}, []string{"fence.Store", "fence.Full", "layout.", "(*Publisher).Aim", "(*Publisher).Announce", "(*Publisher).Settle"}},
-		{"(*Publisher).PublishRun", []string{"LOCK CMPXCHGQ"}, []string{"Filling.Head", "Filling.Tail", "layout.", "(*Publisher).Aim", "(*Publisher).Announce", "(*Publisher).Settle"}},
+		{"(*Publisher).Exchange", []string{"LOCK CMPXCHGQ"}, []string{"fence.Store", "fence.Full", "layout.", "(*Publisher).Load", "(*Publisher).Announce", "(*Publisher).Settle"}},
+		{"(*Publisher).PublishRun", []string{"LOCK CMPXCHGQ"}, []string{"Slot.PutFront", "Slot.PutBack", "layout.", "(*Publisher).Load", "(*Publisher).Announce", "(*Publisher).Settle"}},
 		{"(*Publisher).Fill", nil, []string{"(*Publisher).slot"}},
 		{"(*Publisher).FillWord", nil, []string{"fence.", "(*Publisher).slot"}},
 		{"(*Cursor).Peek", nil, []string{"layout.", "(*memory).entry"}},
 		{"(*Cursor).Read", nil, []string{"layout.", "fence."}},
-		{"(*Cursor).Take", nil, []string{"Find.Few", "layout.", "fence."}},
+		{"(*Cursor).Take", nil, []string{"Frame.CopyWords", "layout.", "fence."}},
 		{"(*Cursor).View", nil, []string{"bytesAt", "layout."}},
 		{"(*Cursor).Valid", nil, []string{"fence.", "layout."}},
 		{"(*Cursor).Advance", nil, []string{"fence."}},
@@ -74,8 +74,8 @@ func TestInlined(t *testing.T) {
 		t.Skipf("no compiler here: %v\n%s", err, out)
 	}
 	for _, f := range []string{
-		"(*Publisher).Filling", "Filling.Head", "Filling.Tail", "Filling.Describe", "(*Publisher).Aim", "(*Publisher).Good", "(*Publisher).Announce", "(*Publisher).Swap", "(*Publisher).Settle",
-		"(*Cursor).Sight", "(*Cursor).Tagged", "(*Cursor).Find", "Find.Few", "Find.Stays", "(*Publisher).FillWord", "(*Publisher).Next", "(*Cursor).Peek", "(*Cursor).Advance", "(*Cursor).Skip", "(*Cursor).Next"} {
+		"(*Publisher).NextSlot", "Slot.PutFront", "Slot.PutBack", "Slot.PutHeader", "(*Publisher).Load", "(*Publisher).Usable", "(*Publisher).Announce", "(*Publisher).CompareAndSwap", "(*Publisher).Settle",
+		"(*Cursor).Load", "(*Cursor).Tagged", "(*Cursor).Locate", "Frame.CopyWords", "Frame.Valid", "(*Publisher).FillWord", "(*Publisher).Next", "(*Cursor).Peek", "(*Cursor).Advance", "(*Cursor).Skip", "(*Cursor).Next"} {
 		if !strings.Contains(string(out), "can inline "+f+"\n") {
 			t.Errorf("%s cannot be inlined any more", f)
 		}

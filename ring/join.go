@@ -8,7 +8,7 @@ import (
 	"shmbus/layout"
 )
 
-// A Start says where a reader begins.
+// A Start says where a reader begins. The zero Start is FromNow.
 type Start struct {
 	kind     uint8
 	position uint64
@@ -20,52 +20,54 @@ func FromNow() Start { return Start{} }
 // FromOldest begins with the oldest message that the ring still holds.
 func FromOldest() Start { return Start{kind: 1} }
 
-// From begins at a position, which may be lost already or not yet published.
+// From begins at a position, which may already be overwritten or not yet be published.
 func From(position uint64) Start { return Start{kind: 2, position: position} }
 
-// Join returns a cursor for subscriber record s, which its caller owns, and closes the
-// record's gate first if the reader is to be reliable.
+// Join returns a cursor for subscriber record s, which the caller owns. For a reliable reader it
+// closes the record's gate first: from then on publishers wait for the reader.
 //
-// A reliable reader loses nothing from the head on that Join found. What is older than
-// that, asked for by FromOldest or From, is held from now on, but a publisher that has not yet seen the gate
-// may still overwrite some of it; the cursor then says Lapped as it does for others.
+// A reliable reader loses no message from the head that Join found. Older messages, asked for with
+// FromOldest or From, are protected from now on, but a publisher that has not yet seen the gate may
+// still overwrite some of them. Then the cursor's status is Lapped, as for other readers.
 //
-// A gate protects only what is still held. If From names a position that is overwritten already, the reader has a loss to learn first,
-// whatever others do: until its [Cursor.Jump], the gate protects what is published from the head on that Join found,
-// and publishers have a lap of room. A gate at the oldest position, or before it, would be a full ring: it would stop
-// all publishers until the reader has begun to read.
+// A gate protects only what the ring still holds. If From names a position that is already
+// overwritten, the reader has a loss to learn of in any case. Until its [Cursor.Jump], the gate
+// protects what is published from the head that Join found, and publishers have room for one lap. A
+// gate at the oldest position or below it would mean a full ring: it would stop all publishers
+// until the reader begins to read.
 func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
 	c := &Cursor{memory: r.memory, r: r, shared: r.subWord(s, layout.SubCursor)}
 	head := r.Head()
 	if !reliable {
-		c.SetNext(c.startAt(start, head))
+		c.SetNext(r.startAt(start, head))
 		fault.At(fault.SubscribeCursor)
 		fault.At(fault.SubscribeJoined)
 		return c
 	}
-	atomic.StoreUint64(c.shared, r.keeps(c.startAt(start, head), head))
+	atomic.StoreUint64(c.shared, r.protectFrom(r.startAt(start, head), head))
 	fault.At(fault.SubscribeCursor)
 	r.CloseGate(s)
-	// Only now is the start taken: see Publisher.Rescan.
+	// The start is determined only now, after the gate is closed: see Publisher.Rescan.
 	head = r.headFrom(head)
-	c.next = c.startAt(start, head)
-	fence.StoreRelease(c.shared, r.keeps(c.next, head))
+	c.next = r.startAt(start, head)
+	fence.StoreRelease(c.shared, r.protectFrom(c.next, head))
 	fault.At(fault.SubscribeJoined)
 	return c
 }
 
-// keeps returns the position that the gate of a reader protects that is to start at the given one.
-func (r *Ring) keeps(start, head uint64) uint64 {
-	if start < r.Oldest(head) {
-		return head
-	}
-	return start
+// Reader returns a cursor without a subscriber record. It is not visible in shared memory, and
+// publishers never wait for it.
+func (r *Ring) Reader(start Start) *Cursor {
+	c := &Cursor{memory: r.memory, r: r, shared: new(uint64)}
+	c.SetNext(r.startAt(start, r.Head()))
+	return c
 }
 
-func (c *Cursor) startAt(start Start, head uint64) uint64 {
+// startAt returns the position at which a reader with the given start begins.
+func (r *Ring) startAt(start Start, head uint64) uint64 {
 	switch start.kind {
 	case 1:
-		return c.r.Oldest(head)
+		return r.Oldest(head)
 	case 2:
 		return start.position
 	default:
@@ -73,9 +75,11 @@ func (c *Cursor) startAt(start Start, head uint64) uint64 {
 	}
 }
 
-// Reader returns a cursor that belongs to no record: nobody sees it and nobody waits for it.
-func (r *Ring) Reader(start Start) *Cursor {
-	c := &Cursor{memory: r.memory, r: r, shared: new(uint64)}
-	c.SetNext(c.startAt(start, r.Head()))
-	return c
+// protectFrom returns the position that the gate of a reader protects which begins at the given
+// one.
+func (r *Ring) protectFrom(begin, head uint64) uint64 {
+	if begin < r.Oldest(head) {
+		return head
+	}
+	return begin
 }

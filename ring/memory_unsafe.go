@@ -8,8 +8,8 @@ import (
 	"shmbus/layout"
 )
 
-// memory turns offsets that package layout computed and bounded into pointers. It is the only
-// place of this package where that happens, with the copies in copy_unsafe.go.
+// memory turns offsets that package layout computed and bounded into pointers. It is the only place
+// of this package where that happens, with the copies in copy_unsafe.go.
 //
 // Publishers and cursors have a copy: that spares a load for each message.
 type memory struct {

@@ -12,16 +12,18 @@ type Status uint8
 const (
 	Done    Status = iota // published, or there is a message
 	Limit                 // publish: the cached limit is reached; see Publisher.Rescan
-	Empty                 // read: nothing yet
+	Empty                 // read: there is no message yet
 	Lapped                // read: the position was overwritten; see Cursor.Jump
-	Corrupt               // a word that no correct program wrote
+	Corrupt               // the ring holds a value that no correct program wrote
 )
 
-// A Publisher puts frames into the ring on behalf of one publisher record, which it alone uses.
-// It is for one goroutine.
+// A Publisher publishes frames on behalf of one publisher record, which only it uses. It is for one
+// goroutine.
 //
-// The record's fields in shared memory are written by this publisher only. Pairs and intent
-// are read by whoever recovers or certifies; they are ordered by the compare-and-swap between them.
+// Only this publisher writes the record's intent and pairs in shared memory. Certifiers read the
+// intent; the next owner of the record reads the pairs, after this one has died. The
+// compare-and-swap of step 4 orders what is stored before it (the position, the intent, the pair in
+// flight) before what is stored after it (the settled pair).
 type Publisher struct {
 	memory memory
 	r      *Ring
@@ -30,25 +32,27 @@ type Publisher struct {
 	turn   uint   // index in owned of the slot to fill next
 	count  uint   // of owned slots
 	run    uint   // how many of them PublishRun fills at once
-	owned  [maxOwned]owned
+	owned  [maxOwned]ownedSlot
 	intent *uint64
 	index  int
 
 	certified *uint64 // everything below is published
 }
 
-// maxOwned is a power of two that is not below layout.MaxOwned, so that a masked index needs no check.
+// maxOwned is a power of two, at least layout.MaxOwned, so that a masked index needs no bounds
+// check.
 const maxOwned = 16
 
-// owned is a slot that the record owns, and the record's word that says so.
-type owned struct {
-	slot uint32
-	pair *uint64
+// An ownedSlot is a slot that the record owns, and the word of the record that says so.
+type ownedSlot struct {
+	number uint32
+	pair   *uint64
 }
 
-// Publisher returns the publisher of record i, whose previous owner, if any, has left or is
-// dead. It settles what the previous owner left in flight as far as there is evidence. Its error
-// wraps [ErrUnsettled] when no slot of the record is known to be the record's.
+// Publisher returns a publisher that uses record i. The caller owns the record; its previous owner,
+// if there was one, has closed its publisher or is dead. Publisher settles what the previous owner
+// left in flight, as far as there is evidence. The error wraps [ErrUnsettled] if it is not known of
+// any slot that the record owns it.
 func (r *Ring) Publisher(i int) (*Publisher, error) {
 	if i < 0 || i >= r.layout.Geometry.Publishers {
 		return nil, corrupt("publisher record %d of %d", i, r.layout.Geometry.Publishers)
@@ -67,7 +71,7 @@ func (r *Ring) Publisher(i int) (*Publisher, error) {
 		if pair.Mine() >= r.total {
 			return nil, corrupt("publisher record %d owns slot %d of %d", i, pair.Mine(), r.total)
 		}
-		p.owned[p.count] = owned{pair.Mine(), w}
+		p.owned[p.count] = ownedSlot{pair.Mine(), w}
 		p.count++
 	}
 	if p.count == 0 {
@@ -82,32 +86,31 @@ func (r *Ring) Publisher(i int) (*Publisher, error) {
 // Index returns the number of the publisher's record.
 func (p *Publisher) Index() int { return p.index }
 
-// Next returns a position of which it is known that all before it are published. The
-// next message gets this position or a later one.
+// Next returns a position below which everything is published. The next message gets this position
+// or a later one.
 func (p *Publisher) Next() uint64 { return p.next }
 
 // CatchUp moves Next to the head.
 func (p *Publisher) CatchUp() { p.next = p.r.headFrom(p.next) }
 
-// Resume is for a publisher that may have been idle for long, before it takes [Publisher.Aim] by itself: after a multiple of 2^32
-// laps the entry at Next looks as it did. It costs a load. [Publisher.Exchange] does it, too.
+// Resume must be called before the steps of a publish (see [Slot]) by a publisher that may have
+// been idle for long: after a multiple of 2^32 laps the entry at Next looks as it did before. It
+// costs one load. [Publisher.Exchange] calls it.
 func (p *Publisher) Resume() {
 	if atomic.LoadUint64(p.certified) > p.next {
 		p.CatchUp()
 	}
 }
 
-func (p *Publisher) own() *owned { return &p.owned[p.turn%maxOwned] }
-
-func (p *Publisher) slot() address { return p.memory.slot(p.own().slot) }
-
-// Rescan looks at the gates and computes how far this publisher may go without looking again. It returns the
-// number of the slowest subscriber and its position when there is no room for the next message, and
-// -1 otherwise.
+// Rescan looks at the gates and computes the limit: the position up to which this publisher may
+// publish without looking again. If there is no room for the next message, it returns the number of
+// the slowest reliable subscriber and the position that its gate protects; otherwise the number is
+// -1.
 //
-// The limit is capped at a lap from a position known to be published when the scan began: a gate that the scan
-// missed was closed later, and its subscriber starts at that position or above, so the cap keeps this publisher off it. It
-// is capped at half a lap so that whoever calls Rescan comes by often enough for what else it has to do.
+// The limit is at most one lap above the head that was found before the scan. A gate that the scan
+// has missed was closed after that, and its subscriber starts at that head or above: with this cap
+// the publisher overwrites nothing that the subscriber has to read. In fact the cap is half a lap,
+// so that the caller comes back often enough for its other duties, such as certifying sleepers.
 func (p *Publisher) Rescan() (slowest int, position uint64) {
 	r := p.r
 	p.CatchUp()
@@ -121,14 +124,15 @@ func (p *Publisher) Rescan() (slowest int, position uint64) {
 	return slowest, position
 }
 
-// Room returns how many messages may be published before the next look at the gates.
-func (p *Publisher) Room() uint64 {
+// Remaining returns how many messages may be published before the limit, which needs the next
+// [Publisher.Rescan].
+func (p *Publisher) Remaining() uint64 {
 	if p.next >= p.limit {
 		return 0
 	}
 	return p.limit - p.next
 }
 
-// Slowest returns the subscriber with the lowest protected position, and that position; -1 and
-// Next when no gate is closed.
-func (p *Publisher) Slowest() (int, uint64) { return p.r.slowest(p.next) }
+// Slowest returns the subscriber whose closed gate protects the lowest position below Next, and
+// that position. If no gate protects anything below Next, it returns -1 and Next.
+func (p *Publisher) Slowest() (subscriber int, position uint64) { return p.r.slowest(p.next) }

@@ -11,8 +11,8 @@ import (
 // ErrCorrupt is wrapped by every error about words in the ring that no correct program wrote.
 var ErrCorrupt = errors.New("ring is corrupt")
 
-// A Ring is the exchange ring in a piece of memory. Its methods may be called by any
-// goroutine at any time, [Ring.Format] excepted.
+// A Ring is the exchange ring in a piece of memory. Its methods may be called by any goroutine at
+// any time, [Ring.Format] excepted.
 type Ring struct {
 	memory
 	layout layout.Map
@@ -43,12 +43,13 @@ func NewHeap(g layout.Geometry) (*Ring, error) {
 }
 
 // Format puts the ring into its initial state: no message, slot i in entry i, and the slots beyond
-// shared out among the publisher records. Nobody may use the ring meanwhile; the memory is zero before.
+// shared out among the publisher records. Nobody may use the ring meanwhile; the memory is zero
+// before.
 func (r *Ring) Format() { r.FormatAt(0) }
 
-// FormatAt formats the ring as if the positions below start had been published and
-// forgotten. Tests use it to begin near the wrap of the lap counter.
-// start is rounded down to a multiple of the ring's size.
+// FormatAt formats the ring as if the positions below start had been published and forgotten. Tests
+// use it to begin near the wrap of the lap counter. start is rounded down to a multiple of the
+// ring's size.
 func (r *Ring) FormatAt(start uint64) {
 	start &^= r.mask
 	lap := layout.LapOf(start, r.shift) - 1

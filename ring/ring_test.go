@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// geometry returns a small geometry: n ring slots of 64 bytes, owned slots for each of pubs publishers.
+// geometry returns a small geometry: n ring slots of 64 bytes, owned slots for each of pubs
+// publishers.
 func geometry(n, owned, pubs int) layout.Geometry {
 	return layout.Geometry{Slots: n, SlotSize: 64, Owned: owned, Publishers: pubs, Subscribers: 64, Clients: 2, Topics: 1, MaxFrame: 1 << 10}
 }
@@ -66,28 +67,29 @@ func parse(b []byte) (uint64, bool) {
 
 // publishBySteps publishes as package bus does. If it is false, the slot is filled.
 func publishBySteps(p *Publisher, frame []byte, info layout.FrameInfo, tag uint32) bool {
-	f := p.Filling()
-	if Few(len(frame)) {
-		f.Head(frame)
-		f.Tail(frame)
+	s := p.NextSlot()
+	if ByWords(len(frame)) {
+		s.PutFront(frame)
+		s.PutBack(frame)
 	} else {
 		p.Fill(0, frame)
 	}
-	f.Describe(info)
-	a := p.Aim()
-	if !p.Good(a) {
+	s.PutHeader(info)
+	l := p.Load()
+	if !p.Usable(l) {
 		return false
 	}
-	p.Announce(f, a)
-	if !p.Swap(f, a, layout.MakeEntry(0, tag, 0)) {
-		p.Lost()
+	p.Announce(s, l)
+	if !p.CompareAndSwap(s, l, layout.MakeEntry(0, tag, 0)) {
+		p.LostRace()
 		return false
 	}
-	p.Settle(f, a)
+	p.Settle(s, l)
 	return true
 }
 
-// publish publishes value, waiting at gates, and returns its position. It takes the ways there are in turn.
+// publish publishes value, waiting at gates, and returns its position. It takes the ways there are
+// in turn.
 func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 	var buf [48]byte
 	message(&buf, value)
@@ -129,7 +131,8 @@ func publishAll(tb rapid.TB, p *Publisher, values ...uint64) {
 	}
 }
 
-// take reads the message at the cursor: Done with its value, or Empty, or Lapped. It takes the ways there are in turn.
+// take reads the message at the cursor: Done with its value, or Empty, or Lapped. It takes the ways
+// there are in turn.
 func take(tb rapid.TB, c *Cursor) (uint64, Status) {
 	e, st := c.Peek()
 	if st != Done {
@@ -137,7 +140,7 @@ func take(tb rapid.TB, c *Cursor) (uint64, Status) {
 	}
 	var buf [48]byte
 	if info, _, st := c.View(e); st == Done && c.Next()%2 == 0 {
-		if n, ok := c.Take(Like{Tag: e.Tag(), Kind: info.Kind()}, buf[:]); ok {
+		if n, ok := c.Take(Match{Tag: e.Tag(), Kind: info.Kind()}, buf[:]); ok {
 			v, whole := parse(buf[:n])
 			if !whole || e.Tag() != uint32(v)&0xfff {
 				tb.Errorf("torn message at %d: entry %#x payload %x", c.Next()-1, uint64(e), buf)
@@ -279,13 +282,13 @@ func TestFill(t *testing.T) {
 			p.Fill(8, text[:32])
 		}, "abcdefgh" + string(text[:32]) + "abcdefgh"},
 		{"in place", func(p *Publisher) { b := p.Payload(); n := copy(b, text[:29]); p.CommitPayload(b[:n]) }, string(text[:29])},
-		{"at the end", func(p *Publisher) { p.Fill(0, text[:40]); p.FillUnaligned(40, text[40:]) }, string(text)},
+		{"at the end", func(p *Publisher) { p.Fill(0, text[:40]); p.Fill(40, text[40:]) }, string(text)},
 		{"at any offset", func(p *Publisher) {
 			p.Fill(0, text[:7])
-			p.FillUnaligned(7, text[7:20])
-			p.FillUnaligned(20, text[20:21])
+			p.Fill(7, text[7:20])
+			p.Fill(20, text[20:21])
 		}, string(text[:21])},
-		{"in the middle", func(p *Publisher) { p.Fill(0, text); p.FillUnaligned(3, []byte("###")) }, "the" + "###" + string(text[6:])},
+		{"in the middle", func(p *Publisher) { p.Fill(0, text); p.Fill(3, []byte("###")) }, "the" + "###" + string(text[6:])},
 		{"in the middle of a word", func(p *Publisher) { p.Fill(0, text); p.Fill(8, []byte("#")) }, string(text[:8]) + "#" + string(text[9:])},
 	}
 	for _, tt := range tests {
@@ -324,9 +327,8 @@ func TestFillBounds(t *testing.T) {
 	before := string(r.base)
 	for _, off := range []int{-1 << 62, -16, -8, -1, 41, 48, 49, 1 << 62} {
 		for name, fill := range map[string]func(){
-			"Fill":          func() { p.Fill(off, make([]byte, 8)) },
-			"FillWord":      func() { p.FillWord(off, 1) },
-			"FillUnaligned": func() { p.FillUnaligned(off, []byte("12345678")) },
+			"Fill":     func() { p.Fill(off, make([]byte, 8)) },
+			"FillWord": func() { p.FillWord(off, 1) },
 		} {
 			t.Run(fmt.Sprintf("%s/%d", name, off), func(t *testing.T) {
 				defer func() {
@@ -358,7 +360,8 @@ func TestShortBuffer(t *testing.T) {
 	}
 }
 
-// TestLimitKeepsSlot: a publish that found no room publishes the same slot, filled once, when there is.
+// TestLimitKeepsSlot: a publish that found no room publishes the same slot, filled once, when there
+// is.
 func TestLimitKeepsSlot(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	c := r.Join(0, FromNow(), true)
@@ -370,7 +373,7 @@ func TestLimitKeepsSlot(t *testing.T) {
 	info := layout.MakeFrameInfo(48, layout.FlagWhole, 0, 0)
 	for range 3 {
 		// As a lost race leaves it.
-		atomic.StoreUint64(p.own().pair, uint64(layout.InFlight(p.own().slot, r.load(7).Slot())))
+		atomic.StoreUint64(p.own().pair, uint64(layout.InFlight(p.own().number, r.load(7).Slot())))
 		if st := p.Exchange(info, 8); st != Limit {
 			t.Fatalf("status %d, want Limit", st)
 		}

@@ -1,54 +1,57 @@
 package ring
 
-import (
-	"shmbus/layout"
-)
+import "shmbus/layout"
 
-// runBytes bounds how much PublishRun copies before it publishes anything.
+// runBytes bounds how many bytes PublishRun copies before it publishes the first frame.
 const runBytes = 64 << 10
 
-// PublishRun publishes the first of frames, all with the same info but for their sizes, as many as there are slots to fill at
-// once. It ends before a frame that has no byte or does not fit a slot. With another status than Done, frame n has filled a slot with left
-// bytes, but could not be exchanged. Each frame is looked at once: somebody may change frames meanwhile.
+// PublishRun publishes a run of frames: the first of frames, as many as the record owns slots, and
+// at most runBytes of them. All have the same info but for their sizes. The run ends before a frame
+// that is empty or does not fit a slot. PublishRun returns how many frames it has published. With
+// another status than Done, frame n is in the slot to be published next, with left bytes, and could
+// not be published: the caller goes on with [Publisher.Exchange].
 //
-// All slots are filled before the first is exchanged: a locked instruction waits for the stores before it.
+// All slots are filled before the first is published, because a locked instruction waits for the
+// stores before it. The length of each frame is read once, since another goroutine may change
+// frames meanwhile.
 func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n, left int, st Status) {
-	room := uint(p.memory.slotSize) - layout.FrameHeaderSize
+	payload := uint(p.memory.slotSize) - layout.FrameHeaderSize
 	var sizes [maxOwned]uint32
 	k, turn := 0, p.turn
 	for ; k < len(frames) && uint(k) < p.run; k++ {
 		frame := frames[k]
-		if uint(len(frame))-1 >= room {
+		if uint(len(frame))-1 >= payload {
 			break
 		}
 		sizes[k%maxOwned] = uint32(len(frame))
-		f := Filling{at: p.memory.slot(p.owned[turn%maxOwned].slot)}
-		if Few(len(frame)) {
-			f.Head(frame)
-			f.Tail(frame)
+		s := Slot{at: p.memory.slot(p.owned[turn%maxOwned].number)}
+		if ByWords(len(frame)) {
+			s.PutFront(frame)
+			s.PutBack(frame)
 		} else {
-			copyIn(slotPayload(f.at), frame)
+			copyIn(slotPayload(s.at), frame)
 		}
 		if turn++; turn >= p.count {
 			turn = 0
 		}
 	}
-	// The first attempt is made here and not in Exchange: calls would cost a batch a tenth of its throughput.
+	// The first attempt is made here and not in Exchange: the calls would cost a batch a tenth of
+	// its throughput.
 	for ; n < k; n++ {
 		size := sizes[n%maxOwned]
 		info := info | layout.FrameInfo(size)
-		if a := p.Aim(); p.Good(a) {
-			f := p.Filling()
-			f.Describe(info)
-			p.Announce(f, a)
-			if p.Swap(f, a, layout.MakeEntry(0, tag, 0)) {
-				p.Settle(f, a)
-				if a.EndsLine() {
-					p.FetchAhead()
+		if l := p.Load(); p.Usable(l) {
+			s := p.NextSlot()
+			s.PutHeader(info)
+			p.Announce(s, l)
+			if p.CompareAndSwap(s, l, layout.MakeEntry(0, tag, 0)) {
+				p.Settle(s, l)
+				if l.EndsLine() {
+					p.Prefetch()
 				}
 				continue
 			}
-			p.Lost()
+			p.LostRace()
 		}
 		if st := p.Exchange(info, tag); st != Done {
 			return n, int(size), st

@@ -27,11 +27,12 @@ func fillers(sizes ...int) [][]byte {
 	return frames
 }
 
-// TestPublishRun: of several frames as many are published as slots can be filled at once, up to one that does not fit, each as it is.
+// TestPublishRun: of several frames as many are published as slots can be filled at once, up to one
+// that does not fit, each as it is.
 func TestPublishRun(t *testing.T) {
 	const owned = 3
 	info := layout.MakeFrameInfo(0, layout.FlagWhole, 0, 9)
-	like := Like{Tag: 5, Kind: info.Kind()}
+	like := Match{Tag: 5, Kind: info.Kind()}
 	for _, tt := range []struct {
 		name  string
 		sizes []int
@@ -86,14 +87,15 @@ func TestPublishRun(t *testing.T) {
 	}
 }
 
-// TestPublishRunKeepsSlot: the frame that found no room is in its slot, and the next Exchange publishes it.
+// TestPublishRunKeepsSlot: the frame that found no room is in its slot, and the next Exchange
+// publishes it.
 func TestPublishRunKeepsSlot(t *testing.T) {
 	info := layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0)
 	for room := range 5 {
 		r := newRing(t, geometry(8, 4, 1))
 		c, p := r.Join(0, FromNow(), true), openPublisher(t, r, 0)
 		publishAll(t, p, seq(0, uint64(8-room))...)
-		for p.Room() < uint64(room) {
+		for p.Remaining() < uint64(room) {
 			p.Rescan() // half a lap at a time
 		}
 		frames := fillers(10, 11, 12, 13)
@@ -115,7 +117,7 @@ func TestPublishRunKeepsSlot(t *testing.T) {
 		}
 		for i := range n {
 			var buf [48]byte
-			if k, ok := c.Take(Like{Kind: info.Kind()}, buf[:]); !ok || !bytes.Equal(buf[:k], frames[i]) {
+			if k, ok := c.Take(Match{Kind: info.Kind()}, buf[:]); !ok || !bytes.Equal(buf[:k], frames[i]) {
 				t.Fatalf("room %d, frame %d: %x", room, i, buf[:k])
 			}
 		}
@@ -138,10 +140,11 @@ func TestPublishRunIsBounded(t *testing.T) {
 	}
 }
 
-// TestTake: only what is like the message described is taken, whole, and the cursor moves for nothing else.
+// TestTake: only what is like the message described is taken, whole, and the cursor moves for
+// nothing else.
 func TestTake(t *testing.T) {
 	info := layout.MakeFrameInfo(0, layout.FlagWhole, 3, 9)
-	like := Like{Tag: 5, Kind: info.Kind()}
+	like := Match{Tag: 5, Kind: info.Kind()}
 	slot := func(r *Ring) address { return r.slot(r.load(r.Head() - 1).Slot()) }
 	setInfo := func(i layout.FrameInfo) func(*Ring) {
 		return func(r *Ring) { atomic.StoreUint64(slotInfo(slot(r)), uint64(i)) }

@@ -14,12 +14,13 @@ var ErrUnsettled = errors.New("ring: the slots of the record's previous owner ar
 // settle decides, as far as there is evidence, which slot of each unsettled pair record p owns. Its
 // caller owns the record, and the previous owner is dead: it will never finish an exchange.
 //
-// Of {mine, displaced} the record owns exactly one, and the other is or was in the ring. A slot that is seen in an
-// entry, or in a settled pair elsewhere, is therefore not the record's: the other one is. An unsettled pair
-// elsewhere proves nothing, since its owner may have been stopped behind its exchange.
+// Of {mine, displaced} the record owns exactly one, and the other is or was in the ring. A slot
+// that is seen in an entry, or in a settled pair elsewhere, is therefore not the record's: the
+// other one is. An unsettled pair elsewhere proves nothing, since its owner may have been stopped
+// behind its exchange.
 func (r *Ring) settle(p int) error {
-	// Slots move while this looks, and a pair that is settled may settle another: three times, and again
-	// as long as it helps. A later owner looks again.
+	// Slots move while this looks, and a pair that is settled may settle another: three times, and
+	// again as long as it helps. A later owner looks again.
 	const tries = 3
 	before := layout.MaxOwned + 1
 	for try := 0; ; try++ {

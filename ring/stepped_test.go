@@ -31,7 +31,8 @@ func init() {
 	}
 }
 
-// steppedChild runs one operation between two stops, again and again: "exchange", "steps", "run", "join", "take" or "rescan".
+// steppedChild runs one operation between two stops, again and again: "exchange", "steps", "run",
+// "join", "take" or "rescan".
 func steppedChild() {
 	file, operation, _ := strings.Cut(os.Getenv(steppedEnv), ":")
 	r, mem, err := mapRing(file)
@@ -126,9 +127,10 @@ func mapRing(file string) (*Ring, []byte, error) {
 	return r, mem, err
 }
 
-// TestKilledAtEachInstruction runs Exchange, the same in steps, and a run of two, in another process one machine instruction at a time. It holds that the
-// stores come in the order that the package comment promises, and that after each of them a death
-// would lose nothing and hand out no slot twice.
+// TestKilledAtEachInstruction runs Exchange, the same in steps, and a run of two, in another
+// process one machine instruction at a time. It holds that the stores come in the order that the
+// package comment promises, and that after each of them a death would lose nothing and hand out no
+// slot twice.
 func TestKilledAtEachInstruction(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -198,7 +200,8 @@ type tracee struct {
 	pid int
 }
 
-// trace starts a child that maps file and runs operation. The test's goroutine stays on its thread until the test ends.
+// trace starts a child that maps file and runs operation. The test's goroutine stays on its thread
+// until the test ends.
 func trace(t *testing.T, file, operation string) *tracee {
 	t.Helper()
 	runtime.LockOSThread()
@@ -275,7 +278,8 @@ func stepThrough(t *testing.T, file, operation string, look func()) {
 	look()
 }
 
-// toEntry lets the child run to the first instruction of f, with a breakpoint there that is taken away again.
+// toEntry lets the child run to the first instruction of f, with a breakpoint there that is taken
+// away again.
 func (c *tracee) toEntry(f any) {
 	c.t.Helper()
 	entry := reflect.ValueOf(f).Pointer() // the child is the same program, at the same addresses
@@ -311,8 +315,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// interfere stops the child's operation before each of its instructions in turn, from the entry of f, which it calls, to its
-// end. It calls meanwhile there, and finished when the operation is at its end.
+// interfere stops the child's operation before each of its instructions in turn, from the entry of
+// f, which it calls, to its end. It calls meanwhile there, and finished when the operation is at
+// its end.
 func interfere(t *testing.T, file, operation string, f any, meanwhile, finished func()) {
 	t.Helper()
 	c := trace(t, file, operation)
@@ -355,10 +360,11 @@ func steppedRing(t *testing.T) (file string, r *Ring) {
 }
 
 // steppedLike is what the reader of TestTakeStoppedAnywhere expects.
-var steppedLike = Like{Tag: 7777 & 0xfff, Kind: layout.MakeFrameInfo(0, layout.FlagWhole, 1, 0).Kind()}
+var steppedLike = Match{Tag: 7777 & 0xfff, Kind: layout.MakeFrameInfo(0, layout.FlagWhole, 1, 0).Kind()}
 
-// TestTakeStoppedAnywhere stops a reader between any two instructions of Take, while a publisher displaces the message and is in the
-// middle of filling its slot with another one, or has published that. Whatever the reader says then, it is not what was never there.
+// TestTakeStoppedAnywhere stops a reader between any two instructions of Take, while a publisher
+// displaces the message and is in the middle of filling its slot with another one, or has published
+// that. Whatever the reader says then, it is not what was never there.
 func TestTakeStoppedAnywhere(t *testing.T) {
 	for _, filling := range []bool{false, true} {
 		t.Run(fmt.Sprintf("filling=%v", filling), func(t *testing.T) {
@@ -381,7 +387,7 @@ func TestTakeStoppedAnywhere(t *testing.T) {
 				for range r.Slots() {
 					next()
 				}
-				for p.own().slot != slot {
+				for p.own().number != slot {
 					next()
 				}
 				if !filling {
@@ -421,8 +427,9 @@ func exhaust(p *Publisher, n uint64) {
 	}
 }
 
-// TestJoinStoppedAnywhere stops a joiner between any two of its instructions, while a publisher goes round the ring. What
-// the publisher still believes afterwards must not cost the joiner anything.
+// TestJoinStoppedAnywhere stops a joiner between any two of its instructions, while a publisher
+// goes round the ring. What the publisher still believes afterwards must not cost the joiner
+// anything.
 func TestJoinStoppedAnywhere(t *testing.T) {
 	file, r := steppedRing(t)
 	p := openPublisher(t, r, 1)
@@ -445,8 +452,8 @@ func TestJoinStoppedAnywhere(t *testing.T) {
 	})
 }
 
-// TestRescanStoppedAnywhere stops a publisher between any two instructions of its look at the gates, while a reliable
-// reader joins and another publisher fills the ring.
+// TestRescanStoppedAnywhere stops a publisher between any two instructions of its look at the
+// gates, while a reliable reader joins and another publisher fills the ring.
 func TestRescanStoppedAnywhere(t *testing.T) {
 	file, r := steppedRing(t)
 	q := openPublisher(t, r, 1)
@@ -504,7 +511,8 @@ func changed(t *testing.T, r *Ring, before, after []byte) []string {
 	return names
 }
 
-// survive holds that the publisher of record 0 may die with the memory as it is: what it has published of values since head is there.
+// survive holds that the publisher of record 0 may die with the memory as it is: what it has
+// published of values since head is there.
 func survive(t *testing.T, m layout.Map, mem []byte, head uint64, values []uint64) {
 	t.Helper()
 	dead := alignedMemory(len(mem))

@@ -9,7 +9,8 @@ import (
 	"shmbus/layout"
 )
 
-// forward moves a ring, whose head is at the beginning of a lap, on by laps, as others would who publish and certify.
+// forward moves a ring, whose head is at the beginning of a lap, on by laps, as others would who
+// publish and certify.
 func forward(t *testing.T, r *Ring, laps uint64) (head uint64) {
 	t.Helper()
 	head = r.Head()
@@ -66,7 +67,8 @@ func TestSleepForLaps(t *testing.T) {
 	}
 }
 
-// A certified position that is not published was written by nobody correct: publishers and readers go by what they know.
+// A certified position that is not published was written by nobody correct: publishers and readers
+// go by what they know.
 func TestCertifiedAboveTheHead(t *testing.T) {
 	r, err := NewHeap(geometry(8, 2, 2))
 	require.NoError(t, err)

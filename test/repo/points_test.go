@@ -23,7 +23,7 @@ var pointless = map[string]string{
 	"ring.ForgetGate":    "one instruction; wipe.list stands behind it",
 	"ring.SetNext":       "one store of its owner's cursor; its callers have points",
 	"ring.Advance":       "one store of its owner's cursor; receive.taken stands behind it",
-	"ring.giveUp":        "one store of its owner's record, which says again what is so; room.looked stands behind it",
+	"ring.withdraw":      "one store of its owner's record, which says again what is so; room.looked stands behind it",
 	"ring.copyIn":        "the slot is its publisher's alone",
 	"bus.fallAsleep":     "one store; sleep.word and room.asleep stand behind it",
 	"bus.lookedAt":       "one compare-and-swap; sleep.position stands behind it",

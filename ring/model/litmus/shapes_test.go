@@ -48,7 +48,7 @@ var shapes = []shape{
 		needs: onArm("P1 LDR e1"),
 	},
 	{
-		name: "validity", where: "Publisher.Settle, Cursor.Valid, Find.Stays", never: "the payload of the next fill passes for that of the entry",
+		name: "validity", where: "Publisher.Settle, Cursor.Valid, Frame.Valid", never: "the payload of the next fill passes for that of the entry",
 		Test: Test{[]thread{displace, {atomicLoad("e", "e1"), atomicLoad("pos", "p1"), read("d", "d1"), fenceLoads, atomicLoad("e", "e2")}},
 			one, values{"e1": 1, "d1": 2, "e2": 1}},
 		needs: onArm("P0 without fence.Full", "P1 without fence.Loads"),
@@ -61,7 +61,7 @@ var shapes = []shape{
 		needs: onArm("P0 without fence.Full", "P1 without fence.Loads"),
 	},
 	{
-		name: "validity.in-place", where: "Subscription.Read: look, Peek, the callback, Holds", never: "what the callback saw of the next fill is believed",
+		name: "validity.in-place", where: "Subscription.Read: look, Peek, the callback, Unchanged", never: "what the callback saw of the next fill is believed",
 		Test: Test{[]thread{displace, {atomicLoad("e", "e1"), atomicLoad("pos", "p1"), fenceLoads, atomicLoad("e", "e2"),
 			atomicLoad("e", "e3"), read("d", "d1"), fenceLoads, atomicLoad("e", "e4")}},
 			one, values{"e1": 1, "e3": 1, "d1": 2, "e4": 1}},

@@ -27,7 +27,7 @@ func (r *ringfile) send() error {
 			return nil
 		case ring.Limit:
 			r.pub.Rescan()
-			if r.pub.Room() < uint64(r.slots/16) {
+			if r.pub.Remaining() < uint64(r.slots/16) {
 				for range gather {
 					fence.Pause()
 				}
