@@ -1,0 +1,144 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"shmbus/layout"
+)
+
+// A ClientEvent says that a client of the bus has come or gone, as [Bus.WatchClients] reports it. A client is an open handle: a
+// process has as many as it has opened.
+type ClientEvent struct {
+	Kind   ClientEventKind
+	Client int    // number of its record, used again after it has gone
+	Pid    int    // in the client's own pid namespace
+	Name   string // see WithClientName
+	Daemon bool   // see WithDaemon
+	At     time.Time
+}
+
+// A ClientEventKind says what a client did.
+type ClientEventKind uint8
+
+const (
+	Joined ClientEventKind = iota // it opened the bus
+	Left                          // it closed the bus
+	Died                          // its process ended without that
+)
+
+func (k ClientEventKind) String() string {
+	if k > Died {
+		return fmt.Sprintf("ClientEventKind(%d)", uint8(k))
+	}
+	return [...]string{"joined", "left", "died"}[k]
+}
+
+// clientsPause is how often the table of clients is looked at for those who come and go: neither makes a sound, as deaths do.
+const clientsPause = 100 * time.Millisecond
+
+// WatchClients calls f for each client that joins the bus, leaves it, or dies, until ctx ends or the bus is closed or removed. It begins
+// with a Joined for each client that is there, this one included. Deaths are reported as soon as the kernel tells of them, and
+// what the dead left is cleared, as by [Bus.WatchDeaths]; who comes and goes is noticed within 100 ms, by ten short looks a second.
+// A client that joins and goes between two of them is not reported.
+//
+// All calls of f are made by the caller's goroutine.
+func (b *Bus) WatchClients(ctx context.Context, f func(ClientEvent)) error {
+	if err := alive(ctx); err != nil {
+		return err
+	}
+	if f == nil {
+		return &OpError{"watch clients of", b.name, fmt.Errorf("%w: the callback is nil", ErrInvalid)}
+	}
+	if err := b.adopt(); err != nil {
+		return err
+	}
+	defer b.unref()
+	died, ended := make(chan struct{}, 1), make(chan error, 1)
+	deaths, stop := context.WithCancel(ctx)
+	go func() {
+		ended <- b.watchDeaths(deaths, func(Death) {
+			select {
+			case died <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	over := false
+	defer func() { // f may panic
+		stop()
+		if !over {
+			<-ended
+		}
+	}()
+	look := time.NewTicker(clientsPause)
+	defer look.Stop()
+	for seen := make(roll); ; {
+		seen.call(b.seg, f)
+		select {
+		case <-look.C:
+		case <-died:
+		case err := <-ended:
+			over = true
+			return err
+		}
+	}
+}
+
+// A roll is who was there at the last look, by the number of the client's record.
+type roll map[int]attendee
+
+type attendee struct {
+	generation uint32
+	deaths     uint64 // of the record: what its word said about the last who died in it
+	event      ClientEvent
+}
+
+// call reports what has changed since the last call.
+func (r roll) call(seg *segment, f func(ClientEvent)) {
+	for c := range seg.high(layout.HeaderClientHigh, seg.m.Geometry.Clients) {
+		was, known := r[c]
+		state, now := seg.attendee(c)
+		joined := state.State() == layout.ClientJoined
+		same := known && state.Generation() == was.generation
+		if same && joined || !known && !joined {
+			continue
+		}
+		if known {
+			// Of one whose record has another owner by now the count of deaths tells how it went.
+			was.event.Kind = Left
+			if same && state.State() == layout.ClientDead || !same && now.deaths != was.deaths {
+				was.event.Kind = Died
+			}
+			was.event.At = time.Now()
+			delete(r, c)
+			f(was.event)
+		}
+		if joined {
+			r[c] = now
+			f(now.event)
+		}
+	}
+}
+
+// attendee returns the state of a client record, and who has it if that is joined.
+func (s *segment) attendee(c int) (layout.ClientState, attendee) {
+	for {
+		state := s.clientState(c)
+		a := attendee{
+			generation: state.Generation(),
+			deaths:     atomic.LoadUint64(s.client(c, layout.ClientDied)),
+			event: ClientEvent{
+				Kind: Joined, Client: c, At: time.Now(),
+				Pid:    int(atomic.LoadUint64(s.client(c, layout.ClientPid))),
+				Name:   layout.CString(s.text(s.m.Clients.At(c)+layout.ClientName, layout.NameSize)),
+				Daemon: atomic.LoadUint64(s.client(c, layout.ClientFlags))&layout.ClientDaemon != 0,
+			},
+		}
+		if s.clientState(c) == state {
+			return state, a
+		}
+	}
+}
