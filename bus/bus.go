@@ -53,7 +53,7 @@ func weakly[T any, U interface {
 // Create makes a bus and opens it. The error is [ErrExists] if there is one of that name already.
 func Create(name string, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
-	return openWith("create", name, c, func() (*segment, error) { return createSegment(name, c) })
+	return openWith("create", name, c, c.creating(name))
 }
 
 // Open opens an existing bus. If there is none of that name, the error is a [*NotFoundError] that
@@ -64,7 +64,7 @@ func Create(name string, opts ...Option) (*Bus, error) {
 func Open(name string, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", name, c.named(name), func() (*Bus, error) {
-		return openWith("open", name, c, func() (*segment, error) { return openSegment(name, c, sysvshm.ReadWrite) })
+		return openWith("open", name, c, c.entering(func() (*segment, error) { return openSegment(name, c, sysvshm.ReadWrite) }))
 	})
 }
 
@@ -88,7 +88,7 @@ func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
 func OpenKey(key int32, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", keyName(key), always, func() (*Bus, error) {
-		return openWith("open", keyName(key), c, func() (*segment, error) { return attachKey(key, sysvshm.ReadWrite) })
+		return openWith("open", keyName(key), c, c.entering(func() (*segment, error) { return attachKey(key, sysvshm.ReadWrite) }))
 	})
 }
 
@@ -110,36 +110,52 @@ func keyName(key int32) string { return fmt.Sprintf("%s%#x", keyName0, uint32(ke
 
 const keyName0 = "key "
 
-func openWith(op, name string, c config, attach func() (*segment, error)) (*Bus, error) {
+// creating returns what makes a bus and joins it.
+func (c config) creating(name string) func() (*segment, client, error) {
+	return func() (*segment, client, error) {
+		var me client
+		seg, err := createSegment(name, c, func(seg *segment) (leave func(), err error) {
+			me, err = seg.join(c)
+			return func() { seg.leave(me) }, err
+		})
+		return seg, me, err
+	}
+}
+
+// entering returns what attaches to an existing bus and joins it. If the bus was removed between the two, there may be
+// another of that name.
+func (c config) entering(attach func() (*segment, error)) func() (*segment, client, error) {
+	return func() (*segment, client, error) {
+		for {
+			seg, err := attach()
+			if err != nil {
+				return nil, client{}, err
+			}
+			seg.asked = c.asked
+			if err = c.checkSizes(seg.m.Geometry); err == nil {
+				var me client
+				if me, err = seg.join(c); err == nil {
+					return seg, me, nil
+				}
+			}
+			seg.detach()
+			if !errors.Is(err, ErrRemoved) {
+				return nil, client{}, err
+			}
+		}
+	}
+}
+
+func openWith(op, name string, c config, enter func() (*segment, client, error)) (*Bus, error) {
 	fail := func(err error) (*Bus, error) { return nil, &OpError{op, name, err} }
 	if err := ValidName(name); err != nil && !strings.HasPrefix(name, keyName0) {
 		return fail(err)
 	}
-	var seg *segment
-	var me client
-	for {
-		var err error
-		if seg, err = attach(); err != nil {
-			return fail(err)
-		}
-		seg.asked = c.asked
-		if seg.joined != nil {
-			me = *seg.joined
-			break
-		}
-		if err := c.checkSizes(seg.m.Geometry); err != nil {
-			seg.detach()
-			return fail(err)
-		}
-		if me, err = seg.join(c); err == nil {
-			break
-		}
-		seg.detach()
-		// If the bus was removed just now, there may be another of that name.
-		if !errors.Is(err, ErrRemoved) {
-			return fail(err)
-		}
+	seg, me, err := enter()
+	if err != nil {
+		return fail(err)
 	}
+	seg.asked = c.asked
 	r, err := ring.New(seg.mem, seg.m)
 	if err != nil {
 		seg.leave(me)

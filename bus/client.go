@@ -73,10 +73,6 @@ func (s *segment) joinOneOf(vacancies []vacancy, careful bool, cfg config) (_ cl
 	return client{}, false, s.tableFull("clients")
 }
 
-func (s *segment) clientState(c int) layout.ClientState {
-	return layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord)))
-}
-
 // A vacancy is a client record that nobody had when somebody looked.
 type vacancy struct {
 	client int
@@ -174,48 +170,6 @@ func (s *segment) letGo(c int, life int16, ring bool) error {
 	return err
 }
 
-// clientLives asks the kernel whether a process has joined as client c. One that is about to does not count: the record is that of
-// the client before until it has buried it.
-func (s *segment) clientLives(c int) bool {
-	v, err := s.set.GetVal(int(layout.SemLive(c)))
-	// Where the kernel cannot be asked nobody is declared dead.
-	return err != nil || v == layout.LiveJoined
-}
-
-// hasJoined reports whether o is the client that its record names: it lives, or nobody has buried it yet.
-func (s *segment) hasJoined(o layout.Owner) bool {
-	c := o.Client()
-	return c >= 0 && c < s.m.Geometry.Clients && s.clientState(c) == layout.MakeClientState(o.Generation(), layout.ClientJoined)
-}
-
-// alive reports whether o names a living client. The zero Owner is not alive. The record is read again after the kernel was
-// asked: who lives may be the next client, that has buried this one meanwhile.
-func (s *segment) alive(o layout.Owner) bool {
-	return s.hasJoined(o) && s.clientLives(o.Client()) && s.hasJoined(o)
-}
-
-// census asks the kernel once who lives. What it returns is alive for many owners: it asks again only about those who were not alive
-// then.
-func (s *segment) census() func(layout.Owner) bool {
-	lives, err := s.set.GetAll()
-	if err != nil {
-		return s.alive
-	}
-	return s.aliveIn(lives)
-}
-
-func (s *segment) aliveIn(lives []uint16) func(layout.Owner) bool {
-	return func(o layout.Owner) bool {
-		return livesIn(lives, o.Client()) && s.hasJoined(o) || s.alive(o)
-	}
-}
-
-// livesIn reports whether client c lived when the values of all semaphores were lives.
-func livesIn(lives []uint16, c int) bool {
-	n := int(layout.SemLive(c))
-	return n < len(lives) && lives[n] == layout.LiveJoined
-}
-
 // buryClient notes that a client is dead, and reports whether this call was the one that did.
 func (s *segment) buryClient(c int, old layout.ClientState) bool {
 	won := atomic.CompareAndSwapUint64(s.client(c, layout.ClientStateWord), uint64(old),
@@ -225,33 +179,4 @@ func (s *segment) buryClient(c int, old layout.ClientState) bool {
 		atomic.StoreUint64(s.client(c, layout.ClientDied), atomic.AddUint64(s.header(layout.HeaderDeaths), 1))
 	}
 	return won
-}
-
-// takeFrom makes a record this client's whose owner before is nobody, or known to be dead.
-func (s *segment) takeFrom(owner *uint64, before, me layout.Owner) bool {
-	if !atomic.CompareAndSwapUint64(owner, uint64(before), uint64(me)) {
-		return false
-	}
-	if before != 0 {
-		atomic.AddUint64(s.header(layout.HeaderReclaimed), 1)
-	}
-	return true
-}
-
-// semError turns an error of the semaphore set into one of the bus.
-func (s *segment) semError(err error) error {
-	if errors.Is(err, sysvsem.ErrRemoved) {
-		if s.readOnly() {
-			return ErrRemoved
-		}
-		atomic.StoreUint64(s.header(layout.HeaderState), layout.StateRemoved)
-		return ErrRemoved
-	}
-	return fmt.Errorf("semaphore set: %w", err)
-}
-
-// setText fills a text field, cut to its size and padded with zeros. Its last byte stays zero.
-func setText(dst []byte, s string) {
-	n := copy(dst[:len(dst)-1], s)
-	clear(dst[n:])
 }

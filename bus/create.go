@@ -17,13 +17,16 @@ import (
 	"shmbus/sysvshm"
 )
 
+// A joining makes this process a client of a bus that it creates. leave undoes that.
+type joining func(*segment) (leave func(), err error)
+
 // createSegment makes the bus. Its error is ErrExists if there is one already.
 //
 // It runs under the key file's lock. What a creator leaves behind that dies on the way is found
 // by the next one through the key file, which says beforehand what is about to be made; the magic
 // number, without which nobody attaches, is written last. The creator joins before that: nothing that can
 // fail comes after, so that it never has to take away a bus that others use, and nobody can fill the client table before it.
-func createSegment(name string, c config) (*segment, error) {
+func createSegment(name string, c config, join joining) (*segment, error) {
 	m, err := layout.NewMap(c.geometry)
 	if err != nil {
 		return nil, err
@@ -33,7 +36,7 @@ func createSegment(name string, c config) (*segment, error) {
 		return nil, err
 	}
 	defer lock.close()
-	seg, err := makeObjects(lock, name, c, m)
+	seg, err := makeObjects(lock, name, c, m, join)
 	if err != nil {
 		lock.unlink()
 		return nil, err
@@ -41,7 +44,7 @@ func createSegment(name string, c config) (*segment, error) {
 	return seg, nil
 }
 
-func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment, error) {
+func makeObjects(lock *lockedKey, name string, c config, m layout.Map, join joining) (*segment, error) {
 	var id layout.UUID
 	rand.Read(id[:])
 	// ftok maps many files to one key: on a collision the next project number is taken.
@@ -82,9 +85,10 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 			return nil, fmt.Errorf("set of %d semaphores: %w", m.Semaphores(), err)
 		}
 		fault.At(fault.CreateSet)
-		seg, err := (*segment)(nil), give(lock, c, shm, set)
-		if err == nil {
-			seg, err = initialise(shm, set, name, id, key, m, c)
+		var seg *segment
+		var leave func()
+		if err = give(lock, c, shm, set); err == nil {
+			seg, leave, err = initialise(shm, set, name, id, key, m, join)
 		}
 		if err != nil {
 			set.Remove()
@@ -94,7 +98,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 		seg.path = lock.path
 		k.State, k.ShmID, k.SemID = keyReady, shm.ID(), set.ID()
 		if err := lock.write(k); err != nil {
-			seg.leave(*seg.joined)
+			leave()
 			atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateRemoved) // its key may have been guessed
 			seg.detach()
 			set.Remove()
@@ -107,14 +111,14 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map) (*segment
 	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use another name", lock.path)
 }
 
-func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, c config) (*segment, error) {
+func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, join joining) (*segment, func(), error) {
 	mapping, err := attachMemory(shm, sysvshm.ReadWrite)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	fail := func(err error) (*segment, error) {
+	fail := func(err error) (*segment, func(), error) {
 		mapping.Detach()
-		return nil, err
+		return nil, nil, err
 	}
 	mem := mapping.Bytes()
 	w, err := newWords(mem, m)
@@ -138,15 +142,14 @@ func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 		return fail(err)
 	}
 	seg := &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}
-	me, err := seg.join(c)
+	leave, err := join(seg)
 	if err != nil {
 		return fail(err)
 	}
-	seg.joined = &me
 	atomic.StoreUint64(w.header(layout.HeaderState), layout.StateLive)
 	atomic.StoreUint64(w.header(layout.HeaderMagic), layout.Magic)
 	fault.At(fault.CreateMagic)
-	return seg, nil
+	return seg, leave, nil
 }
 
 // clearLeftovers removes what an earlier bus under the locked key file left. A bus that was completed is left

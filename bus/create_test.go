@@ -13,12 +13,13 @@ import (
 // createWhile is Create, with others at work as soon as the bus is there for them.
 func createWhile(name string, others func(), opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
-	return openWith("create", name, c, func() (*segment, error) {
-		seg, err := createSegment(name, c)
+	create := c.creating(name)
+	return openWith("create", name, c, func() (*segment, client, error) {
+		seg, me, err := create()
 		if err == nil {
 			others()
 		}
-		return seg, err
+		return seg, me, err
 	})
 }
 

@@ -16,7 +16,7 @@ var (
 	ErrNotFound  = fs.ErrNotExist // no such bus; see NotFoundError
 	ErrExists    = error(&sentinel{"the bus exists already", fs.ErrExist})
 	ErrClosed    = error(&sentinel{"the bus, publisher or subscription is closed", fs.ErrClosed})
-	ErrRemoved   = errors.New("the bus was removed")
+	ErrRemoved   = errRemoved
 	ErrFull      = errors.New("the ring is full: a reliable subscriber has not read its oldest message yet") // see FullError
 	ErrNotWoken  = errors.New("the message is published, but a subscriber that sleeps could not be woken")   // see WakeupError
 	ErrEmpty     = errors.New("no message")
@@ -100,13 +100,6 @@ func (e *NotFoundError) Error() string {
 }
 
 func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
-
-// A goneError says that a bus is not there any more, though something of it is.
-type goneError string
-
-func (e goneError) Error() string { return string(e) }
-
-func (e goneError) Is(target error) bool { return target == ErrNotFound }
 
 // A WakeupError says that a message is published, and that the kernel did not let this process wake everybody who sleeps and waits for
 // it: since it opened the bus the process has given up privileges or got a filter for its system calls, or somebody has changed the bus's mode. Who was

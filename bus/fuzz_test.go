@@ -60,9 +60,9 @@ func newSpecimen(tb testing.TB) *specimen {
 	require.NoError(tb, err)
 	x.shm, err = sysvshm.Get(sysvshm.Private, m.Size, sysvshm.Create|0o600)
 	require.NoError(tb, err)
-	seg, err := initialise(x.shm, x.set, "specimen", layout.UUID{1}, 0, m, newConfig(nil))
+	nobody := func(*segment) (func(), error) { return func() {}, nil }
+	seg, _, err := initialise(x.shm, x.set, "specimen", layout.UUID{1}, 0, m, nobody)
 	require.NoError(tb, err)
-	seg.leave(*seg.joined)
 	x.mapping = seg.mapping
 	require.NoError(tb, x.shm.Remove()) // it stays until it is detached
 	tb.Cleanup(func() { x.mapping.Detach() })
@@ -106,7 +106,8 @@ func ownKey(tb testing.TB) int32 {
 }
 
 func (x *specimen) open() (*Bus, error) {
-	b, err := openWith("open", keyName(0), newConfig(nil), func() (*segment, error) { return attachSegment(x.shm, sysvshm.ReadWrite) })
+	c := newConfig(nil)
+	b, err := openWith("open", keyName(0), c, c.entering(func() (*segment, error) { return attachSegment(x.shm, sysvshm.ReadWrite) }))
 	if err == nil {
 		b.patrol.started.Do(func() {}) // which would find that the segment is removed
 	}

@@ -16,7 +16,7 @@ type words struct {
 
 func newWords(mem []byte, m layout.Map) (words, error) {
 	if len(mem) < m.Size || uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%8 != 0 {
-		return words{}, fmt.Errorf("%w: %d bytes mapped, %d needed", ErrCorrupt, len(mem), m.Size)
+		return words{}, fmt.Errorf("%w: %d bytes mapped, %d needed", layout.ErrCorrupt, len(mem), m.Size)
 	}
 	widenMapped(mem)
 	return words{mem: mem, m: m}, nil
@@ -47,6 +47,12 @@ func (w *words) interest(t int) []uint64 {
 
 // text returns the bytes of a text field.
 func (w *words) text(offset, size int) []byte { return w.mem[offset : offset+size : offset+size] }
+
+// setText fills a text field, cut to its size and padded with zeros. Its last byte stays zero.
+func setText(dst []byte, s string) {
+	n := copy(dst[:len(dst)-1], s)
+	clear(dst[n:])
+}
 
 // high returns one of the header's high-water marks, bounded by the table's size.
 func (w *words) high(field, limit int) int {
