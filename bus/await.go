@@ -116,5 +116,5 @@ func (b *Bus) lend(f func(b *Bus) error) (err error, removed bool) {
 	defer b.Close()
 	err = f(b)
 	b.Close()
-	return err, errors.Is(err, ErrRemoved) && b.seg.lost.Load()
+	return err, errors.Is(err, ErrRemoved) && b.seg.Lost.Load()
 }

@@ -18,7 +18,7 @@ func TestWaitForBus(t *testing.T) {
 	in := WithDir(dir)
 	made, err := Create("key", WithDir(t.TempDir()))
 	require.NoError(t, err)
-	defer func() { assert.NoError(t, Remove("key", WithDir(filepath.Dir(made.seg.path)))) }()
+	defer func() { assert.NoError(t, Remove("key", WithDir(filepath.Dir(made.seg.Path)))) }()
 	defer made.Close()
 	for name, open := range map[string]func(o Option) (interface{ Close() error }, error){
 		"Open":       func(o Option) (interface{ Close() error }, error) { return Open("late", in, o) },
@@ -135,7 +135,7 @@ func TestFollowIsNotMisled(t *testing.T) {
 	err := Follow(soon(t), b.Name(), func(*Bus) error {
 		calls++
 		return &OpError{"publish on", gone.Name(), ErrRemoved}
-	}, WithDir(filepath.Dir(b.seg.path)))
+	}, WithDir(filepath.Dir(b.seg.Path)))
 	assert.ErrorIs(t, err, ErrRemoved)
 	assert.Equal(t, 1, calls)
 }
@@ -149,7 +149,7 @@ func TestFollowEnds(t *testing.T) {
 
 	b := newBus(t)
 	assert.Panics(t, func() {
-		_ = Follow(soon(t), b.Name(), func(*Bus) error { panic("odd") }, WithDir(filepath.Dir(b.seg.path)))
+		_ = Follow(soon(t), b.Name(), func(*Bus) error { panic("odd") }, WithDir(filepath.Dir(b.seg.Path)))
 	})
 	st, err := b.Snapshot()
 	require.NoError(t, err)

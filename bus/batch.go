@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -116,7 +117,7 @@ func (s *Subscription) receiveBatch(ctx context.Context, messages []Message) (n 
 }
 
 // apart reports whether a message was put together from fragments, in a buffer that the next but one may get.
-func (s *Subscription) apart(m *Message) bool { return !sameStart(m.Raw, s.buf) }
+func (s *Subscription) apart(m *Message) bool { return !segment.SameStart(m.Raw, s.buf) }
 
 // more receives what is there behind the first message of a batch, one behind the other into the batch's buffer.
 func (s *Subscription) more(messages []Message) (n int) {

@@ -211,7 +211,7 @@ func TestErrorBehindABatch(t *testing.T) {
 		"a message is damaged": {
 			func(t *testing.T, b *Bus, p, q *Publisher) {
 				require.NoError(t, p.PublishRaw(soon(t), frame(99)))
-				atomic.OrUint64(b.seg.word(slotOf(b, int(b.ring.Head()-1)&63)+layout.FrameInfoOffset), 1<<20)
+				atomic.OrUint64(b.seg.Word(slotOf(b, int(b.ring.Head()-1)&63)+layout.FrameInfoOffset), 1<<20)
 			},
 			func(t *testing.T, err error) { require.ErrorIs(t, err, ErrCorrupt) },
 		},

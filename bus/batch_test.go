@@ -298,7 +298,7 @@ func TestBatchEnds(t *testing.T) {
 			"context": {func(_ *Bus, _ *Publisher, cancel func()) { cancel() }, context.Canceled},
 			"close":   {func(_ *Bus, p *Publisher, _ func()) { p.Close() }, ErrClosed},
 			"bus":     {func(b *Bus, _ *Publisher, _ func()) { b.Close() }, ErrClosed},
-			"removal": {func(b *Bus, _ *Publisher, _ func()) { Remove(b.Name(), WithDir(filepath.Dir(b.seg.path))) }, ErrRemoved},
+			"removal": {func(b *Bus, _ *Publisher, _ func()) { Remove(b.Name(), WithDir(filepath.Dir(b.seg.Path))) }, ErrRemoved},
 		} {
 			t.Run(w.String()+"/"+name, func(t *testing.T) {
 				dir := t.TempDir()

@@ -18,7 +18,7 @@ import (
 
 func bell(t testing.TB, b *Bus) int {
 	t.Helper()
-	v, err := b.seg.set.GetVal(layout.SemBell)
+	v, err := b.seg.Set.GetVal(layout.SemBell)
 	require.NoError(t, err)
 	return v
 }
@@ -27,7 +27,7 @@ func bell(t testing.TB, b *Bus) int {
 func TestBellAtItsMaximum(t *testing.T) {
 	b := newBus(t, WithClients(4))
 	full := func() {
-		require.NoError(t, b.seg.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: int16(32767 - bell(t, b))}}))
+		require.NoError(t, b.seg.Set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: int16(32767 - bell(t, b))}}))
 	}
 	for range 6 {
 		full()
@@ -37,11 +37,11 @@ func TestBellAtItsMaximum(t *testing.T) {
 		full()
 		require.NoError(t, h.Close())
 		require.Equal(t, 32767-bellLimit, bell(t, b), "leaving is no death")
-		require.False(t, b.seg.clientLives(h.client.index))
-		require.Equal(t, uint32(layout.ClientFree), b.seg.clientState(h.client.index).State())
+		require.False(t, b.seg.ClientLives(h.client.index))
+		require.Equal(t, uint32(layout.ClientFree), b.seg.ClientState(h.client.index).State())
 	}
 	full()
-	require.NoError(t, b.seg.ring([]sysvsem.Op{{Num: layout.SemBell, Op: 1}}))
+	require.NoError(t, ringBell(b.seg, []sysvsem.Op{{Num: layout.SemBell, Op: 1}}))
 	require.Equal(t, 32767-bellLimit+1, bell(t, b))
 }
 
@@ -75,36 +75,36 @@ func TestJoinerDoesNotReviveTheDead(t *testing.T) {
 		keep(h.Subscribe("a", Reliable()))
 		say("ready")
 	})
-	dead := layout.Owner(atomic.LoadUint64(b.seg.sub(0, layout.SubOwner)))
-	require.True(t, b.seg.alive(dead))
+	dead := layout.Owner(atomic.LoadUint64(b.seg.Sub(0, layout.SubOwner)))
+	require.True(t, b.seg.Alive(dead))
 	kill()
-	require.False(t, b.seg.alive(dead))
+	require.False(t, b.seg.Alive(dead))
 	c := dead.Client()
 
 	// The first step of a joiner, which is stopped after it.
 	claim := []sysvsem.Op{{Num: layout.SemLive(c), Op: layout.LiveJoining, Flags: sysvsem.NoWait}}
-	require.NoError(t, b.seg.set.TryOp(claim))
-	require.False(t, b.seg.alive(dead))
-	require.False(t, b.seg.census()(dead))
+	require.NoError(t, b.seg.Set.TryOp(claim))
+	require.False(t, b.seg.Alive(dead))
+	require.False(t, b.seg.Census()(dead))
 	snap, err := b.Snapshot()
 	require.NoError(t, err)
 	for _, s := range snap.Clients {
 		require.Equal(t, s.Index == b.client.index, s.Alive)
 	}
-	require.Equal(t, 1, len(b.seg.vacancies())+1, "nobody else takes the record")
+	require.Equal(t, 1, len(vacanciesOf(b.seg))+1, "nobody else takes the record")
 	p := publisher(t, b, "a")
 	for range 200 { // past the gate of the dead
 		require.NoError(t, p.PublishRaw(soon(t), []byte{1}))
 	}
 
 	// It goes on.
-	me, err := b.seg.takeClient(c, newConfig(nil))
+	me, err := takeClient(b.seg, c, newConfig(nil))
 	require.NoError(t, err)
-	require.True(t, b.seg.alive(me.owner(layout.OwnerHeld)))
-	require.False(t, b.seg.alive(dead))
+	require.True(t, b.seg.Alive(me.owner(layout.OwnerHeld)))
+	require.False(t, b.seg.Alive(dead))
 	require.Zero(t, b.buryTheDead(census(t, b)))
-	require.NoError(t, b.seg.leave(me))
-	require.False(t, b.seg.clientLives(c))
+	require.NoError(t, leave(b.seg, me))
+	require.False(t, b.seg.ClientLives(c))
 }
 
 // A host program that ignores SIGURG, by which a wait in the kernel is ended, hears the bell, and can end its waits.
@@ -129,18 +129,18 @@ func TestBellWithoutItsSignal(t *testing.T) {
 			heard, ended := make(chan Death, 1), make(chan error, 1)
 			go func() { ended <- h.WatchDeaths(ctx, func(d Death) { heard <- d }) }()
 			for n := 0; late && n == 0; {
-				n, _ = h.seg.set.GetNCnt(layout.SemBell)
+				n, _ = h.seg.Set.GetNCnt(layout.SemBell)
 			}
 			if late {
 				signal.Ignore(syscall.SIGURG)
 			}
 			time.Sleep(20 * time.Millisecond)
 			// Somebody dies.
-			c := h.seg.vacancies()[0].client
-			next := layout.MakeClientState(h.seg.clientState(c).Generation()+1, layout.ClientJoined)
-			atomic.StoreUint64(h.seg.client(c, layout.ClientStateWord), uint64(next))
-			h.seg.raiseHigh(layout.HeaderClientHigh, c)
-			h.seg.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: 1}})
+			c := vacanciesOf(h.seg)[0].client
+			next := layout.MakeClientState(h.seg.ClientState(c).Generation()+1, layout.ClientJoined)
+			atomic.StoreUint64(h.seg.Client(c, layout.ClientStateWord), uint64(next))
+			h.seg.RaiseHigh(layout.HeaderClientHigh, c)
+			h.seg.Set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: 1}})
 			select {
 			case d := <-heard:
 				if d.Client != c {
@@ -166,20 +166,20 @@ func TestBellWithoutItsSignal(t *testing.T) {
 // A listener whose wait begins after somebody took the bell down since it read the value hears the next death all the same.
 func TestBellTakenDownBeforeTheWait(t *testing.T) {
 	b := newBus(t, WithSlots(64))
-	resets := atomic.LoadUint64(b.seg.header(layout.HeaderBellResets))
+	resets := atomic.LoadUint64(b.seg.Header(layout.HeaderBellResets))
 	k := uint16(bellLimit - 1)
-	require.NoError(t, b.seg.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: bellLimit}}))
-	require.True(t, b.seg.lowerBell())
+	require.NoError(t, b.seg.Set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: bellLimit}}))
+	require.True(t, lowerBell(b.seg))
 	require.Zero(t, bell(t, b))
 	e := ear{seg: b.seg}
 	began := time.Now()
 	require.NoError(t, e.wait(soon(t), k, resets), "before it has begun")
 	go func() {
 		eventually(t, "the wait has begun", func() bool {
-			n, err := b.seg.set.GetNCnt(layout.SemBell)
+			n, err := b.seg.Set.GetNCnt(layout.SemBell)
 			return err == nil && n == 1
 		})
-		atomic.AddUint64(b.seg.header(layout.HeaderBellResets), 1)
+		atomic.AddUint64(b.seg.Header(layout.HeaderBellResets), 1)
 	}()
 	for e.resets() == resets+1 { // a stray signal may end a wait
 		require.NoError(t, e.wait(soon(t), k, resets+1), "when it has begun")
@@ -231,7 +231,7 @@ func TestDeathWakesWhomItOwes(t *testing.T) {
 		go other.Next(ctx)
 		eventually(t, "asleep", asleep(t, b, 2))
 		eventually(t, "the handle listens", func() bool {
-			n, err := b.seg.set.GetNCnt(layout.SemBell)
+			n, err := b.seg.Set.GetNCnt(layout.SemBell)
 			require.NoError(t, err)
 			return n == 1
 		})
@@ -250,14 +250,14 @@ func TestDeathWakesWhomItOwes(t *testing.T) {
 		select {}
 	})
 	eventually(t, "still asleep", asleep(t, b, 2))
-	sleeps := atomic.LoadUint64(b.seg.sub(other.index, layout.SubSleeps))
+	sleeps := atomic.LoadUint64(b.seg.Sub(other.index, layout.SubSleeps))
 	snap, err := b.Snapshot()
 	require.NoError(t, err)
 	dead := snap.Publishers[0].Client
-	state := b.seg.clientState(dead)
-	require.True(t, b.seg.buryClient(dead, state), "whoever noted the death was quick, and is stopped")
+	state := b.seg.ClientState(dead)
+	require.True(t, buryClient(b.seg, dead, state), "whoever noted the death was quick, and is stopped")
 	kill()
 	require.NoError(t, within(t, got))
-	require.Equal(t, sleeps, atomic.LoadUint64(b.seg.sub(other.index, layout.SubSleeps)), "to whom nothing is owed sleeps on")
+	require.Equal(t, sleeps, atomic.LoadUint64(b.seg.Sub(other.index, layout.SubSleeps)), "to whom nothing is owed sleeps on")
 	require.True(t, asleep(t, b, 1)())
 }

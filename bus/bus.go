@@ -10,6 +10,7 @@ import (
 	"weak"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvshm"
@@ -64,7 +65,7 @@ func Create(name string, opts ...Option) (*Bus, error) {
 func Open(name string, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", name, c.named(name), func() (*Bus, error) {
-		return openWith("open", name, c, c.entering(func() (*segment, error) { return openSegment(name, c, sysvshm.ReadWrite) }))
+		return openWith("open", name, c, c.entering(func() (*segment.Segment, error) { return openSegment(name, c, sysvshm.ReadWrite) }))
 	})
 }
 
@@ -88,7 +89,7 @@ func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
 func OpenKey(key int32, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", keyName(key), always, func() (*Bus, error) {
-		return openWith("open", keyName(key), c, c.entering(func() (*segment, error) { return attachKey(key, sysvshm.ReadWrite) }))
+		return openWith("open", keyName(key), c, c.entering(func() (*segment.Segment, error) { return attachKey(key, sysvshm.ReadWrite) }))
 	})
 }
 
@@ -111,12 +112,12 @@ func keyName(key int32) string { return fmt.Sprintf("%s%#x", keyName0, uint32(ke
 const keyName0 = "key "
 
 // creating returns what makes a bus and joins it.
-func (c config) creating(name string) func() (*segment, client, error) {
-	return func() (*segment, client, error) {
+func (c config) creating(name string) func() (*segment.Segment, client, error) {
+	return func() (*segment.Segment, client, error) {
 		var me client
-		seg, err := createSegment(name, c, func(seg *segment) (leave func(), err error) {
-			me, err = seg.join(c)
-			return func() { seg.leave(me) }, err
+		seg, err := createSegment(name, c, func(seg *segment.Segment) (undo func(), err error) {
+			me, err = join(seg, c)
+			return func() { leave(seg, me) }, err
 		})
 		return seg, me, err
 	}
@@ -124,21 +125,21 @@ func (c config) creating(name string) func() (*segment, client, error) {
 
 // entering returns what attaches to an existing bus and joins it. If the bus was removed between the two, there may be
 // another of that name.
-func (c config) entering(attach func() (*segment, error)) func() (*segment, client, error) {
-	return func() (*segment, client, error) {
+func (c config) entering(attach func() (*segment.Segment, error)) func() (*segment.Segment, client, error) {
+	return func() (*segment.Segment, client, error) {
 		for {
 			seg, err := attach()
 			if err != nil {
 				return nil, client{}, err
 			}
-			seg.asked = c.asked
-			if err = c.checkSizes(seg.m.Geometry); err == nil {
+			seg.Asked = c.asked
+			if err = c.checkSizes(seg.Map.Geometry); err == nil {
 				var me client
-				if me, err = seg.join(c); err == nil {
+				if me, err = join(seg, c); err == nil {
 					return seg, me, nil
 				}
 			}
-			seg.detach()
+			seg.Detach()
 			if !errors.Is(err, ErrRemoved) {
 				return nil, client{}, err
 			}
@@ -146,7 +147,7 @@ func (c config) entering(attach func() (*segment, error)) func() (*segment, clie
 	}
 }
 
-func openWith(op, name string, c config, enter func() (*segment, client, error)) (*Bus, error) {
+func openWith(op, name string, c config, enter func() (*segment.Segment, client, error)) (*Bus, error) {
 	fail := func(err error) (*Bus, error) { return nil, &OpError{op, name, err} }
 	if err := ValidName(name); err != nil && !strings.HasPrefix(name, keyName0) {
 		return fail(err)
@@ -155,21 +156,21 @@ func openWith(op, name string, c config, enter func() (*segment, client, error))
 	if err != nil {
 		return fail(err)
 	}
-	seg.asked = c.asked
-	r, err := ring.New(seg.mem, seg.m)
+	seg.Asked = c.asked
+	r, err := ring.New(seg.Mem, seg.Map)
 	if err != nil {
-		seg.leave(me)
-		seg.detach()
+		leave(seg, me)
+		seg.Detach()
 		return fail(err)
 	}
 	if strings.HasPrefix(name, keyName0) {
-		name = seg.head.Name
+		name = seg.Identity.Name
 	}
 	b := &Bus{topics: newTopicTable(seg), name: name, users: make(map[*lease]func() user), refs: 1}
-	if c.daemon && seg.path != "" {
+	if c.daemon && seg.Path != "" {
 		b.folder = new(folderLock)
 	}
-	b.member = newMember(seg, r, me, seg.lookout(b.folder))
+	b.member = newMember(seg, r, me, lookout(seg, b.folder))
 	b.pool.init(b)
 	return b, nil
 }
@@ -178,25 +179,25 @@ func openWith(op, name string, c config, enter func() (*segment, client, error))
 func (b *Bus) Name() string { return b.name }
 
 // Geometry returns the sizes that were fixed when the bus was created.
-func (b *Bus) Geometry() layout.Geometry { return b.seg.m.Geometry }
+func (b *Bus) Geometry() layout.Geometry { return b.seg.Map.Geometry }
 
 // Size returns the bytes of the segment.
-func (b *Bus) Size() int { return b.seg.m.Size }
+func (b *Bus) Size() int { return b.seg.Map.Size }
 
 // UUID identifies this creation of the bus.
-func (b *Bus) UUID() layout.UUID { return b.seg.head.UUID }
+func (b *Bus) UUID() layout.UUID { return b.seg.Identity.UUID }
 
 // Key returns the System V key of segment and semaphore set.
-func (b *Bus) Key() int32 { return b.seg.head.Key }
+func (b *Bus) Key() int32 { return b.seg.Identity.Key }
 
 // ShmID returns the identifier of the segment.
-func (b *Bus) ShmID() int { return b.seg.shm.ID() }
+func (b *Bus) ShmID() int { return b.seg.Shm.ID() }
 
 // SemID returns the identifier of the semaphore set.
-func (b *Bus) SemID() int { return b.seg.set.ID() }
+func (b *Bus) SemID() int { return b.seg.Set.ID() }
 
 // Created returns when the bus was created.
-func (b *Bus) Created() time.Time { return time.Unix(0, b.seg.head.Created) }
+func (b *Bus) Created() time.Time { return time.Unix(0, b.seg.Identity.Created) }
 
 // Close closes the publishers and subscriptions of the handle, ends their calls that wait, and leaves the
 // bus, which goes on without this client. It may be called more than once.
@@ -209,8 +210,8 @@ func (b *Bus) Close() error {
 		return nil
 	}
 	b.closed = true
-	if b.seg.removed() {
-		b.seg.lost.Store(true) // for those who ask when the segment is gone
+	if b.seg.Removed() {
+		b.seg.Lost.Store(true) // for those who ask when the segment is gone
 	}
 	var users []user
 	var dropped []*lease
@@ -282,10 +283,10 @@ func (b *Bus) unref() (err error) {
 	last := b.refs == 0
 	b.mu.Unlock()
 	if last {
-		if !b.seg.readOnly() {
-			err = b.seg.leave(b.client)
+		if !b.seg.ReadOnly() {
+			err = leave(b.seg, b.client)
 		}
-		b.seg.detach()
+		b.seg.Detach()
 		if b.folder != nil {
 			b.folder.release()
 		}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
@@ -22,20 +23,20 @@ const maxActive = 64
 // there; those for whom there may be something are woken. Everything below n is published, and publisher record self,
 // the caller's own, has woken for all that it published. Those whom this process may not wake are left claimed, for the next to wake; the error
 // says so. See "Certified sleep" in docs/design.md.
-func (s *segment) certify(n uint64, self int) error {
-	from := atomic.LoadUint64(s.header(layout.HeaderCertified))
+func certify(s *segment.Segment, n uint64, self int) error {
+	from := atomic.LoadUint64(s.Header(layout.HeaderCertified))
 	if n <= from || n&layout.NotYet == layout.NotYet { // wake words cannot hold that position: the next will do
 		return nil
 	}
-	nw := (s.high(layout.HeaderSubHigh, s.m.Geometry.Subscribers) + 63) / 64
+	nw := (s.High(layout.HeaderSubHigh, s.Map.Geometry.Subscribers) + 63) / 64
 	var err error
 	for i := range nw {
-		if atomic.LoadUint64(s.header(layout.HeaderSleepers+8*i)) != 0 {
-			err = s.certifySleepers(n, from, nw, self)
+		if atomic.LoadUint64(s.Header(layout.HeaderSleepers+8*i)) != 0 {
+			err = certifySleepers(s, n, from, nw, self)
 			break
 		}
 	}
-	w := s.header(layout.HeaderCertified)
+	w := s.Header(layout.HeaderCertified)
 	for old := atomic.LoadUint64(w); old < n; old = atomic.LoadUint64(w) {
 		if atomic.CompareAndSwapUint64(w, old, n) {
 			fault.At(fault.CertifyDone)
@@ -45,23 +46,23 @@ func (s *segment) certify(n uint64, self int) error {
 	return err
 }
 
-func (s *segment) certifySleepers(n, from uint64, nw, self int) error {
+func certifySleepers(s *segment.Segment, n, from uint64, nw, self int) error {
 	var want [layout.MaxSubscribers / 64]uint64
 	var active [maxActive]activity
 	found := 0
-	for p := range s.high(layout.HeaderPubHigh, s.m.Geometry.Publishers) {
+	for p := range s.High(layout.HeaderPubHigh, s.Map.Geometry.Publishers) {
 		// The intent was stored before the exchange that published, so no message is overlooked. The topic is loaded
 		// after the intent: a publisher that changes its topic stores them in the opposite order, after it has woken for
 		// all that it published on the old one. An old intent with a new topic overlooks only who was notified already.
-		below := atomic.LoadUint64(s.pub(p, layout.PubIntent))
+		below := atomic.LoadUint64(s.Pub(p, layout.PubIntent))
 		if p == self || below <= from {
 			continue
 		}
-		t := atomic.LoadUint64(s.pub(p, layout.PubTopic))
-		if t == 0 || t > uint64(s.m.Geometry.Topics) {
+		t := atomic.LoadUint64(s.Pub(p, layout.PubTopic))
+		if t == 0 || t > uint64(s.Map.Geometry.Topics) {
 			continue
 		}
-		row := s.interest(int(t - 1))
+		row := s.Interest(int(t - 1))
 		for i := range nw {
 			want[i] |= atomic.LoadUint64(&row[i])
 		}
@@ -73,10 +74,10 @@ func (s *segment) certifySleepers(n, from uint64, nw, self int) error {
 	fault.At(fault.CertifyLooked)
 	k := waker{seg: s}
 	for i := range nw {
-		for set := atomic.LoadUint64(s.header(layout.HeaderSleepers + 8*i)); set != 0; set &= set - 1 {
+		for set := atomic.LoadUint64(s.Header(layout.HeaderSleepers + 8*i)); set != 0; set &= set - 1 {
 			bit := bits.TrailingZeros64(set)
 			sub := 64*i + bit
-			if want[i]&(1<<bit) != 0 && (found > maxActive || s.missed(sub, n, active[:found])) || !s.certifySub(sub, n) {
+			if want[i]&(1<<bit) != 0 && (found > maxActive || missed(s, sub, n, active[:found])) || !certifySub(s, sub, n) {
 				k.addSub(sub)
 			}
 		}
@@ -88,8 +89,8 @@ func (s *segment) certifySleepers(n, from uint64, nw, self int) error {
 
 // missed reports whether one of the active may have published something that subscriber sub, who
 // sleeps, wants and has not been certified past.
-func (s *segment) missed(sub int, n uint64, active []activity) bool {
-	at := layout.Wake(atomic.LoadUint64(s.sub(sub, layout.SubWake))).Position(n)
+func missed(s *segment.Segment, sub int, n uint64, active []activity) bool {
+	at := layout.Wake(atomic.LoadUint64(s.Sub(sub, layout.SubWake))).Position(n)
 	for _, a := range active {
 		if a.below > at && atomic.LoadUint64(&a.interest[sub/64])&(1<<(sub%64)) != 0 {
 			return true
@@ -104,8 +105,8 @@ const maxSleep = 1 << 44
 
 // certifySub moves a sleeper to n. It is false for one that must be woken instead: it has not taken its last look
 // yet, it has been moved far, or somebody claimed it and may have been stopped before it posted.
-func (s *segment) certifySub(i int, n uint64) bool {
-	word := s.sub(i, layout.SubWake)
+func certifySub(s *segment.Segment, i int, n uint64) bool {
+	word := s.Sub(i, layout.SubWake)
 	for {
 		w := layout.Wake(atomic.LoadUint64(word))
 		if w.State() != layout.Asleep {

@@ -30,7 +30,7 @@ func TestCertifiedOrWoken(t *testing.T) {
 			wanted, other := publisher(t, b, "wanted"), publisher(t, b, "other")
 			s := subscribe(t, b, "wanted")
 			s.sleeper.fallAsleep()
-			atomic.OrUint64(b.seg.header(layout.HeaderSleepers), 1<<s.index)
+			atomic.OrUint64(b.seg.Header(layout.HeaderSleepers), 1<<s.index)
 			if c.looked {
 				s.sleeper.lookedAt(c.from)
 			}
@@ -39,7 +39,7 @@ func TestCertifiedOrWoken(t *testing.T) {
 				wanted.ring.Rescan()
 				require.Zero(t, wanted.ring.Exchange(wanted.whole+1, wanted.tag))
 			}
-			b.seg.certify(c.n, other.ring.Index())
+			certify(b.seg, c.n, other.ring.Index())
 			w := layout.Wake(atomic.LoadUint64(s.sleeper.word))
 			require.Equal(t, c.state, w.State())
 			if c.at == layout.NotYet {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvsem"
@@ -18,7 +19,7 @@ import (
 )
 
 // A joining makes this process a client of a bus that it creates. leave undoes that.
-type joining func(*segment) (leave func(), err error)
+type joining func(*segment.Segment) (leave func(), err error)
 
 // createSegment makes the bus. Its error is ErrExists if there is one already.
 //
@@ -26,7 +27,7 @@ type joining func(*segment) (leave func(), err error)
 // by the next one through the key file, which says beforehand what is about to be made; the magic
 // number, without which nobody attaches, is written last. The creator joins before that: nothing that can
 // fail comes after, so that it never has to take away a bus that others use, and nobody can fill the client table before it.
-func createSegment(name string, c config, join joining) (*segment, error) {
+func createSegment(name string, c config, join joining) (*segment.Segment, error) {
 	m, err := layout.NewMap(c.geometry)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func createSegment(name string, c config, join joining) (*segment, error) {
 	return seg, nil
 }
 
-func makeObjects(lock *lockedKey, name string, c config, m layout.Map, join joining) (*segment, error) {
+func makeObjects(lock *lockedKey, name string, c config, m layout.Map, join joining) (*segment.Segment, error) {
 	var id layout.UUID
 	rand.Read(id[:])
 	// ftok maps many files to one key: on a collision the next project number is taken.
@@ -85,7 +86,7 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map, join join
 			return nil, fmt.Errorf("set of %d semaphores: %w", m.Semaphores(), err)
 		}
 		fault.At(fault.CreateSet)
-		var seg *segment
+		var seg *segment.Segment
 		var leave func()
 		if err = give(lock, c, shm, set); err == nil {
 			seg, leave, err = initialise(shm, set, name, id, key, m, join)
@@ -95,12 +96,12 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map, join join
 			shm.Remove()
 			return nil, err
 		}
-		seg.path = lock.path
+		seg.Path = lock.path
 		k.State, k.ShmID, k.SemID = keyReady, shm.ID(), set.ID()
 		if err := lock.write(k); err != nil {
 			leave()
-			atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateRemoved) // its key may have been guessed
-			seg.detach()
+			atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved) // its key may have been guessed
+			seg.Detach()
 			set.Remove()
 			shm.Remove()
 			return nil, err
@@ -111,17 +112,17 @@ func makeObjects(lock *lockedKey, name string, c config, m layout.Map, join join
 	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use another name", lock.path)
 }
 
-func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, join joining) (*segment, func(), error) {
-	mapping, err := attachMemory(shm, sysvshm.ReadWrite)
+func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, join joining) (*segment.Segment, func(), error) {
+	mapping, err := segment.AttachMemory(shm, sysvshm.ReadWrite)
 	if err != nil {
 		return nil, nil, err
 	}
-	fail := func(err error) (*segment, func(), error) {
+	fail := func(err error) (*segment.Segment, func(), error) {
 		mapping.Detach()
 		return nil, nil, err
 	}
 	mem := mapping.Bytes()
-	w, err := newWords(mem, m)
+	w, err := segment.NewWords(mem, m)
 	if err != nil {
 		return fail(err)
 	}
@@ -141,13 +142,13 @@ func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 	if err := set.CheckUndo(layout.SemBell); errors.Is(err, sysvsem.ErrNoUndo) {
 		return fail(err)
 	}
-	seg := &segment{words: w, shm: shm, mapping: mapping, set: set, head: h}
+	seg := &segment.Segment{Words: w, Shm: shm, Mapping: mapping, Set: set, Identity: h}
 	leave, err := join(seg)
 	if err != nil {
 		return fail(err)
 	}
-	atomic.StoreUint64(w.header(layout.HeaderState), layout.StateLive)
-	atomic.StoreUint64(w.header(layout.HeaderMagic), layout.Magic)
+	atomic.StoreUint64(w.Header(layout.HeaderState), layout.StateLive)
+	atomic.StoreUint64(w.Header(layout.HeaderMagic), layout.Magic)
 	fault.At(fault.CreateMagic)
 	return seg, leave, nil
 }
@@ -224,8 +225,8 @@ func markRemoved(shm *sysvshm.Segment) {
 		return
 	}
 	defer mapping.Detach()
-	if w, err := newWords(mapping.Bytes(), layout.Map{Size: layout.HeaderSize}); err == nil {
-		atomic.StoreUint64(w.header(layout.HeaderState), layout.StateRemoved)
+	if w, err := segment.NewWords(mapping.Bytes(), layout.Map{Size: layout.HeaderSize}); err == nil {
+		atomic.StoreUint64(w.Header(layout.HeaderState), layout.StateRemoved)
 	}
 }
 
@@ -300,11 +301,11 @@ func (found inspection) ownSet(set *sysvsem.Set, k keyFile) (*sysvsem.Set, error
 
 // halfRemoved returns ErrRemoved for a bus that is marked removed, or whose semaphore set is gone.
 func halfRemoved(mem []byte, h layout.Header) error {
-	w, err := newWords(mem, layout.Map{Size: layout.HeaderSize})
+	w, err := segment.NewWords(mem, layout.Map{Size: layout.HeaderSize})
 	if err != nil {
 		return err
 	}
-	if atomic.LoadUint64(w.header(layout.HeaderState)) != layout.StateLive {
+	if atomic.LoadUint64(w.Header(layout.HeaderState)) != layout.StateLive {
 		return ErrRemoved
 	}
 	if _, err := sysvsem.FromID(int(h.SemID)).Stat(); errors.Is(err, sysvsem.ErrRemoved) {

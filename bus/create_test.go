@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/segment"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -14,7 +15,7 @@ import (
 func createWhile(name string, others func(), opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	create := c.creating(name)
-	return openWith("create", name, c, func() (*segment, client, error) {
+	return openWith("create", name, c, func() (*segment.Segment, client, error) {
 		seg, me, err := create()
 		if err == nil {
 			others()

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 )
@@ -74,8 +75,8 @@ func (m *member) newObituary(report func(Death)) *obituary {
 
 // theDead calls f for each client record whose last client is known to have died.
 func (m *member) theDead(f func(c int, generation uint32)) {
-	for c := range m.seg.high(layout.HeaderClientHigh, m.seg.m.Geometry.Clients) {
-		state := layout.ClientState(atomic.LoadUint64(m.seg.client(c, layout.ClientStateWord)))
+	for c := range m.seg.High(layout.HeaderClientHigh, m.seg.Map.Geometry.Clients) {
+		state := layout.ClientState(atomic.LoadUint64(m.seg.Client(c, layout.ClientStateWord)))
 		if state.State() == layout.ClientDead {
 			f(c, state.Generation())
 		}
@@ -92,7 +93,7 @@ func (m *member) watch() {
 				m.clearTheDead(dead, lives)
 				m.dorm.kickIf(m.mayBeOwed)
 			})
-			if m.ctx.Err() == nil && !m.seg.removed() {
+			if m.ctx.Err() == nil && !m.seg.Removed() {
 				m.dorm.fail(fmt.Errorf("the deaths of others cannot be heard: %w", err))
 				return
 			}
@@ -115,13 +116,13 @@ func (m *member) mayBeOwed(s *sleeper) bool {
 	}
 	// A record keeps topic and intent until whoever clears it has woken: see wipePublisher. Of those alive, none whose
 	// message is wanted has left the sleeper asleep for long.
-	at, bit := w.Position(load(seg.sub(s.sub, layout.SubCursor))), uint64(1)<<(s.sub%64)
-	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
-		if load(seg.pub(p, layout.PubIntent)) <= at {
+	at, bit := w.Position(load(seg.Sub(s.sub, layout.SubCursor))), uint64(1)<<(s.sub%64)
+	for p := range seg.High(layout.HeaderPubHigh, seg.Map.Geometry.Publishers) {
+		if load(seg.Pub(p, layout.PubIntent)) <= at {
 			continue
 		}
-		t := load(seg.pub(p, layout.PubTopic))
-		if t > 0 && t <= uint64(seg.m.Geometry.Topics) && load(&seg.interest(int(t - 1))[s.sub/64])&bit != 0 {
+		t := load(seg.Pub(p, layout.PubTopic))
+		if t > 0 && t <= uint64(seg.Map.Geometry.Topics) && load(&seg.Interest(int(t - 1))[s.sub/64])&bit != 0 {
 			return true
 		}
 	}
@@ -138,11 +139,11 @@ func (m *member) listen(ctx context.Context, f func(lives []uint16)) error {
 	defer context.AfterFunc(ctx, func() { e.wake(e.turn.Load()) })()
 	for {
 		resets := e.resets()
-		lives, err := m.seg.set.GetAll()
+		lives, err := m.seg.Set.GetAll()
 		if err != nil {
-			return m.seg.semError(err)
+			return m.seg.SemError(err)
 		}
-		if m.seg.removed() {
+		if m.seg.Removed() {
 			return ErrRemoved
 		}
 		fault.At(fault.BellRead)
@@ -150,7 +151,7 @@ func (m *member) listen(ctx context.Context, f func(lives []uint16)) error {
 		fault.At(fault.BellHeard)
 		k := lives[layout.SemBell]
 		if k >= bellLimit {
-			m.seg.lowerBell()
+			lowerBell(m.seg)
 			continue
 		}
 		if err := e.wait(ctx, k, resets); err != nil {
@@ -162,7 +163,7 @@ func (m *member) listen(ctx context.Context, f func(lives []uint16)) error {
 // An ear is what listens to the bell: a thread that is in the kernel for as long as nobody dies. What ends its wait otherwise is a
 // signal, so that hearing needs none: programs that ignore SIGURG hear as well.
 type ear struct {
-	seg    *segment
+	seg    *segment.Segment
 	thread atomic.Int64  // that waits, most likely
 	turn   atomic.Uint64 // odd while one waits; each wait has its own
 	mu     sync.Mutex    // held while turn changes, and while others look at the segment for the sake of a wait
@@ -186,7 +187,7 @@ func (e *ear) endWait() {
 // machine that is busy. Once the wait has begun the kernel ends it before anybody can take the bell down.
 var bellLooks = []time.Duration{50 * time.Millisecond, 2 * time.Second}
 
-func (e *ear) resets() uint64 { return atomic.LoadUint64(e.seg.header(layout.HeaderBellResets)) }
+func (e *ear) resets() uint64 { return atomic.LoadUint64(e.seg.Header(layout.HeaderBellResets)) }
 
 // wait returns when the bell's value is above k, when it has been taken down since there were so many resets, or, with an error, when
 // the context ends. It may return early.
@@ -205,12 +206,12 @@ func (e *ear) wait(ctx context.Context, k uint16, resets uint64) error {
 		return err
 	}
 	above := []sysvsem.Op{{Num: layout.SemBell, Op: -int16(k + 1)}, {Num: layout.SemBell, Op: int16(k + 1)}}
-	err := e.seg.set.WaitSignal(longestWait(), above)
+	err := e.seg.Set.WaitSignal(longestWait(), above)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil && err != sysvsem.ErrInterrupted && !errors.Is(err, sysvsem.ErrTimeout) {
-		return e.seg.semError(err)
+		return e.seg.SemError(err)
 	}
 	return nil
 }
@@ -221,7 +222,7 @@ func (e *ear) wake(turn uint64) {
 	for n := 0; turn%2 == 1 && e.turn.Load() == turn; n++ {
 		switch {
 		case signal.Ignored(unix.SIGURG):
-			e.during(turn, func() bool { return e.seg.ring([]sysvsem.Op{{Num: layout.SemBell, Op: 1}}) == nil })
+			e.during(turn, func() bool { return ringBell(e.seg, []sysvsem.Op{{Num: layout.SemBell, Op: 1}}) == nil })
 			time.Sleep(9 * time.Millisecond)
 		case n < 10:
 			unix.Tgkill(os.Getpid(), int(e.thread.Load()), unix.SIGURG)
@@ -234,12 +235,12 @@ func (e *ear) wake(turn uint64) {
 
 // lowerBell takes the bell's value down, unless somebody else has. Where nobody listens it would grow until no client
 // can join any more.
-func (s *segment) lowerBell() bool {
-	if s.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: -bellLimit, Flags: sysvsem.NoWait}}) != nil {
+func lowerBell(s *segment.Segment) bool {
+	if s.Set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: -bellLimit, Flags: sysvsem.NoWait}}) != nil {
 		return false
 	}
 	fault.At(fault.BellLowered)
-	atomic.AddUint64(s.header(layout.HeaderBellResets), 1)
+	atomic.AddUint64(s.Header(layout.HeaderBellResets), 1)
 	return true
 }
 
@@ -254,24 +255,24 @@ func (b *Bus) Recover() (int, error) {
 }
 
 func (m *member) recover() (int, error) {
-	lives, err := m.seg.set.GetAll()
+	lives, err := m.seg.Set.GetAll()
 	if err != nil {
-		return 0, m.seg.semError(err)
+		return 0, m.seg.SemError(err)
 	}
 	n := m.buryTheDead(lives)
-	m.clearRecords(m.seg.aliveIn(lives))
+	m.clearRecords(m.seg.AliveIn(lives))
 	return n, nil
 }
 
 // buryTheDead marks the clients that were dead when the values of all semaphores were lives, and returns how many it was the first to mark.
 func (m *member) buryTheDead(lives []uint16) int {
 	seg, n := m.seg, 0
-	for c := range seg.high(layout.HeaderClientHigh, seg.m.Geometry.Clients) {
-		if livesIn(lives, c) {
+	for c := range seg.High(layout.HeaderClientHigh, seg.Map.Geometry.Clients) {
+		if segment.LivesIn(lives, c) {
 			continue
 		}
 		// A client that joined after that is not dead: the kernel is asked again.
-		if state := seg.clientState(c); state.State() == layout.ClientJoined && !seg.clientLives(c) && seg.buryClient(c, state) {
+		if state := seg.ClientState(c); state.State() == layout.ClientJoined && !seg.ClientLives(c) && buryClient(seg, c, state) {
 			n++
 		}
 	}
@@ -286,7 +287,7 @@ func (m *member) clearTheDead(o *obituary, lives []uint16) {
 	news := m.news(o)
 	if buried > 0 || !o.cleared {
 		o.cleared = true
-		m.clearRecords(m.seg.aliveIn(lives))
+		m.clearRecords(m.seg.AliveIn(lives))
 	}
 	for _, d := range news {
 		o.report(d)
@@ -305,8 +306,8 @@ func (m *member) news(o *obituary) (news []Death) {
 		o.known[c] = generation
 		d := Death{
 			Client: c, At: time.Now(),
-			Pid:  int(atomic.LoadUint64(m.seg.client(c, layout.ClientPid))),
-			Name: layout.CString(m.seg.text(m.seg.m.Clients.At(c)+layout.ClientName, layout.NameSize)),
+			Pid:  int(atomic.LoadUint64(m.seg.Client(c, layout.ClientPid))),
+			Name: layout.CString(m.seg.Text(m.seg.Map.Clients.At(c)+layout.ClientName, layout.NameSize)),
 		}
 		d.Publishers, d.Subscribers = m.countRecords(c, generation)
 		news = append(news, d)
@@ -316,13 +317,13 @@ func (m *member) news(o *obituary) (news []Death) {
 
 func (m *member) countRecords(c int, generation uint32) (pubs, subs int) {
 	seg, owner := m.seg, layout.MakeOwner(c, generation, layout.OwnerHeld)
-	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
-		if atomic.LoadUint64(seg.pub(p, layout.PubOwner)) == uint64(owner) {
+	for p := range seg.High(layout.HeaderPubHigh, seg.Map.Geometry.Publishers) {
+		if atomic.LoadUint64(seg.Pub(p, layout.PubOwner)) == uint64(owner) {
 			pubs++
 		}
 	}
-	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
-		if atomic.LoadUint64(seg.sub(s, layout.SubOwner)) == uint64(owner) {
+	for s := range seg.High(layout.HeaderSubHigh, seg.Map.Geometry.Subscribers) {
+		if atomic.LoadUint64(seg.Sub(s, layout.SubOwner)) == uint64(owner) {
 			subs++
 		}
 	}
@@ -333,9 +334,9 @@ func (m *member) countRecords(c int, generation uint32) (pubs, subs int) {
 // meanwhile; one that is not cleared to the end is found again when this client is dead itself.
 func (m *member) clearRecords(alive func(layout.Owner) bool) {
 	seg, me := m.seg, m.client.owner(layout.OwnerHeld)
-	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
-		w := seg.sub(s, layout.SubOwner)
-		if before, vacant := m.vacate(s, alive); vacant && before != 0 && seg.takeFrom(w, before, me) {
+	for s := range seg.High(layout.HeaderSubHigh, seg.Map.Geometry.Subscribers) {
+		w := seg.Sub(s, layout.SubOwner)
+		if before, vacant := m.vacate(s, alive); vacant && before != 0 && seg.TakeFrom(w, before, me) {
 			fault.At(fault.ClearSubscriber)
 			m.wipeSubscriber(s)
 			fault.At(fault.ClearSubscriberWiped)
@@ -343,10 +344,10 @@ func (m *member) clearRecords(alive func(layout.Owner) bool) {
 			fault.At(fault.ClearSubscriberFreed)
 		}
 	}
-	for p := range seg.high(layout.HeaderPubHigh, seg.m.Geometry.Publishers) {
-		w := seg.pub(p, layout.PubOwner)
+	for p := range seg.High(layout.HeaderPubHigh, seg.Map.Geometry.Publishers) {
+		w := seg.Pub(p, layout.PubOwner)
 		owner := layout.Owner(atomic.LoadUint64(w))
-		if owner != 0 && owner != me && !alive(owner) && seg.takeFrom(w, owner, me) {
+		if owner != 0 && owner != me && !alive(owner) && seg.TakeFrom(w, owner, me) {
 			fault.At(fault.ClearPublisher)
 			m.wipePublisher(p, true)
 			fault.At(fault.ClearPublisherWiped)
@@ -361,7 +362,7 @@ func (m *member) clearRecords(alive func(layout.Owner) bool) {
 // is opened before the record is taken, since whoever takes it may be stopped at once, and is alive.
 func (m *member) vacate(s int, alive func(layout.Owner) bool) (before layout.Owner, ok bool) {
 	seg := m.seg
-	owner := func() layout.Owner { return layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner))) }
+	owner := func() layout.Owner { return layout.Owner(atomic.LoadUint64(seg.Sub(s, layout.SubOwner))) }
 	before = owner()
 	if before == 0 {
 		return before, true
@@ -378,7 +379,7 @@ func (m *member) vacate(s int, alive func(layout.Owner) bool) (before layout.Own
 	opened := m.ring.OpenGate(s, gate, layout.GateOpen)
 	fault.At(fault.ClearGate)
 	if opened {
-		seg.wakeBlocked()
+		wakeBlocked(seg)
 	}
 	return before, true
 }
@@ -387,31 +388,31 @@ func (m *member) vacate(s int, alive func(layout.Owner) bool) (before layout.Own
 // new one can use it. The caller owns the record.
 func (m *member) wipePublisher(p int, dead bool) {
 	seg := m.seg
-	if t := atomic.LoadUint64(seg.pub(p, layout.PubTopic)); t > 0 && t <= uint64(seg.m.Geometry.Topics) {
+	if t := atomic.LoadUint64(seg.Pub(p, layout.PubTopic)); t > 0 && t <= uint64(seg.Map.Geometry.Topics) {
 		if dead {
 			// It may have published and not woken. From here on its intent counts for another topic, so
 			// this comes first.
-			seg.wakeTopic(int(t - 1))
+			wakeTopic(seg, int(t-1))
 			fault.At(fault.WipeWoken)
 		}
 		m.flushCounts(p, int(t-1))
 		fault.At(fault.WipeCounted)
-		atomic.StoreUint64(seg.pub(p, layout.PubTopic), 0)
+		atomic.StoreUint64(seg.Pub(p, layout.PubTopic), 0)
 		fault.At(fault.WipeTopic)
 	}
-	atomic.StoreUint64(seg.pub(p, layout.PubIntent), 0)
+	atomic.StoreUint64(seg.Pub(p, layout.PubIntent), 0)
 	fault.At(fault.WipeIntent)
-	atomic.StoreUint64(seg.pub(p, layout.PubFull), 0)
-	atomic.AndUint64(seg.header(layout.HeaderBlocked+8*(p/64)), ^uint64(1<<(p%64)))
-	seg.awaken(seg.pub(p, layout.PubWake))
+	atomic.StoreUint64(seg.Pub(p, layout.PubFull), 0)
+	atomic.AndUint64(seg.Header(layout.HeaderBlocked+8*(p/64)), ^uint64(1<<(p%64)))
+	awaken(seg, seg.Pub(p, layout.PubWake))
 	fault.At(fault.WipePublisher)
 }
 
 // flushCounts moves a publisher record's counts to its topic's record. The caller owns the publisher record.
 func (m *member) flushCounts(p, topic int) {
 	seg := m.seg
-	atomic.AddUint64(seg.topic(topic, layout.TopicMessages), atomic.SwapUint64(seg.pub(p, layout.PubMessages), 0))
-	atomic.AddUint64(seg.topic(topic, layout.TopicBytes), atomic.SwapUint64(seg.pub(p, layout.PubBytes), 0))
+	atomic.AddUint64(seg.Topic(topic, layout.TopicMessages), atomic.SwapUint64(seg.Pub(p, layout.PubMessages), 0))
+	atomic.AddUint64(seg.Topic(topic, layout.TopicBytes), atomic.SwapUint64(seg.Pub(p, layout.PubBytes), 0))
 }
 
 // wipeSubscriber does the same for a subscriber record.
@@ -422,27 +423,27 @@ func (m *member) wipeSubscriber(s int) {
 	m.ring.ForgetGate(s)
 	fault.At(fault.WipeList)
 	bit := uint64(1) << (s % 64)
-	atomic.AndUint64(seg.header(layout.HeaderSleepers+8*(s/64)), ^bit)
-	seg.awaken(seg.sub(s, layout.SubWake))
+	atomic.AndUint64(seg.Header(layout.HeaderSleepers+8*(s/64)), ^bit)
+	awaken(seg, seg.Sub(s, layout.SubWake))
 	fault.At(fault.WipeSleeper)
-	for t := range seg.m.Geometry.Topics {
-		if layout.Owner(atomic.LoadUint64(seg.topic(t, layout.TopicOwner))) == 0 {
+	for t := range seg.Map.Geometry.Topics {
+		if layout.Owner(atomic.LoadUint64(seg.Topic(t, layout.TopicOwner))) == 0 {
 			break
 		}
-		if w := &seg.interest(t)[s/64]; atomic.LoadUint64(w)&bit != 0 {
+		if w := &seg.Interest(t)[s/64]; atomic.LoadUint64(w)&bit != 0 {
 			atomic.AndUint64(w, ^bit)
 			fault.At(fault.WipeInterest)
 		}
 	}
 	for _, f := range []int{layout.SubReceived, layout.SubBytes, layout.SubLost, layout.SubLosses, layout.SubSleeps,
 		layout.SubPosts, layout.SubPolicy, layout.SubPatience, layout.SubMatched, layout.SubSince} {
-		atomic.StoreUint64(seg.sub(s, f), 0)
+		atomic.StoreUint64(seg.Sub(s, f), 0)
 	}
-	clear(seg.text(seg.m.Subscribers.At(s)+layout.SubPattern, layout.PatternSize))
+	clear(seg.Text(seg.Map.Subscribers.At(s)+layout.SubPattern, layout.PatternSize))
 }
 
 // awaken ends a sleep that nobody is in any more.
-func (s *segment) awaken(word *uint64) {
+func awaken(s *segment.Segment, word *uint64) {
 	for {
 		w := layout.Wake(atomic.LoadUint64(word))
 		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(w.With(layout.Awake))) {

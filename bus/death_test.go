@@ -51,7 +51,7 @@ func inChild() bool { return os.Getenv("SHMBUS_TEST_CHILD") != "" }
 // census returns the values of all semaphores.
 func census(t testing.TB, b *Bus) []uint16 {
 	t.Helper()
-	lives, err := b.seg.set.GetAll()
+	lives, err := b.seg.Set.GetAll()
 	require.NoError(t, err)
 	return lives
 }
@@ -78,7 +78,7 @@ func TestDeathIsHeardByEverybody(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, snap.Subscribers, 2)
 	eventually(t, "all listen", func() bool {
-		n, err := b.seg.set.GetNCnt(layout.SemBell)
+		n, err := b.seg.Set.GetNCnt(layout.SemBell)
 		require.NoError(t, err)
 		return n == 3
 	})
@@ -115,37 +115,37 @@ func TestSlowJoinerSparesTheDead(t *testing.T) {
 		b := newBus(t, WithSlots(64))
 		var died []int
 		listener := b.newObituary(func(d Death) { died = append(died, d.Client) })
-		list := b.seg.vacancies()
+		list := vacanciesOf(b.seg)
 		c := list[0].client
 		kill := child(t, b, stay)
-		require.True(t, b.seg.clientLives(c))
+		require.True(t, b.seg.ClientLives(c))
 		kill()
 		if buried {
 			require.Equal(t, 1, b.buryTheDead(census(t, b)))
 		}
-		bell, err := b.seg.set.GetVal(layout.SemBell)
+		bell, err := b.seg.Set.GetVal(layout.SemBell)
 		require.NoError(t, err)
 
-		_, ok, err := b.seg.joinOneOf(list, true, newConfig(nil))
+		_, ok, err := joinOneOf(b.seg, list, true, newConfig(nil))
 		require.NoError(t, err)
 		require.False(t, ok)
-		require.False(t, b.seg.clientLives(c), "the record is as it was")
-		again, err := b.seg.set.GetVal(layout.SemBell)
+		require.False(t, b.seg.ClientLives(c), "the record is as it was")
+		again, err := b.seg.Set.GetVal(layout.SemBell)
 		require.NoError(t, err)
 		require.Equal(t, bell+1, again, "and everybody looks again")
-		me, err := b.seg.join(newConfig(nil))
+		me, err := join(b.seg, newConfig(nil))
 		require.NoError(t, err)
 		require.NotEqual(t, c, me.index)
 		b.clearTheDead(listener, census(t, b))
 		require.Equal(t, []int{c}, died)
-		b.seg.leave(me)
+		leave(b.seg, me)
 
 		// Where there is nothing else, that record will do.
-		me, ok, err = b.seg.joinOneOf(list[:1], false, newConfig(nil))
+		me, ok, err = joinOneOf(b.seg, list[:1], false, newConfig(nil))
 		require.NoError(t, err)
 		require.True(t, ok)
 		require.Equal(t, c, me.index)
-		b.seg.leave(me)
+		leave(b.seg, me)
 	}
 }
 
@@ -185,21 +185,21 @@ func TestBellIsTakenDown(t *testing.T) {
 		say("ready")
 	})
 	ring := func(n int16) {
-		require.NoError(t, b.seg.set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: n}}))
+		require.NoError(t, b.seg.Set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: n}}))
 	}
 	heard := make(chan Death, 1)
 	ctx, stop := context.WithCancel(soon(t))
 	ended := make(chan error)
 	go func() { ended <- b.WatchDeaths(ctx, func(d Death) { heard <- d }) }()
 	eventually(t, "it listens", func() bool {
-		n, err := b.seg.set.GetNCnt(layout.SemBell)
+		n, err := b.seg.Set.GetNCnt(layout.SemBell)
 		require.NoError(t, err)
 		return n == 1
 	})
 	ring(bellLimit - 1)
 	ring(1)
 	eventually(t, "taken down", func() bool {
-		v, err := b.seg.set.GetVal(layout.SemBell)
+		v, err := b.seg.Set.GetVal(layout.SemBell)
 		require.NoError(t, err)
 		return v == 0
 	})

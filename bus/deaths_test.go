@@ -56,7 +56,7 @@ func TestNobodyIsBuriedAlive(t *testing.T) {
 			require.Zero(t, snap.Deaths)
 			return
 		default:
-			lives, err := b.seg.set.GetAll()
+			lives, err := b.seg.Set.GetAll()
 			require.NoError(t, err)
 			require.Zero(t, b.buryTheDead(lives))
 		}
@@ -67,10 +67,10 @@ func TestNobodyIsBuriedAlive(t *testing.T) {
 func TestAliveIsOfOneGeneration(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	me := b.client
-	require.True(t, b.seg.alive(me.owner(layout.OwnerHeld)))
-	require.False(t, b.seg.alive(layout.MakeOwner(me.index, me.generation-1, layout.OwnerHeld)))
-	require.False(t, b.seg.alive(layout.MakeOwner(me.index, me.generation+1, layout.OwnerHeld)))
-	require.False(t, b.seg.alive(0), "nobody")
+	require.True(t, b.seg.Alive(me.owner(layout.OwnerHeld)))
+	require.False(t, b.seg.Alive(layout.MakeOwner(me.index, me.generation-1, layout.OwnerHeld)))
+	require.False(t, b.seg.Alive(layout.MakeOwner(me.index, me.generation+1, layout.OwnerHeld)))
+	require.False(t, b.seg.Alive(0), "nobody")
 }
 
 // Whoever listens is told of each death once, however often it looks.
@@ -85,7 +85,7 @@ func TestEachDeathIsReportedOnce(t *testing.T) {
 	for n := range 3 {
 		child(t, b, stay)()
 		for range 3 {
-			lives, err := b.seg.set.GetAll()
+			lives, err := b.seg.Set.GetAll()
 			require.NoError(t, err)
 			b.clearTheDead(listener, lives)
 			require.Len(t, died, n+1)

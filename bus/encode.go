@@ -11,6 +11,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"shmbus/internal/fence"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -29,7 +30,7 @@ type Unmarshaler interface {
 // An encoder writes a frame into a slot, or without one into a buffer of its own, to which it also moves when the frame turns out
 // to be larger than the slot.
 type encoder struct {
-	seg  *segment // of the bus, which says how large a frame may be
+	seg  *segment.Segment // of the bus, which says how large a frame may be
 	enc  *msgpack.Encoder
 	buf  []byte // what is encoded so far: in the slot, or in own
 	slot []byte // the slot's payload
@@ -38,7 +39,7 @@ type encoder struct {
 	plain reflect.Type // of a value before: the encoder takes all values of the type
 }
 
-func (e *encoder) init(seg *segment) {
+func (e *encoder) init(seg *segment.Segment) {
 	e.seg = seg
 	e.enc = msgpack.NewEncoder(e)
 }
@@ -148,10 +149,10 @@ func (e *encoder) WriteByte(c byte) error {
 
 func (e *encoder) grow(n int) error {
 	size := len(e.buf) + n
-	if size > e.seg.m.Geometry.MaxFrame {
-		return e.seg.tooLarge(size)
+	if size > e.seg.Map.Geometry.MaxFrame {
+		return tooLarge(e.seg, size)
 	}
-	if e.slot != nil && sameStart(e.buf[:0], e.slot[:0]) {
+	if e.slot != nil && segment.SameStart(e.buf[:0], e.slot[:0]) {
 		e.own = append(e.own[:0], e.buf...)
 		e.buf = e.own
 	}
@@ -175,7 +176,7 @@ var encoders = sync.Pool{New: func() any {
 
 // encodeApart encodes v into a buffer and publishes it with publish: no code of the caller's runs while others wait for it. An encoder
 // that panics takes its buffer with it.
-func encodeApart(seg *segment, v any, publish func(frame []byte) error) error {
+func encodeApart(seg *segment.Segment, v any, publish func(frame []byte) error) error {
 	e := encoders.Get().(*encoder)
 	e.seg = seg
 	frame, err := e.encode(nil, v)
@@ -220,7 +221,7 @@ func (p *Publisher) Publish(ctx context.Context, v any) error {
 	case err != nil:
 	case p.ring.Next() != next:
 		err = ErrBusy // v, or another goroutine, has published with the slot
-	case len(frame) == 0 || len(frame) > p.room || !sameStart(frame, slot):
+	case len(frame) == 0 || len(frame) > p.room || !segment.SameStart(frame, slot):
 		return p.publishElsewhere(ctx, frame)
 	default:
 		return p.publishEncoded(ctx, frame)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
@@ -16,7 +17,7 @@ var (
 	ErrNotFound  = fs.ErrNotExist // no such bus; see NotFoundError
 	ErrExists    = error(&sentinel{"the bus exists already", fs.ErrExist})
 	ErrClosed    = error(&sentinel{"the bus, publisher or subscription is closed", fs.ErrClosed})
-	ErrRemoved   = errRemoved
+	ErrRemoved   = segment.ErrRemoved
 	ErrFull      = errors.New("the ring is full: a reliable subscriber has not read its oldest message yet") // see FullError
 	ErrNotWoken  = errors.New("the message is published, but a subscriber that sleeps could not be woken")   // see WakeupError
 	ErrEmpty     = errors.New("no message")

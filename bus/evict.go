@@ -20,25 +20,25 @@ func (b *Bus) Evict(pid int) (int, error) {
 
 func (m *member) evict(pid int) (int, error) {
 	seg := m.seg
-	if seg.removed() {
+	if seg.Removed() {
 		return 0, ErrRemoved
 	}
 	n := 0
-	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
+	for s := range seg.High(layout.HeaderSubHigh, seg.Map.Geometry.Subscribers) {
 		// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read. Whether the
 		// owner lives is asked last: if it does, then the pid is its own.
 		gate := m.ring.Gate(s)
-		owner := layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))
+		owner := layout.Owner(atomic.LoadUint64(seg.Sub(s, layout.SubOwner)))
 		c := owner.Client()
-		if gate.State() != layout.GateClosed || owner == 0 || c < 0 || c >= seg.m.Geometry.Clients {
+		if gate.State() != layout.GateClosed || owner == 0 || c < 0 || c >= seg.Map.Geometry.Clients {
 			continue
 		}
-		if atomic.LoadUint64(seg.client(c, layout.ClientPid)) == uint64(pid) && seg.alive(owner) && m.cutGate(s, gate, layout.GateEvicted) {
+		if atomic.LoadUint64(seg.Client(c, layout.ClientPid)) == uint64(pid) && seg.Alive(owner) && m.cutGate(s, gate, layout.GateEvicted) {
 			n++
 		}
 	}
 	if n > 0 {
-		seg.wakeBlocked()
+		wakeBlocked(seg)
 	}
 	return n, nil
 }
@@ -50,7 +50,7 @@ func (m *member) cutGate(s int, gate layout.Gate, reason uint32) bool {
 		return false
 	}
 	fault.At(fault.GateReleased)
-	atomic.AddUint64(m.seg.header(layout.HeaderEvictions), 1)
+	atomic.AddUint64(m.seg.Header(layout.HeaderEvictions), 1)
 	k := waker{seg: m.seg}
 	k.addSub(s) // it may be asleep and should learn it
 	k.post()

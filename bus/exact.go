@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
@@ -49,9 +50,9 @@ func (c config) checkSizes(has layout.Geometry) error {
 }
 
 // tableFull returns the error of a table without a record left.
-func (s *segment) tableFull(table string) *TableFullError {
+func tableFull(s *segment.Segment, table string) *TableFullError {
 	e := &TableFullError{Table: table, Option: "busd --" + table + " or With" + strings.ToUpper(table[:1]) + table[1:]}
-	for _, d := range sizePairs(s.asked, s.m.Geometry) {
+	for _, d := range sizePairs(s.Asked, s.Map.Geometry) {
 		if d.Name == table {
 			e.Size, e.Asked = d.Has, d.Asked
 		}

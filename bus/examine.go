@@ -5,13 +5,14 @@ import (
 	"math/bits"
 	"sync/atomic"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
 // A Damage is something in a segment that no correct program wrote. What of it is self-healing, as a message that will be
 // overwritten, stays until then.
 type Damage struct {
-	Where string // the part of the segment: "entry 7", "publisher 3", "topic 0", "header"
+	Where string // the part of the Segment: "entry 7", "publisher 3", "topic 0", "header"
 	Text  string // what is wrong there
 	kind  string // the same for each look
 }
@@ -29,7 +30,7 @@ func (o *Observer) Examine() ([]Damage, error) {
 		return nil, err
 	}
 	defer o.bus.unref()
-	e := &examination{segment: o.bus.seg, ring: o.bus.ring}
+	e := &examination{Segment: o.bus.seg, ring: o.bus.ring}
 	e.header()
 	e.clients()
 	e.topics()
@@ -44,7 +45,7 @@ func (o *Observer) Examine() ([]Damage, error) {
 const maxDamages = 1000
 
 type examination struct {
-	*segment
+	*segment.Segment
 	ring interface {
 		Head() uint64
 		Slots() uint64
@@ -70,31 +71,31 @@ var named = []struct{ from, words int }{
 }
 
 func (e *examination) header() {
-	if _, _, err := layout.DecodeHeader(e.mem, len(e.mem)); err != nil {
+	if _, _, err := layout.DecodeHeader(e.Mem, len(e.Mem)); err != nil {
 		e.report("header", "%v", err)
 	}
-	if s := load(e.segment.header(layout.HeaderState)); s != layout.StateLive && s != layout.StateRemoved {
+	if s := load(e.Segment.Header(layout.HeaderState)); s != layout.StateLive && s != layout.StateRemoved {
 		e.report("header", "the state is %d, which is none", s)
 	}
 	at := layout.HeaderState
 	for _, run := range append(named[:len(named):len(named)], struct{ from, words int }{layout.HeaderSize, 0}) {
 		for ; at < run.from; at += 8 {
-			if v := load(e.word(at)); v != 0 {
+			if v := load(e.Word(at)); v != 0 {
 				e.report("header", "the word at %d, which nobody uses, is %#x", at, v)
 			}
 		}
 		at = run.from + 8*run.words
 	}
-	g := e.m.Geometry
+	g := e.Map.Geometry
 	for _, h := range []struct {
 		field, limit int
 		what         string
 	}{{layout.HeaderClientHigh, g.Clients, "clients"}, {layout.HeaderPubHigh, g.Publishers, "publishers"}, {layout.HeaderSubHigh, g.Subscribers, "subscribers"}} {
-		if v := load(e.segment.header(h.field)); v > uint64(h.limit) {
+		if v := load(e.Segment.Header(h.field)); v > uint64(h.limit) {
 			e.report("header", "%d %s were in use, of %d that there are", v, h.what, h.limit)
 		}
 	}
-	certified := load(e.segment.header(layout.HeaderCertified))
+	certified := load(e.Segment.Header(layout.HeaderCertified))
 	if head := e.ring.Head(); ahead(certified, head) > 0 {
 		e.report("header", "sleepers are certified up to %d, the head is %d", certified, head)
 	}
@@ -106,7 +107,7 @@ func (e *examination) header() {
 // strayBits looks for bits of records that there are not.
 func (e *examination) strayBits(what string, field, most, n int) {
 	for i := n / 64; i < most/64; i++ {
-		set := load(e.word(field + 8*i))
+		set := load(e.Word(field + 8*i))
 		if i == n/64 {
 			set &= ^uint64(0) << (n % 64)
 		}
@@ -117,8 +118,8 @@ func (e *examination) strayBits(what string, field, most, n int) {
 }
 
 func (e *examination) clients() {
-	for c := range e.m.Geometry.Clients {
-		if s := layout.ClientState(load(e.client(c, layout.ClientStateWord))).State(); s > layout.ClientDead {
+	for c := range e.Map.Geometry.Clients {
+		if s := layout.ClientState(load(e.Client(c, layout.ClientStateWord))).State(); s > layout.ClientDead {
 			e.report(fmt.Sprintf("client %d", c), "its state is %d, which is none", s)
 		}
 	}
@@ -127,8 +128,8 @@ func (e *examination) clients() {
 // owner looks at a word that names a client. The client's state is read behind it, so its generation is not below.
 func (e *examination) owner(where string, o layout.Owner, states ...uint16) {
 	c := o.Client()
-	if c < 0 || c >= e.m.Geometry.Clients {
-		e.report(where, "its owner is client %d, of %d", c, e.m.Geometry.Clients)
+	if c < 0 || c >= e.Map.Geometry.Clients {
+		e.report(where, "its owner is client %d, of %d", c, e.Map.Geometry.Clients)
 		return
 	}
 	ok := false
@@ -138,26 +139,26 @@ func (e *examination) owner(where string, o layout.Owner, states ...uint16) {
 	if !ok {
 		e.report(where, "the state of its owner word is %d", o.State())
 	}
-	if g := layout.ClientState(load(e.client(c, layout.ClientStateWord))).Generation(); int32(o.Generation()-g) > 0 {
+	if g := layout.ClientState(load(e.Client(c, layout.ClientStateWord))).Generation(); int32(o.Generation()-g) > 0 {
 		e.report(where, "its owner is generation %d of client %d, which has had %d", o.Generation(), c, g)
 	}
 }
 
 func (e *examination) topics() {
 	end := false
-	for t := range e.m.Geometry.Topics {
+	for t := range e.Map.Geometry.Topics {
 		where := fmt.Sprintf("topic %d", t)
-		o := layout.Owner(load(e.topic(t, layout.TopicOwner)))
+		o := layout.Owner(load(e.Topic(t, layout.TopicOwner)))
 		if o == 0 {
 			end = true
 			for i, w := range e.interestOf(t) {
-				if w != 0 && load(e.topic(t, layout.TopicOwner)) == 0 {
+				if w != 0 && load(e.Topic(t, layout.TopicOwner)) == 0 {
 					e.report(where, "subscriber %d wants it, and there is no such topic", 64*i+bits.TrailingZeros64(w))
 				}
 			}
 			continue
 		}
-		if end && load(e.topic(t-1, layout.TopicOwner)) == 0 {
+		if end && load(e.Topic(t-1, layout.TopicOwner)) == 0 {
 			e.report(where, "the record before it is free, so that nobody finds it")
 		}
 		end = false
@@ -165,17 +166,17 @@ func (e *examination) topics() {
 		if o.State() != layout.OwnerReady {
 			continue
 		}
-		if n := load(e.topic(t, layout.TopicLength)); n == 0 || n > layout.TopicNameSize {
+		if n := load(e.Topic(t, layout.TopicLength)); n == 0 || n > layout.TopicNameSize {
 			e.report(where, "its name has %d bytes", n)
-		} else if name := e.topicName(t); name == "" {
-			raw := string(e.text(e.m.Topics.At(t)+layout.TopicName, int(n)))
-			e.report(where, "its name %q is no topic, or has not the hash %#x", raw, load(e.topic(t, layout.TopicHashWord)))
+		} else if name := topicName(e.Segment, t); name == "" {
+			raw := string(e.Text(e.Map.Topics.At(t)+layout.TopicName, int(n)))
+			e.report(where, "its name %q is no topic, or has not the hash %#x", raw, load(e.Topic(t, layout.TopicHashWord)))
 		}
 	}
 }
 
 func (e *examination) interestOf(t int) []uint64 {
-	row := e.interest(t)
+	row := e.Interest(t)
 	words := make([]uint64, len(row))
 	for i := range row {
 		words[i] = load(&row[i])
@@ -184,26 +185,26 @@ func (e *examination) interestOf(t int) []uint64 {
 }
 
 func (e *examination) topicReady(t uint64) bool {
-	return t < uint64(e.m.Geometry.Topics) && layout.Owner(load(e.topic(int(t), layout.TopicOwner))).State() == layout.OwnerReady
+	return t < uint64(e.Map.Geometry.Topics) && layout.Owner(load(e.Topic(int(t), layout.TopicOwner))).State() == layout.OwnerReady
 }
 
 func (e *examination) publishers() {
-	total := uint32(e.m.Geometry.TotalSlots())
-	high := e.high(layout.HeaderPubHigh, e.m.Geometry.Publishers)
-	for p := range e.m.Geometry.Publishers {
+	total := uint32(e.Map.Geometry.TotalSlots())
+	high := e.High(layout.HeaderPubHigh, e.Map.Geometry.Publishers)
+	for p := range e.Map.Geometry.Publishers {
 		where := fmt.Sprintf("publisher %d", p)
-		for k := range e.m.Geometry.Owned {
-			if pair := layout.Pair(load(e.pub(p, layout.PubOwned+8*k))); pair.Mine() >= total || pair.Displaced() >= total {
+		for k := range e.Map.Geometry.Owned {
+			if pair := layout.Pair(load(e.Pub(p, layout.PubOwned+8*k))); pair.Mine() >= total || pair.Displaced() >= total {
 				e.report(where, "its pair %d names slots %d and %d, of %d", k, pair.Mine(), pair.Displaced(), total)
 			}
 		}
-		intent := load(e.pub(p, layout.PubIntent))
+		intent := load(e.Pub(p, layout.PubIntent))
 		if head := e.ring.Head(); intent != 0 && ahead(intent-1, head) > 0 {
 			e.report(where, "it is about to publish position %d, the head is %d", intent-1, head)
 		}
-		blocked := load(e.segment.header(layout.HeaderBlocked+8*(p/64)))>>(p%64)&1 != 0
-		o := layout.Owner(load(e.pub(p, layout.PubOwner)))
-		topic := load(e.pub(p, layout.PubTopic))
+		blocked := load(e.Segment.Header(layout.HeaderBlocked+8*(p/64)))>>(p%64)&1 != 0
+		o := layout.Owner(load(e.Pub(p, layout.PubOwner)))
+		topic := load(e.Pub(p, layout.PubTopic))
 		if o == 0 {
 			if blocked {
 				e.report(where, "nobody owns it, and it waits for room")
@@ -221,15 +222,15 @@ func (e *examination) publishers() {
 }
 
 func (e *examination) subscribers() {
-	high := e.high(layout.HeaderSubHigh, e.m.Geometry.Subscribers)
-	for s := range e.m.Geometry.Subscribers {
+	high := e.High(layout.HeaderSubHigh, e.Map.Geometry.Subscribers)
+	for s := range e.Map.Geometry.Subscribers {
 		where := fmt.Sprintf("subscriber %d", s)
-		bit := func(field int) bool { return load(e.segment.header(field+8*(s/64)))>>(s%64)&1 != 0 }
+		bit := func(field int) bool { return load(e.Segment.Header(field+8*(s/64)))>>(s%64)&1 != 0 }
 		asleep := bit(layout.HeaderSleepers)
-		w := layout.Wake(load(e.sub(s, layout.SubWake)))
-		gate := layout.Gate(load(e.sub(s, layout.SubGate)))
-		cursor := load(e.sub(s, layout.SubCursor))
-		o := layout.Owner(load(e.sub(s, layout.SubOwner)))
+		w := layout.Wake(load(e.Sub(s, layout.SubWake)))
+		gate := layout.Gate(load(e.Sub(s, layout.SubGate)))
+		cursor := load(e.Sub(s, layout.SubCursor))
+		o := layout.Owner(load(e.Sub(s, layout.SubOwner)))
 		if gate.State() > layout.GateDemoted {
 			e.report(where, "the state of its gate is %d, which is none", gate.State())
 		}
@@ -244,10 +245,10 @@ func (e *examination) subscribers() {
 		if ahead(cursor, head) > 0 {
 			e.report(where, "it reads position %d next, the head is %d", cursor, head)
 		}
-		if p := load(e.sub(s, layout.SubPolicy)); p > layout.PolicyDemote {
+		if p := load(e.Sub(s, layout.SubPolicy)); p > layout.PolicyDemote {
 			e.report(where, "its policy is %d, which is none", p)
 		}
-		joined := load(e.sub(s, layout.SubMatched)) != 0
+		joined := load(e.Sub(s, layout.SubMatched)) != 0
 		if w.State() != layout.Awake && !w.IsNotYet() {
 			if p := w.Position(cursor); ahead(p, head) > 0 { // never far from its cursor, see certifySub
 				e.report(where, "it sleeps at position %d, the head is %d", p, head)
@@ -270,10 +271,10 @@ func (e *examination) subscribers() {
 func (e *examination) entries() {
 	n := e.ring.Slots()
 	shift := uint(bits.TrailingZeros64(n))
-	total := uint32(e.m.Geometry.TotalSlots())
+	total := uint32(e.Map.Geometry.TotalSlots())
 	for i := range n {
 		before := e.ring.Head()
-		word := e.word(e.m.Entries.At(int(i)))
+		word := e.Word(e.Map.Entries.At(int(i)))
 		w := layout.Entry(load(word))
 		after := e.ring.Head()
 		where := fmt.Sprintf("entry %d", i)
@@ -297,14 +298,14 @@ func (e *examination) entries() {
 
 // frame looks at the header of the slot in an entry.
 func (e *examination) frame(where string, p uint64, w layout.Entry, word *uint64) {
-	slot := e.m.Slots.At(int(w.Slot()))
-	position := load(e.word(slot + layout.FramePosition))
-	info := layout.FrameInfo(load(e.word(slot + layout.FrameInfoOffset)))
-	prefix := load(e.word(slot + layout.FrameHeaderSize))
+	slot := e.Map.Slots.At(int(w.Slot()))
+	position := load(e.Word(slot + layout.FramePosition))
+	info := layout.FrameInfo(load(e.Word(slot + layout.FrameInfoOffset)))
+	prefix := load(e.Word(slot + layout.FrameHeaderSize))
 	if load(word) != uint64(w) || position == 0 && info == 0 {
 		return // overtaken; or of a ring that begins at a higher position
 	}
-	g := e.m.Geometry
+	g := e.Map.Geometry
 	topic := uint64(info.Topic())
 	switch {
 	case position != p:
@@ -315,18 +316,18 @@ func (e *examination) frame(where string, p uint64, w layout.Entry, word *uint64
 		e.report(where, "its message is of publisher %d, of %d", info.Publisher(), g.Publishers)
 	case !e.topicReady(topic):
 		e.report(where, "its message is of topic %d, which there is not", topic)
-	case e.topicName(int(topic)) != "" && w.Tag() != layout.TopicTag(load(e.topic(int(topic), layout.TopicHashWord))):
+	case topicName(e.Segment, int(topic)) != "" && w.Tag() != layout.TopicTag(load(e.Topic(int(topic), layout.TopicHashWord))):
 		e.report(where, "it has tag %#x, which is not that of topic %d", w.Tag(), topic)
 	case info.Flags()&^(layout.FlagWhole|layout.FlagTime) != 0:
 		e.report(where, "its message has flags %#x", info.Flags())
-	case info.Flags()&layout.FlagWhole != layout.FlagWhole && (info.Size() < layout.FragmentPrefix || uint32(prefix) > uint32(e.head.Geometry.MaxFrame+layout.TimeSize)):
+	case info.Flags()&layout.FlagWhole != layout.FlagWhole && (info.Size() < layout.FragmentPrefix || uint32(prefix) > uint32(e.Identity.Geometry.MaxFrame+layout.TimeSize)):
 		e.report(where, "it is a fragment of %d bytes of a frame of %d", info.Size(), uint32(prefix))
 	}
 }
 
 // slots looks for slots in two places.
 func (e *examination) slots() {
-	first := make(map[uint32]place, e.m.Geometry.TotalSlots())
+	first := make(map[uint32]place, e.Map.Geometry.TotalSlots())
 	see := func(p place, slot uint32) {
 		q, twice := first[slot]
 		if !twice {
@@ -335,13 +336,13 @@ func (e *examination) slots() {
 			e.report(p.where, "it holds slot %d, and so does %s", slot, q.where)
 		}
 	}
-	for i := range e.m.Geometry.Slots {
-		p := place{where: fmt.Sprintf("entry %d", i), word: e.word(e.m.Entries.At(i)), entry: true}
+	for i := range e.Map.Geometry.Slots {
+		p := place{where: fmt.Sprintf("entry %d", i), word: e.Word(e.Map.Entries.At(i)), entry: true}
 		see(p, layout.Entry(load(p.word)).Slot())
 	}
-	for r := range e.m.Geometry.Publishers {
-		for k := range e.m.Geometry.Owned {
-			p := place{where: fmt.Sprintf("publisher %d", r), word: e.pub(r, layout.PubOwned+8*k), intent: e.pub(r, layout.PubIntent)}
+	for r := range e.Map.Geometry.Publishers {
+		for k := range e.Map.Geometry.Owned {
+			p := place{where: fmt.Sprintf("publisher %d", r), word: e.Pub(r, layout.PubOwned+8*k), intent: e.Pub(r, layout.PubIntent)}
 			if pair := layout.Pair(load(p.word)); pair.IsSettled() {
 				see(p, pair.Mine())
 			}

@@ -21,7 +21,7 @@ func (b *Bus) Kept() error {
 	if !sysvshm.ForcedRemoval() {
 		return nil
 	}
-	if st, err := b.seg.shm.Stat(); err == nil && st.Attached > 1 {
+	if st, err := b.seg.Shm.Stat(); err == nil && st.Attached > 1 {
 		return nil
 	}
 	return ErrNotKept

@@ -34,6 +34,6 @@ func TestForcedRemoval(t *testing.T) {
 
 	require.NoError(t, b.Close())
 	require.ErrorIs(t, b.Kept(), ErrClosed)
-	_, err = b.seg.shm.Stat()
+	_, err = b.seg.Shm.Stat()
 	require.ErrorIs(t, err, sysvshm.ErrRemoved)
 }

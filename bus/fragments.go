@@ -3,6 +3,7 @@ package bus
 import (
 	"slices"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
@@ -135,7 +136,7 @@ func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64, d
 	}
 	a.next++
 	a.slots++
-	if end := a.buf[len(a.buf):cap(a.buf)]; sameStart(data, end) {
+	if end := a.buf[len(a.buf):cap(a.buf)]; segment.SameStart(data, end) {
 		a.buf = a.buf[:len(a.buf)+len(data)]
 	} else {
 		a.buf = append(a.buf, data...)

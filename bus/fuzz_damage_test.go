@@ -17,7 +17,7 @@ import (
 
 // slotOf returns the offset of the slot in entry i.
 func slotOf(b *Bus, i int) int {
-	return b.seg.m.Slots.At(int(layout.Entry(atomic.LoadUint64(b.seg.word(b.seg.m.Entries.At(i)))).Slot()))
+	return b.seg.Map.Slots.At(int(layout.Entry(atomic.LoadUint64(b.seg.Word(b.seg.Map.Entries.At(i)))).Slot()))
 }
 
 // TestDamagedMessages: a message that no correct program published is an error, by every way to receive, and the next one comes.
@@ -27,12 +27,12 @@ func TestDamagedMessages(t *testing.T) {
 		says   string
 		damage func(b *Bus, slot int)
 	}{
-		"position 2^32 laps away": {"does not hold what the entry says", func(b *Bus, slot int) { or(b.seg.word(slot), 1<<60) }},
-		"another position":        {"does not hold what the entry says", func(b *Bus, slot int) { or(b.seg.word(slot), 1<<20) }},
-		"size":                    {"does not hold what the entry says", func(b *Bus, slot int) { or(b.seg.word(slot+8), 1<<20) }},
-		"publisher":               {"names publisher 65280", func(b *Bus, slot int) { or(b.seg.word(slot+8), 0xff00<<32) }},
-		"topic":                   {"names topic 32768", func(b *Bus, slot int) { or(b.seg.word(slot+8), 1<<63) }},
-		"no room for its time":    {"no room for its time", func(b *Bus, slot int) { or(b.seg.word(slot+8), layout.FlagTime<<24) }},
+		"position 2^32 laps away": {"does not hold what the entry says", func(b *Bus, slot int) { or(b.seg.Word(slot), 1<<60) }},
+		"another position":        {"does not hold what the entry says", func(b *Bus, slot int) { or(b.seg.Word(slot), 1<<20) }},
+		"size":                    {"does not hold what the entry says", func(b *Bus, slot int) { or(b.seg.Word(slot+8), 1<<20) }},
+		"publisher":               {"names publisher 65280", func(b *Bus, slot int) { or(b.seg.Word(slot+8), 0xff00<<32) }},
+		"topic":                   {"names topic 32768", func(b *Bus, slot int) { or(b.seg.Word(slot+8), 1<<63) }},
+		"no room for its time":    {"no room for its time", func(b *Bus, slot int) { or(b.seg.Word(slot+8), layout.FlagTime<<24) }},
 	} {
 		for way, receive := range map[string]func(ctx context.Context, s *Subscription) error{
 			"Next": func(ctx context.Context, s *Subscription) error { _, err := s.Next(ctx); return err },
@@ -76,7 +76,7 @@ func TestAstray(t *testing.T) {
 			done <- err
 		}()
 		eventually(t, "asleep", asleep(t, b, 1))
-		word := b.seg.sub(s.index, layout.SubWake)
+		word := b.seg.Sub(s.index, layout.SubWake)
 		w := layout.Wake(atomic.LoadUint64(word))
 		atomic.StoreUint64(word, uint64(layout.MakeWake(far, w.Generation(), layout.Asleep)))
 		require.NoError(t, p.PublishRaw(soon(t), []byte("x")))
@@ -93,12 +93,12 @@ func TestAstray(t *testing.T) {
 // TestDamagedTopic: a record whose name is none or has another hash is no topic, for subscribers and observers.
 func TestDamagedTopic(t *testing.T) {
 	for name, damage := range map[string]func(b *Bus){
-		"name":   func(b *Bus) { b.seg.text(b.seg.m.Topics.At(0)+layout.TopicName, 1)[0] = 'X' },
-		"hash":   func(b *Bus) { atomic.StoreUint64(b.seg.topic(0, layout.TopicHashWord), 1) },
-		"length": func(b *Bus) { atomic.StoreUint64(b.seg.topic(0, layout.TopicLength), 1<<63) },
+		"name":   func(b *Bus) { b.seg.Text(b.seg.Map.Topics.At(0)+layout.TopicName, 1)[0] = 'X' },
+		"hash":   func(b *Bus) { atomic.StoreUint64(b.seg.Topic(0, layout.TopicHashWord), 1) },
+		"length": func(b *Bus) { atomic.StoreUint64(b.seg.Topic(0, layout.TopicLength), 1<<63) },
 		"dots": func(b *Bus) {
-			copy(b.seg.text(b.seg.m.Topics.At(0)+layout.TopicName, 3), "...")
-			atomic.StoreUint64(b.seg.topic(0, layout.TopicHashWord), layout.TopicHash("..."))
+			copy(b.seg.Text(b.seg.Map.Topics.At(0)+layout.TopicName, 3), "...")
+			atomic.StoreUint64(b.seg.Topic(0, layout.TopicHashWord), layout.TopicHash("..."))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestDamagedTopic(t *testing.T) {
 // TestDamagedPublisherRecord: a record whose pairs are damaged is passed over, and named when there is no other.
 func TestDamagedPublisherRecord(t *testing.T) {
 	b := newBus(t, WithPublishers(2))
-	atomic.StoreUint64(b.seg.pub(0, layout.PubOwned), uint64(layout.Settled(1<<30)))
+	atomic.StoreUint64(b.seg.Pub(0, layout.PubOwned), uint64(layout.Settled(1<<30)))
 	p := publisher(t, b, "a.b")
 	require.Equal(t, 1, p.Index())
 	_, err := b.Publisher("a.b")
@@ -141,12 +141,12 @@ func TestDamagedPublisherRecord(t *testing.T) {
 func TestPublishingFarAhead(t *testing.T) {
 	b := newBus(t, WithSlots(8))
 	// The certified position is a hint for the head, and these laps agree with it.
-	atomic.StoreUint64(b.seg.header(layout.HeaderCertified), ^uint64(0))
+	atomic.StoreUint64(b.seg.Header(layout.HeaderCertified), ^uint64(0))
 	for i := range 8 {
-		atomic.StoreUint64(b.seg.word(b.seg.m.Entries.At(i)), uint64(layout.MakeEntry(^uint32(0), 0, uint32(i))))
+		atomic.StoreUint64(b.seg.Word(b.seg.Map.Entries.At(i)), uint64(layout.MakeEntry(^uint32(0), 0, uint32(i))))
 	}
-	atomic.StoreUint64(b.seg.word(b.seg.m.Entries.At(7)), uint64(layout.MakeEntry(^uint32(0)-1, 0, 7)))
-	atomic.StoreUint64(b.seg.pub(1, layout.PubIntent), ^uint64(0)-8)
+	atomic.StoreUint64(b.seg.Word(b.seg.Map.Entries.At(7)), uint64(layout.MakeEntry(^uint32(0)-1, 0, 7)))
+	atomic.StoreUint64(b.seg.Pub(1, layout.PubIntent), ^uint64(0)-8)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	p := publisher(t, b, "a.b")
@@ -166,13 +166,13 @@ func TestSetOfAnotherSize(t *testing.T) {
 	small, err := sysvsem.Get(sysvsem.Private, 3, sysvsem.Create|0o600)
 	require.NoError(t, err)
 	defer small.Remove()
-	image := append([]byte(nil), b.seg.mem[:layout.HeaderState]...)
-	binary.LittleEndian.PutUint32(b.seg.mem[layout.HeaderSemID:], uint32(small.ID()))
-	binary.LittleEndian.PutUint32(b.seg.mem[layout.HeaderChecksum:], layout.Checksum(b.seg.mem))
+	image := append([]byte(nil), b.seg.Mem[:layout.HeaderState]...)
+	binary.LittleEndian.PutUint32(b.seg.Mem[layout.HeaderSemID:], uint32(small.ID()))
+	binary.LittleEndian.PutUint32(b.seg.Mem[layout.HeaderChecksum:], layout.Checksum(b.seg.Mem))
 	_, err = OpenKey(b.Key())
 	require.ErrorIs(t, err, ErrCorrupt)
 	require.ErrorContains(t, err, "which has 3 semaphores")
-	copy(b.seg.mem, image)
+	copy(b.seg.Mem, image)
 }
 
 // TestRemoveOfDamagedBus: whoever opened a bus before its header was damaged learns that it is removed, also while awake.
@@ -182,7 +182,7 @@ func TestRemoveOfDamagedBus(t *testing.T) {
 	require.NoError(t, err)
 	defer b.Close()
 	s := subscribe(t, b, ">")
-	b.seg.mem[layout.HeaderMaxFrame] ^= 1
+	b.seg.Mem[layout.HeaderMaxFrame] ^= 1
 	require.NoError(t, Remove("x", dir))
 	_, err = s.TryNext()
 	require.ErrorIs(t, err, ErrRemoved)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvsem"
@@ -60,10 +61,10 @@ func newSpecimen(tb testing.TB) *specimen {
 	require.NoError(tb, err)
 	x.shm, err = sysvshm.Get(sysvshm.Private, m.Size, sysvshm.Create|0o600)
 	require.NoError(tb, err)
-	nobody := func(*segment) (func(), error) { return func() {}, nil }
+	nobody := func(*segment.Segment) (func(), error) { return func() {}, nil }
 	seg, _, err := initialise(x.shm, x.set, "specimen", layout.UUID{1}, 0, m, nobody)
 	require.NoError(tb, err)
-	x.mapping = seg.mapping
+	x.mapping = seg.Mapping
 	require.NoError(tb, x.shm.Remove()) // it stays until it is detached
 	tb.Cleanup(func() { x.mapping.Detach() })
 	b, err := x.open()
@@ -107,7 +108,7 @@ func ownKey(tb testing.TB) int32 {
 
 func (x *specimen) open() (*Bus, error) {
 	c := newConfig(nil)
-	b, err := openWith("open", keyName(0), c, c.entering(func() (*segment, error) { return attachSegment(x.shm, sysvshm.ReadWrite) }))
+	b, err := openWith("open", keyName(0), c, c.entering(func() (*segment.Segment, error) { return segment.Attach(x.shm, sysvshm.ReadWrite) }))
 	if err == nil {
 		b.patrol.started.Do(func() {}) // which would find that the segment is removed
 	}

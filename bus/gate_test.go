@@ -20,13 +20,13 @@ func TestGateOfTheDeadIsOpenBeforeItsRecordIsTaken(t *testing.T) {
 		keep(h.Subscribe("a", Reliable()))
 		say("ready")
 	})
-	owner := func() layout.Owner { return layout.Owner(atomic.LoadUint64(b.seg.sub(0, layout.SubOwner))) }
+	owner := func() layout.Owner { return layout.Owner(atomic.LoadUint64(b.seg.Sub(0, layout.SubOwner))) }
 	living := owner()
-	_, vacant := b.vacate(0, b.seg.alive)
+	_, vacant := b.vacate(0, b.seg.Alive)
 	require.False(t, vacant)
 	require.Equal(t, uint32(layout.GateClosed), b.ring.Gate(0).State(), "of the living")
 	kill()
-	before, vacant := b.vacate(0, b.seg.alive)
+	before, vacant := b.vacate(0, b.seg.Alive)
 	require.True(t, vacant)
 	require.Equal(t, living, before)
 	require.Equal(t, living, owner(), "not taken yet")
@@ -42,7 +42,7 @@ func TestGateOfTheDeadIsOpenBeforeItsRecordIsTaken(t *testing.T) {
 func TestGateThatTheDeadClosedLast(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	const s = 0
-	word := b.seg.sub(s, layout.SubOwner)
+	word := b.seg.Sub(s, layout.SubOwner)
 	dead := layout.MakeOwner(9, 1, layout.OwnerHeld)
 	atomic.StoreUint64(word, uint64(dead))
 	before, vacant := b.vacate(s, func(layout.Owner) bool {
@@ -71,9 +71,9 @@ func TestGateThatTheDeadClosedLast(t *testing.T) {
 func TestTheDeadAreNotTakenForTheirHeirs(t *testing.T) {
 	b := newBus(t, WithClients(4))
 	seg, c := b.seg, 3
-	state := seg.client(c, layout.ClientStateWord)
+	state := seg.Client(c, layout.ClientStateWord)
 	live := func(by int16) {
-		require.NoError(t, seg.set.TryOp([]sysvsem.Op{{Num: layout.SemLive(c), Op: by, Flags: sysvsem.NoWait}}))
+		require.NoError(t, seg.Set.TryOp([]sysvsem.Op{{Num: layout.SemLive(c), Op: by, Flags: sysvsem.NoWait}}))
 	}
 	var dead atomic.Uint32
 	set := func(generation, st uint32) { atomic.StoreUint64(state, uint64(layout.MakeClientState(generation, st))) }
@@ -91,9 +91,9 @@ func TestTheDeadAreNotTakenForTheirHeirs(t *testing.T) {
 			dead.Store(g + 1)
 		}
 	}()
-	for alive := seg.census(); ; {
+	for alive := seg.Census(); ; {
 		o := layout.MakeOwner(c, dead.Load(), layout.OwnerHeld)
-		if seg.alive(o) || alive(o) {
+		if seg.Alive(o) || alive(o) {
 			<-done
 			t.Fatalf("client %d, generation %d, was dead when it was asked for", c, o.Generation())
 		}

@@ -54,7 +54,7 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	if s.in.stale(seg) {
 		s.in.match(s.bus.topics, s.index)
 	}
-	bits, bit := seg.header(layout.HeaderSleepers+8*(s.index/64)), uint64(1)<<(s.index%64)
+	bits, bit := seg.Header(layout.HeaderSleepers+8*(s.index/64)), uint64(1)<<(s.index%64)
 	s.sleeper.fallAsleep()
 	defer s.getUp(bits, bit) // contexts are the caller's, and may panic
 	fault.At(fault.SleepWord)
@@ -66,7 +66,7 @@ func (s *Subscription) sleep(ctx context.Context) error {
 		s.sleeper.lookedAt(s.cur.Next())
 		fault.At(fault.SleepPosition)
 		fence.Store(&s.stats.Sleeps, s.stats.Sleeps+1)
-		fence.Store(seg.sub(s.index, layout.SubSleeps), s.stats.Sleeps)
+		fence.Store(seg.Sub(s.index, layout.SubSleeps), s.stats.Sleeps)
 		s.sleeper.sub = s.index
 		err := s.bus.dorm.wait(ctx, s.sleeper, -1)
 		fault.At(fault.SleepReturned)
@@ -87,7 +87,7 @@ func (s *Subscription) getUp(bits *uint64, bit uint64) {
 // and what comes after it wakes.
 func (s *Subscription) lastLook() bool {
 	_, st := s.cur.Peek()
-	return st == ring.Empty && !s.cur.Outdated() && !s.in.stale(s.seg) && !s.isClosed() && !s.seg.removed()
+	return st == ring.Empty && !s.cur.Outdated() && !s.in.stale(s.seg) && !s.isClosed() && !s.seg.Removed()
 }
 
 // wakeUp ends the sleep: below the position in the wake word there is nothing for this subscription. The cursor moves

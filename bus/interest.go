@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
@@ -37,7 +38,7 @@ func newInterest(patterns []string) (*interest, error) {
 // them subscriber s wants. The version is read first, so that a topic that comes meanwhile is seen next time.
 func (in *interest) match(t *topicTable, s int) {
 	seg := t.seg
-	in.version = atomic.LoadUint64(seg.header(layout.HeaderTopicVersion))
+	in.version = atomic.LoadUint64(seg.Header(layout.HeaderTopicVersion))
 	done := func(id int) bool { return id < len(in.known) && in.known[id] }
 	in.ready = t.since(in.ready, done, func(id int, info *topicInfo) {
 		for len(in.known) <= id {
@@ -51,23 +52,23 @@ func (in *interest) match(t *topicTable, s int) {
 				in.wanted[id] = true
 				in.tags.Add(info.tag)
 				if !in.passive {
-					atomic.OrUint64(&seg.interest(id)[s/64], 1<<(s%64))
+					atomic.OrUint64(&seg.Interest(id)[s/64], 1<<(s%64))
 				}
 				break
 			}
 		}
 	})
 	if !in.passive {
-		atomic.StoreUint64(seg.sub(s, layout.SubMatched), uint64(in.ready))
+		atomic.StoreUint64(seg.Sub(s, layout.SubMatched), uint64(in.ready))
 	}
 }
 
 // stale reports whether there may be topics that were not matched yet.
-func (in *interest) stale(seg *segment) bool {
+func (in *interest) stale(seg *segment.Segment) bool {
 	if in.passive {
 		return in.unseen(seg)
 	}
-	return atomic.LoadUint64(seg.header(layout.HeaderTopicVersion)) != in.version
+	return atomic.LoadUint64(seg.Header(layout.HeaderTopicVersion)) != in.version
 }
 
 func (in *interest) topic(id uint16) (name string, wanted, known bool) {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -206,7 +207,7 @@ func (k keyFile) here(path string) error {
 	if k.IPC == 0 || here == 0 || k.IPC == here {
 		return nil
 	}
-	return goneError(fmt.Sprintf("its key file %s was written in another IPC namespace (ipc:[%d], this process is in ipc:[%d]): "+
+	return segment.Gone(fmt.Sprintf("its key file %s was written in another IPC namespace (ipc:[%d], this process is in ipc:[%d]): "+
 		"containers that share a bus share that namespace (docker run --ipc), not only the folder", path, k.IPC, here))
 }
 

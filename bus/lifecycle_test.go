@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -164,18 +165,18 @@ func TestForeignSegmentUnderTheKey(t *testing.T) {
 
 func TestDamagedSegments(t *testing.T) {
 	for name, c := range map[string]struct {
-		damage func(s *segment)
+		damage func(s *segment.Segment)
 		want   error
 	}{
-		"version":  {func(s *segment) { s.mem[layout.HeaderVersion]++ }, ErrVersion},
-		"hash":     {func(s *segment) { s.mem[layout.HeaderHash]++ }, ErrVersion},
-		"magic":    {func(s *segment) { s.mem[layout.HeaderMagic]++ }, ErrNotABus},
-		"no magic": {func(s *segment) { atomic.StoreUint64(s.header(layout.HeaderMagic), 0) }, ErrIncomplete},
-		"geometry": {func(s *segment) { s.mem[layout.HeaderSlots+2]++ }, ErrCorrupt},
-		"header":   {func(s *segment) { s.mem[layout.HeaderUUID]++ }, ErrCorrupt},
-		"uuid": {func(s *segment) {
-			s.mem[layout.HeaderUUID]++
-			binary.LittleEndian.PutUint32(s.mem[layout.HeaderChecksum:], layout.Checksum(s.mem))
+		"version":  {func(s *segment.Segment) { s.Mem[layout.HeaderVersion]++ }, ErrVersion},
+		"hash":     {func(s *segment.Segment) { s.Mem[layout.HeaderHash]++ }, ErrVersion},
+		"magic":    {func(s *segment.Segment) { s.Mem[layout.HeaderMagic]++ }, ErrNotABus},
+		"no magic": {func(s *segment.Segment) { atomic.StoreUint64(s.Header(layout.HeaderMagic), 0) }, ErrIncomplete},
+		"geometry": {func(s *segment.Segment) { s.Mem[layout.HeaderSlots+2]++ }, ErrCorrupt},
+		"header":   {func(s *segment.Segment) { s.Mem[layout.HeaderUUID]++ }, ErrCorrupt},
+		"uuid": {func(s *segment.Segment) {
+			s.Mem[layout.HeaderUUID]++
+			binary.LittleEndian.PutUint32(s.Mem[layout.HeaderChecksum:], layout.Checksum(s.Mem))
 		}, ErrNotABus},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,7 +192,7 @@ func TestDamagedSegments(t *testing.T) {
 				_, err = Create("x", dir)
 				require.Error(t, err, "a bus that cannot be used is not replaced silently")
 			}
-			shm, set := sysvshm.FromID(b.ShmID()), b.seg.set
+			shm, set := sysvshm.FromID(b.ShmID()), b.seg.Set
 			require.NoError(t, b.Close())
 			require.NoError(t, Remove("x", dir))
 			if name == "uuid" {
@@ -268,11 +269,11 @@ func TestTablesFull(t *testing.T) {
 func TestCreateAfterRemoverDied(t *testing.T) {
 	for name, die := range map[string]func(b *Bus) error{
 		"behind the mark": func(b *Bus) error {
-			atomic.StoreUint64(b.seg.header(layout.HeaderState), layout.StateRemoved)
+			atomic.StoreUint64(b.seg.Header(layout.HeaderState), layout.StateRemoved)
 			return nil
 		},
-		"behind the set":     func(b *Bus) error { return b.seg.set.Remove() },
-		"behind the segment": func(b *Bus) error { return errors.Join(b.seg.set.Remove(), b.seg.shm.Remove()) },
+		"behind the set":     func(b *Bus) error { return b.seg.Set.Remove() },
+		"behind the segment": func(b *Bus) error { return errors.Join(b.seg.Set.Remove(), b.seg.Shm.Remove()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := WithDir(t.TempDir())

@@ -81,11 +81,11 @@ func describeOnce(path string) (Info, keyFile) {
 		info.State = "incomplete"
 	case err != nil:
 		info.State = "foreign"
-	case seg.head.UUID.String() != k.UUID:
+	case seg.Identity.UUID.String() != k.UUID:
 		info.State, err = "foreign", ErrNotABus
 	}
 	if seg != nil {
-		seg.detach()
+		seg.Detach()
 	}
 	info.Err = err
 	if st, ok := statOf(k); ok && info.State != "foreign" && info.State != "stale" {

@@ -6,6 +6,7 @@ import (
 
 	"shmbus/internal/fault"
 	"shmbus/internal/fence"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -103,7 +104,7 @@ func (s *Subscription) advance() {
 // comes by here behind a locked instruction (room.blocked in ring/model/litmus). On arm64 the order is that of STLR and LDAR.
 func (s *Subscription) crossed() {
 	if s.reliable {
-		s.seg.wakeBlocked()
+		wakeBlocked(s.seg)
 	}
 }
 
@@ -145,7 +146,7 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 	if st != ring.Done {
 		return s.unreadable(e, st)
 	}
-	if int(info.Publisher()) >= s.seg.m.Geometry.Publishers {
+	if int(info.Publisher()) >= s.seg.Map.Geometry.Publishers {
 		return gone, s.damaged("it names publisher %d, which there is not", info.Publisher())
 	}
 	name, wanted, known := s.in.topic(info.Topic())
@@ -242,7 +243,7 @@ func (s *Subscription) assembled(a *assembly, m *Message) []byte {
 		}
 		s.held = a
 		return frame
-	case cap(m.Raw) < len(frame) || mapped(m.Raw):
+	case cap(m.Raw) < len(frame) || segment.Mapped(m.Raw):
 		a.buf = nil
 	default:
 		frame = append(m.Raw[:0], frame...)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -165,13 +166,13 @@ func peek(shmid int) (h layout.Header, pids []int, err error) {
 	if err != nil {
 		return h, nil, err
 	}
-	w, err := newWords(mem, m)
+	w, err := segment.NewWords(mem, m)
 	if err != nil {
 		return h, nil, err
 	}
 	set := sysvsem.FromID(int(h.SemID))
 	live, _ := set.GetAll()
-	look := snapshotter{seg: &segment{words: w, set: set, head: h}, live: live}
+	look := snapshotter{seg: &segment.Segment{Words: w, Set: set, Identity: h}, live: live}
 	for _, c := range look.clients() {
 		// The pid in the record is that of the client's own namespace; the kernel tells the one in this.
 		if pid, err := set.GetPid(int(layout.SemLive(c.Index))); c.Alive && err == nil && pid > 0 {

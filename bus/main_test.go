@@ -109,7 +109,7 @@ func asleep(t testing.TB, b *Bus, n int) func() bool {
 	t.Helper()
 	return func() bool {
 		// Whoever begins to listen to the death bell makes all look once more, before it waits.
-		if listeners, err := b.seg.set.GetNCnt(layout.SemBell); err != nil || n > 0 && listeners == 0 {
+		if listeners, err := b.seg.Set.GetNCnt(layout.SemBell); err != nil || n > 0 && listeners == 0 {
 			return false
 		}
 		b.dorm.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -11,7 +12,7 @@ import (
 // A member is one client of a bus: its record and semaphores in the segment, its goroutines that wait, and the tasks that it has of its
 // own, which hear of deaths and look whether the bus is still there. An observer's has no record, no semaphores, and nobody's death to hear.
 type member struct {
-	seg    *segment
+	seg    *segment.Segment
 	ring   *ring.Ring
 	client client
 	dorm   *dormitory
@@ -27,14 +28,14 @@ type member struct {
 	tasks  sync.WaitGroup
 }
 
-func newMember(seg *segment, r *ring.Ring, me client, present func() bool) *member {
+func newMember(seg *segment.Segment, r *ring.Ring, me client, present func() bool) *member {
 	m := newPassive(seg, r, present)
 	m.client, m.dorm = me, &dormitory{seg: seg, sem: layout.SemSleep(me.index)}
 	return m
 }
 
 // newPassive returns the member of an observer.
-func newPassive(seg *segment, r *ring.Ring, present func() bool) *member {
+func newPassive(seg *segment.Segment, r *ring.Ring, present func() bool) *member {
 	m := &member{seg: seg, ring: r, present: present}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvshm"
@@ -38,24 +39,24 @@ func ObserveKey(key int32, opts ...Option) (*Observer, error) {
 
 // ObserveID attaches read-only to the bus in the segment with the given identifier.
 func ObserveID(shmid int) (*Observer, error) {
-	seg, err := attachSegment(sysvshm.FromID(shmid), sysvshm.ReadOnly)
+	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
 	return newObserver("", seg, err)
 }
 
-func newObserver(name string, seg *segment, err error) (*Observer, error) {
+func newObserver(name string, seg *segment.Segment, err error) (*Observer, error) {
 	if err != nil {
 		return nil, &OpError{"observe", name, err}
 	}
-	r, err := ring.New(seg.mem, seg.m)
+	r, err := ring.New(seg.Mem, seg.Map)
 	if err != nil {
-		seg.detach()
+		seg.Detach()
 		return nil, &OpError{"observe", name, err}
 	}
 	if name == "" || strings.HasPrefix(name, keyName0) {
-		name = seg.head.Name
+		name = seg.Identity.Name
 	}
 	return &Observer{&Bus{
-		member: newPassive(seg, r, seg.lookout(nil)), topics: newTopicTable(seg), name: name,
+		member: newPassive(seg, r, lookout(seg, nil)), topics: newTopicTable(seg), name: name,
 		users: make(map[*lease]func() user), refs: 1,
 	}}, nil
 }
@@ -64,10 +65,10 @@ func newObserver(name string, seg *segment, err error) (*Observer, error) {
 func (o *Observer) Name() string { return o.bus.name }
 
 // Header returns what was fixed when the bus was created.
-func (o *Observer) Header() layout.Header { return o.bus.seg.head }
+func (o *Observer) Header() layout.Header { return o.bus.seg.Identity }
 
 // Map returns where everything is in the segment.
-func (o *Observer) Map() layout.Map { return o.bus.seg.m }
+func (o *Observer) Map() layout.Map { return o.bus.seg.Map }
 
 // Snapshot returns the state of the bus as it is now.
 func (o *Observer) Snapshot() (Snapshot, error) { return o.bus.Snapshot() }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fence"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
@@ -27,7 +28,7 @@ var errPassive = errors.New("an observer can not be reliable: publishers do not 
 
 func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscription, error) {
 	b, seg := o.bus, o.bus.seg
-	if seg.removed() {
+	if seg.Removed() {
 		return nil, ErrRemoved
 	}
 	if c.policy != layout.PolicyLossy {
@@ -41,9 +42,9 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 	s := &Subscription{
 		bus: b, seg: seg, in: in, passive: true, wait: c.wait, like: likeNothing(),
 		cur:    b.ring.Reader(from),
-		frag:   newCollector(seg.head.Geometry.MaxFrame + layout.TimeSize),
-		stride: uint64(seg.m.Geometry.Slots/8 - 1),
-		half:   uint64(seg.m.Geometry.Slots/2 - 1),
+		frag:   newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
+		stride: uint64(seg.Map.Geometry.Slots/8 - 1),
+		half:   uint64(seg.Map.Geometry.Slots/2 - 1),
 
 		received: &local[0], bytes: &local[1], lost: &local[2], losses: &local[3],
 	}
@@ -57,9 +58,9 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 
 // unseen reports whether a topic has become ready that was not matched yet. The table's version does not say so:
 // publishers raise it only for subscribers that they know of.
-func (in *interest) unseen(seg *segment) bool {
-	for id := in.ready; id < seg.m.Geometry.Topics; id++ {
-		owner := layout.Owner(atomic.LoadUint64(seg.topic(id, layout.TopicOwner)))
+func (in *interest) unseen(seg *segment.Segment) bool {
+	for id := in.ready; id < seg.Map.Geometry.Topics; id++ {
+		owner := layout.Owner(atomic.LoadUint64(seg.Topic(id, layout.TopicOwner)))
 		if owner == 0 {
 			return false
 		}

@@ -197,8 +197,8 @@ func TestObserverChangesNothing(t *testing.T) {
 	require.ElementsMatch(t, []string{"rw-s", "r--s"}, modes)
 
 	seed := maphash.MakeSeed()
-	before := maphash.Bytes(seed, b.seg.mem)
-	values, err := b.seg.set.GetAll()
+	before := maphash.Bytes(seed, b.seg.Mem)
+	values, err := b.seg.Set.GetAll()
 	require.NoError(t, err)
 	for _, w := range []WaitStrategy{Adaptive, Block} {
 		s := watch(t, o, ">", FromOldest(), WaitWith(w))
@@ -219,8 +219,8 @@ func TestObserverChangesNothing(t *testing.T) {
 	_, err = o.Snapshot()
 	require.NoError(t, err)
 	require.NoError(t, o.Close())
-	require.Equal(t, before, maphash.Bytes(seed, b.seg.mem))
-	after, err := b.seg.set.GetAll()
+	require.Equal(t, before, maphash.Bytes(seed, b.seg.Mem))
+	after, err := b.seg.Set.GetAll()
 	require.NoError(t, err)
 	require.Equal(t, values, after)
 }

@@ -19,7 +19,7 @@ func TestObserver(t *testing.T) {
 	for range 16 {
 		require.NoError(t, p.PublishRaw(ctx, []byte{1}))
 	}
-	o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.path)))
+	o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.Path)))
 	require.NoError(t, err)
 	defer o.Close()
 	s, err := o.Snapshot()
@@ -55,12 +55,12 @@ func TestObserverCannotWrite(t *testing.T) {
 	if key := os.Getenv("SHMBUS_TEST_OBSERVE"); key != "" {
 		o, err := Observe(key)
 		require.NoError(t, err)
-		o.bus.seg.mem[0] = 1
+		o.bus.seg.Mem[0] = 1
 		return
 	}
 	b := newBus(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestObserverCannotWrite$")
-	cmd.Env = append(os.Environ(), "SHMBUS_TEST_OBSERVE="+b.Name(), "SHMBUS_DIR="+filepath.Dir(b.seg.path))
+	cmd.Env = append(os.Environ(), "SHMBUS_TEST_OBSERVE="+b.Name(), "SHMBUS_DIR="+filepath.Dir(b.seg.Path))
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(out), "SIGSEGV")

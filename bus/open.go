@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/sysvshm"
 )
 
@@ -16,7 +17,7 @@ const openPatience = 2 * time.Second
 // openSegment attaches to the bus with the given name. Between reading the key file and attaching
 // the bus may be removed and made again, so a failure counts only if the key file still says the
 // same and nobody is at work on it; otherwise everything is looked up again.
-func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment, error) {
+func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	for deadline := time.Now().Add(openPatience); ; time.Sleep(openPause) {
 		path, err := findKeyFile(c.dirs, name)
 		if err != nil {
@@ -25,9 +26,9 @@ func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment, err
 		k, err := awaitReady(path, deadline)
 		if err == nil {
 			fault.At(fault.OpenFound)
-			var seg *segment
+			var seg *segment.Segment
 			if seg, err = k.attach(path, flags); err == nil {
-				seg.path = path
+				seg.Path = path
 				return seg, nil
 			}
 		}
@@ -70,13 +71,13 @@ func awaitReady(path string, deadline time.Time) (k keyFile, err error) {
 }
 
 // attach attaches to the bus that the key file names.
-func (k keyFile) attach(path string, flags sysvshm.AttachFlag) (*segment, error) {
+func (k keyFile) attach(path string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	if err := k.here(path); err != nil {
 		return nil, err
 	}
 	seg, err := attachKey(k.Key, flags)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, goneError(fmt.Sprintf("its key file %s is there, but segment and semaphores are gone: "+
+		return nil, segment.Gone(fmt.Sprintf("its key file %s is there, but segment and semaphores are gone: "+
 			"create it again, or clean up with: busd doctor --fix", path))
 	}
 	if errors.Is(err, fs.ErrPermission) {
@@ -85,10 +86,10 @@ func (k keyFile) attach(path string, flags sysvshm.AttachFlag) (*segment, error)
 	if err != nil {
 		return nil, err
 	}
-	if seg.head.UUID.String() != k.UUID {
-		seg.detach()
+	if seg.Identity.UUID.String() != k.UUID {
+		seg.Detach()
 		return nil, fmt.Errorf("%w: another bus (%s, created as %q) has System V key %#x, which %s names: "+
-			"clean up with: busd doctor --fix", ErrNotABus, seg.head.UUID, seg.head.Name, uint32(k.Key), path)
+			"clean up with: busd doctor --fix", ErrNotABus, seg.Identity.UUID, seg.Identity.Name, uint32(k.Key), path)
 	}
 	return seg, nil
 }
@@ -103,10 +104,10 @@ func abandoned(path string) bool {
 }
 
 // attachKey attaches to the bus with the given System V key.
-func attachKey(key int32, flags sysvshm.AttachFlag) (*segment, error) {
+func attachKey(key int32, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	shm, err := sysvshm.Get(key, 0, 0)
 	if err != nil {
 		return nil, err
 	}
-	return attachSegment(shm, flags)
+	return segment.Attach(shm, flags)
 }

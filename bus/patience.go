@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -59,14 +60,14 @@ func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 		return false
 	}
 	st.looked, st.slowest, st.gate = now, slowest, gate
-	if !seg.alive(layout.Owner(atomic.LoadUint64(seg.sub(slowest, layout.SubOwner)))) {
+	if !seg.Alive(layout.Owner(atomic.LoadUint64(seg.Sub(slowest, layout.SubOwner)))) {
 		r.OpenGate(slowest, gate, layout.GateOpen)
 		fault.At(fault.GateOfDead)
 		return true
 	}
 	cut := false
 	r.Blockers(p.ring.Next(), end, func(h ring.Blocker) {
-		if st.over(seg, h, since, first) && p.bus.cutGate(h.Subscriber, h.Gate, policyGate(atomic.LoadUint64(seg.sub(h.Subscriber, layout.SubPolicy)))) {
+		if st.over(seg, h, since, first) && p.bus.cutGate(h.Subscriber, h.Gate, policyGate(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPolicy)))) {
 			cut = true
 		}
 	})
@@ -75,8 +76,8 @@ func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 
 // over reports whether the patience of a subscription that keeps this publisher from publishing is over. since is how long ago the last
 // look was.
-func (st *stalls) over(seg *segment, h ring.Blocker, since time.Duration, first bool) bool {
-	if policyGate(atomic.LoadUint64(seg.sub(h.Subscriber, layout.SubPolicy))) == layout.GateOpen {
+func (st *stalls) over(seg *segment.Segment, h ring.Blocker, since time.Duration, first bool) bool {
+	if policyGate(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPolicy))) == layout.GateOpen {
 		return false
 	}
 	if n := h.Subscriber + 1; n > len(st.of) {
@@ -87,7 +88,7 @@ func (st *stalls) over(seg *segment, h ring.Blocker, since time.Duration, first 
 		*s = stall{gate: h.Gate, position: h.Position}
 		return false
 	}
-	patience := time.Duration(min(atomic.LoadUint64(seg.sub(h.Subscriber, layout.SubPatience)), 1<<62))
+	patience := time.Duration(min(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPatience)), 1<<62))
 	most := lookMost
 	if first {
 		most = max(most, patience/8)
@@ -117,12 +118,12 @@ func (p *Publisher) isFull(slowest int, position uint64, why error) error {
 		return last
 	}
 	e := &FullError{Bus: p.bus.name, Topic: p.topic, Lag: lag, Err: why, subscriber: slowest, gate: gate}
-	owner := layout.Owner(atomic.LoadUint64(seg.sub(slowest, layout.SubOwner)))
-	e.Pattern = layout.CString(seg.text(seg.m.Subscribers.At(slowest)+layout.SubPattern, layout.PatternSize))
+	owner := layout.Owner(atomic.LoadUint64(seg.Sub(slowest, layout.SubOwner)))
+	e.Pattern = layout.CString(seg.Text(seg.Map.Subscribers.At(slowest)+layout.SubPattern, layout.PatternSize))
 	e.Self = owner == p.bus.client.owner(layout.OwnerHeld)
-	if c := owner.Client(); c >= 0 && c < seg.m.Geometry.Clients {
-		e.Client = layout.CString(seg.text(seg.m.Clients.At(c)+layout.ClientName, layout.NameSize))
-		e.Pid = int(atomic.LoadUint64(seg.client(c, layout.ClientPid)))
+	if c := owner.Client(); c >= 0 && c < seg.Map.Geometry.Clients {
+		e.Client = layout.CString(seg.Text(seg.Map.Clients.At(c)+layout.ClientName, layout.NameSize))
+		e.Pid = int(atomic.LoadUint64(seg.Client(c, layout.ClientPid)))
 	}
 	st.full = e
 	return e

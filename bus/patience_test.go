@@ -193,7 +193,7 @@ func TestGenerationOfGateWraps(t *testing.T) {
 	ctx := soon(t)
 	s := subscribe(t, b, ">", Reliable())
 	require.NoError(t, s.Close())
-	atomic.StoreUint64(b.seg.sub(s.index, layout.SubGate), uint64(layout.MakeGate(1<<32-2, layout.GateOpen)))
+	atomic.StoreUint64(b.seg.Sub(s.index, layout.SubGate), uint64(layout.MakeGate(1<<32-2, layout.GateOpen)))
 	p := publisher(t, b, "a", NoWait())
 	for i, want := range []uint32{1<<32 - 1, 0, 1} {
 		s := subscribe(t, b, ">", EvictAfter(time.Minute))
@@ -211,7 +211,7 @@ func TestGenerationOfGateWraps(t *testing.T) {
 		late := subscribe(t, b, ">", Reliable())
 		require.False(t, b.ring.OpenGate(late.index, gate, layout.GateEvicted))
 		require.NoError(t, late.Close())
-		atomic.StoreUint64(b.seg.sub(s.index, layout.SubGate), uint64(layout.MakeGate(want, layout.GateOpen)))
+		atomic.StoreUint64(b.seg.Sub(s.index, layout.SubGate), uint64(layout.MakeGate(want, layout.GateOpen)))
 	}
 }
 
@@ -359,16 +359,16 @@ func TestFrameThatDoesNotFitTheRing(t *testing.T) {
 // but processes of that version go on to, and are understood.
 func TestBusThatPromisedMore(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
-	h := b.seg.head
+	h := b.seg.Identity
 	h.Geometry.MaxFrame = 16 << 20
-	require.NoError(t, h.Encode(b.seg.mem))
+	require.NoError(t, h.Encode(b.seg.Mem))
 	now := reopen(t, b)
 	p := publisher(t, now, "a")
 	require.Equal(t, 32*40-8, p.MaxFrame())
 	require.ErrorIs(t, p.PublishRaw(soon(t), make([]byte, p.MaxFrame()+1)), ErrTooLarge)
 	s := subscribe(t, now, "a", Reliable())
-	b.seg.m.Geometry.MaxFrame = 16 << 20 // as it was in that version
-	b.seg.head = h
+	b.seg.Map.Geometry.MaxFrame = 16 << 20 // as it was in that version
+	b.seg.Identity = h
 	old := publisher(t, b, "a")
 	done := make(chan error, 1)
 	go func() { done <- old.PublishRaw(soon(t), make([]byte, 10000)) }()

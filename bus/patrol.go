@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 )
@@ -65,7 +66,7 @@ func (m *member) beginWait() {
 func (m *member) goOnPatrol() {
 	p := &m.patrol
 	var alert time.Time // when something began to wait
-	for !m.seg.removed() && m.present() {
+	for !m.seg.Removed() && m.present() {
 		if p.waited.Swap(false) {
 			alert = time.Now()
 		}
@@ -84,7 +85,7 @@ func (m *member) goOnPatrol() {
 		}
 		turn.Stop()
 	}
-	m.seg.giveUp(!m.seg.removed())
+	giveUp(m.seg, !m.seg.Removed())
 	if m.dorm != nil { // an observer's handle has none
 		m.dorm.kickAll()
 	}
@@ -98,16 +99,16 @@ func (m *member) untilTurn(rests bool) time.Duration {
 	if rests {
 		beat, most, mark = restBeat, restMost, layout.ClientRests
 	}
-	if s.readOnly() {
+	if s.ReadOnly() {
 		return beat // nobody can tell it of others
 	}
-	flags := s.client(me, layout.ClientFlags)
+	flags := s.Client(me, layout.ClientFlags)
 	atomic.StoreUint64(flags, atomic.LoadUint64(flags)&^(layout.ClientAlert|layout.ClientRests)|mark)
 	fault.At(fault.PatrolListed)
 	rank, n := 0, 0
-	for c := range s.high(layout.HeaderClientHigh, s.m.Geometry.Clients) {
-		joined := layout.ClientState(atomic.LoadUint64(s.client(c, layout.ClientStateWord))).State() == layout.ClientJoined
-		if !joined || atomic.LoadUint64(s.client(c, layout.ClientFlags))&mark == 0 {
+	for c := range s.High(layout.HeaderClientHigh, s.Map.Geometry.Clients) {
+		joined := layout.ClientState(atomic.LoadUint64(s.Client(c, layout.ClientStateWord))).State() == layout.ClientJoined
+		if !joined || atomic.LoadUint64(s.Client(c, layout.ClientFlags))&mark == 0 {
 			continue
 		}
 		if c < me {
@@ -135,14 +136,14 @@ type keyStamp struct {
 }
 
 // lookout returns a function that reports whether the bus is still there. With a folder it keeps that from cleaners, too.
-func (s *segment) lookout(folder *folderLock) func() bool {
+func lookout(s *segment.Segment, folder *folderLock) func() bool {
 	var key keyStamp
 	return func() bool {
-		if !s.stillThere(&key) {
+		if !stillThere(s, &key) {
 			return false
 		}
 		if folder != nil {
-			folder.hold(filepath.Dir(s.path))
+			folder.hold(filepath.Dir(s.Path))
 		}
 		return true
 	}
@@ -150,20 +151,20 @@ func (s *segment) lookout(folder *folderLock) func() bool {
 
 // stillThere reports whether the bus is the one that its key file names, and is not about to go. A key file that is
 // missing says nothing: those who know the bus can go on, and who may writes it again. Nor does one that a stranger wrote, or somebody in another IPC namespace.
-func (s *segment) stillThere(last *keyStamp) bool {
-	shm, err := s.shm.Stat()
+func stillThere(s *segment.Segment, last *keyStamp) bool {
+	shm, err := s.Shm.Stat()
 	if err == nil && shm.Destroy {
 		return false
 	}
-	if _, gone := s.set.Stat(); errors.Is(gone, sysvsem.ErrRemoved) {
+	if _, gone := s.Set.Stat(); errors.Is(gone, sysvsem.ErrRemoved) {
 		return false
 	}
-	if s.path == "" || err != nil {
+	if s.Path == "" || err != nil {
 		return true
 	}
-	st, err := os.Lstat(s.path)
+	st, err := os.Lstat(s.Path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Size() == 0 {
-		s.restoreKeyFile(shm)
+		restoreKeyFile(s, shm)
 	}
 	if err != nil {
 		return true
@@ -172,7 +173,7 @@ func (s *segment) stillThere(last *keyStamp) bool {
 	if stamp == *last {
 		return true
 	}
-	f, err := openKeyFile(s.path, os.O_RDONLY, 0)
+	f, err := openKeyFile(s.Path, os.O_RDONLY, 0)
 	if err != nil {
 		return true
 	}
@@ -181,31 +182,31 @@ func (s *segment) stillThere(last *keyStamp) bool {
 	if err != nil {
 		return true
 	}
-	k, err := parseKeyFile(f, s.path)
+	k, err := parseKeyFile(f, s.Path)
 	if err != nil || k.State != keyReady {
 		return true // being written, or nobody's
 	}
 	*last = stamp
-	return !vouches(ownerOf(written), shm.UID, shm.CUID) || k.here(s.path) != nil || k.UUID == s.head.UUID.String()
+	return !vouches(ownerOf(written), shm.UID, shm.CUID) || k.here(s.Path) != nil || k.UUID == s.Identity.UUID.String()
 }
 
 // giveUp marks a bus that is gone and wakes everybody for whom nothing will come any more. If its end was found here, it
 // removes what is left of it, as far as this process may; otherwise somebody is at it, or died over it.
-func (s *segment) giveUp(found bool) {
-	s.lost.Store(true)
-	if s.readOnly() {
+func giveUp(s *segment.Segment, found bool) {
+	s.Lost.Store(true)
+	if s.ReadOnly() {
 		return
 	}
-	atomic.StoreUint64(s.header(layout.HeaderState), layout.StateRemoved)
+	atomic.StoreUint64(s.Header(layout.HeaderState), layout.StateRemoved)
 	fault.At(fault.PatrolMarked)
 	// Who listens to the bell hears this even if the set has to stay.
-	s.ring([]sysvsem.Op{{Num: layout.SemBell, Op: 1}})
+	ringBell(s, []sysvsem.Op{{Num: layout.SemBell, Op: 1}})
 	fault.At(fault.PatrolRung)
 	if !found {
 		return
 	}
-	s.set.Remove()
+	s.Set.Remove()
 	fault.At(fault.PatrolSet)
-	s.shm.Remove()
+	s.Shm.Remove()
 	fault.At(fault.PatrolSegment)
 }

@@ -32,7 +32,7 @@ var waits = []struct {
 		return s.Read(ctx, func(View) error { return nil })
 	}},
 	{"observing", func(t *testing.T, ctx context.Context, b *Bus) error {
-		o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.path)))
+		o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.Path)))
 		require.NoError(t, err)
 		defer o.Close()
 		s, err := o.Subscribe(">")
@@ -71,8 +71,8 @@ func TestTakenAway(t *testing.T) {
 		{"ipcrm -m", func(t *testing.T, b *Bus) { require.NoError(t, sysvshm.FromID(b.ShmID()).Remove()) }},
 		{"ipcrm -s", func(t *testing.T, b *Bus) { require.NoError(t, sysvsem.FromID(b.SemID()).Remove()) }},
 		{"replaced", func(t *testing.T, b *Bus) {
-			require.NoError(t, os.Remove(b.seg.path))
-			other, err := Create(b.Name(), WithDir(filepath.Dir(b.seg.path)), WithSlots(64))
+			require.NoError(t, os.Remove(b.seg.Path))
+			other, err := Create(b.Name(), WithDir(filepath.Dir(b.seg.Path)), WithSlots(64))
 			require.NoError(t, err)
 			require.NoError(t, other.Close())
 		}},
@@ -96,7 +96,7 @@ func TestTakenAway(t *testing.T) {
 				require.Less(t, time.Since(began), time.Second)
 
 				require.NoError(t, b.Close())
-				again, _, err := OpenOrCreate(b.Name(), WithDir(filepath.Dir(b.seg.path)), WithSlots(64))
+				again, _, err := OpenOrCreate(b.Name(), WithDir(filepath.Dir(b.seg.Path)), WithSlots(64))
 				require.NoError(t, err)
 				require.NoError(t, again.Close()) // and newBus removes it
 			})
@@ -151,14 +151,14 @@ func TestKeyFileMissing(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s, err := b.Subscribe(">", WaitWith(Block))
 	require.NoError(t, err)
-	text, err := os.ReadFile(b.seg.path)
+	text, err := os.ReadFile(b.seg.Path)
 	require.NoError(t, err)
-	require.NoError(t, os.Remove(b.seg.path))
+	require.NoError(t, os.Remove(b.seg.Path))
 	ctx, cancel := context.WithTimeout(context.Background(), 5*patrolBeat)
 	defer cancel()
 	_, err = s.Next(ctx)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.NoError(t, os.WriteFile(b.seg.path, text, 0o600)) // for the end of the test
+	require.NoError(t, os.WriteFile(b.seg.Path, text, 0o600)) // for the end of the test
 }
 
 // Of n clients each has its own moments, a beat apart, and nobody has to wait for longer than patrolMost.

@@ -48,7 +48,7 @@ type idleRecord struct {
 }
 
 func (l *pool) init(b *Bus) {
-	l.bus, l.most = b, min(poolMost, max(b.seg.m.Geometry.Publishers/poolShare, 1))
+	l.bus, l.most = b, min(poolMost, max(b.seg.Map.Geometry.Publishers/poolShare, 1))
 	l.topics = make(map[string]int)
 }
 
@@ -206,7 +206,7 @@ func (l *pool) another() (*Publisher, error) {
 	}
 	err := ErrRemoved
 	var p *Publisher
-	if !b.seg.removed() {
+	if !b.seg.Removed() {
 		p, err = b.newRecord(publisherConfig{exclusive: true})
 	}
 	if err != nil {

@@ -63,7 +63,7 @@ func TestPublisherThatMayNotPost(t *testing.T) {
 					err = h.PublishRaw(context.Background(), "nobody.wants.this", []byte{1})
 				}
 				for i := 0; i < 2; { // they were woken for the sake of the topics
-					if w := layout.Wake(atomic.LoadUint64(h.seg.sub(i, layout.SubWake))); w.State() == layout.Asleep && !w.IsNotYet() {
+					if w := layout.Wake(atomic.LoadUint64(h.seg.Sub(i, layout.SubWake))); w.State() == layout.Asleep && !w.IsNotYet() {
 						i++
 					}
 				}
@@ -125,10 +125,10 @@ func testSleeperThatMayNotBePosted(t *testing.T, ignores bool) {
 			go func() { _, err := s.Next(c); ended <- err }()
 		}
 		for n := 0; n == 0 || !asleep(t, h, 2)(); {
-			n, _ = h.seg.set.GetNCnt(int(h.dorm.sem))
+			n, _ = h.seg.Set.GetNCnt(int(h.dorm.sem))
 		}
 		say("ready")
-		for h.seg.posted([]sysvsem.Op{{Num: layout.SemSleep(h.client.index + 1), Op: 1}}) == nil {
+		for posted(h.seg, []sysvsem.Op{{Num: layout.SemSleep(h.client.index + 1), Op: 1}}) == nil {
 			time.Sleep(time.Millisecond)
 		}
 		end()
@@ -139,7 +139,7 @@ func testSleeperThatMayNotBePosted(t *testing.T, ignores bool) {
 	})
 	clients := func() int { snap, err := b.Snapshot(); require.NoError(t, err); return len(snap.Clients) }
 	require.Equal(t, 2, clients())
-	require.NoError(t, b.seg.set.SetPerm(-1, -1, 0o600))
+	require.NoError(t, b.seg.Set.SetPerm(-1, -1, 0o600))
 	eventually(t, "the other has closed its handle", func() bool { return clients() == 1 })
 }
 
@@ -148,18 +148,18 @@ func TestSemaphoreAtItsMaximum(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	k := waker{seg: b.seg}
 	const full, empty = 3, 5 // clients that nobody is
-	require.NoError(t, b.seg.set.SetVal(int(layout.SemSleep(full)), 32767))
+	require.NoError(t, b.seg.Set.SetVal(int(layout.SemSleep(full)), 32767))
 	for s, c := range []int{full, empty} {
-		atomic.StoreUint64(b.seg.sub(s, layout.SubOwner), uint64(layout.MakeOwner(c, 1, layout.OwnerHeld)))
-		atomic.StoreUint64(b.seg.sub(s, layout.SubWake), uint64(layout.MakeWake(0, 1, layout.Asleep)))
+		atomic.StoreUint64(b.seg.Sub(s, layout.SubOwner), uint64(layout.MakeOwner(c, 1, layout.OwnerHeld)))
+		atomic.StoreUint64(b.seg.Sub(s, layout.SubWake), uint64(layout.MakeWake(0, 1, layout.Asleep)))
 		k.addSub(s)
 	}
 	require.NoError(t, k.post())
 	for s := range 2 {
-		require.EqualValues(t, layout.Notified, layout.Wake(atomic.LoadUint64(b.seg.sub(s, layout.SubWake))).State())
-		atomic.StoreUint64(b.seg.sub(s, layout.SubOwner), 0)
+		require.EqualValues(t, layout.Notified, layout.Wake(atomic.LoadUint64(b.seg.Sub(s, layout.SubWake))).State())
+		atomic.StoreUint64(b.seg.Sub(s, layout.SubOwner), 0)
 	}
-	v, err := b.seg.set.GetVal(int(layout.SemSleep(empty)))
+	v, err := b.seg.Set.GetVal(int(layout.SemSleep(empty)))
 	require.NoError(t, err)
 	require.Equal(t, 1, v)
 }

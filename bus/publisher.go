@@ -10,6 +10,7 @@ import (
 
 	"shmbus/internal/fault"
 	"shmbus/internal/fence"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -23,7 +24,7 @@ import (
 type Publisher struct {
 	guard
 	bus    *Bus
-	seg    *segment
+	seg    *segment.Segment
 	ring   ring.Publisher
 	parent *guard // of the publisher whose reservation this record is for; nil for others
 
@@ -82,7 +83,7 @@ func (b *Bus) Publisher(topic string, opts ...PublisherOption) (*Publisher, erro
 }
 
 func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) {
-	if b.seg.removed() {
+	if b.seg.Removed() {
 		return nil, ErrRemoved
 	}
 	id, err := b.topics.open(topic, b.client)
@@ -108,15 +109,15 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 		return nil, err
 	}
 	seg, i := b.seg, rp.Index()
-	atomic.StoreUint64(seg.pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
-	counts := seg.pair(seg.m.Publishers.At(i) + layout.PubMessages)
+	atomic.StoreUint64(seg.Pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
+	counts := seg.Pair(seg.Map.Publishers.At(i) + layout.PubMessages)
 	atomic.StoreUint64(&counts[0], 0) // as they are, if the record was not damaged
 	atomic.StoreUint64(&counts[1], 0)
 	p := &Publisher{
 		bus: b, seg: seg, ring: *rp,
-		sleeper:  newSleeper(seg.pub(i, layout.PubWake)),
-		sleepers: seg.row(layout.HeaderSleepers, seg.m.Geometry.SubscriberWords()),
-		subHigh:  seg.header(layout.HeaderSubHigh),
+		sleeper:  newSleeper(seg.Pub(i, layout.PubWake)),
+		sleepers: seg.Row(layout.HeaderSleepers, seg.Map.Geometry.SubscriberWords()),
+		subHigh:  seg.Header(layout.HeaderSubHigh),
 		counts:   counts,
 	}
 	p.asleep = &p.sleepers[0]
@@ -137,13 +138,13 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 // freePublisher gives a publisher record of this client's back.
 func (b *Bus) freePublisher(i int) {
 	b.wipePublisher(i, false)
-	atomic.StoreUint64(b.seg.pub(i, layout.PubOwner), 0)
+	atomic.StoreUint64(b.seg.Pub(i, layout.PubOwner), 0)
 	fault.At(fault.FreePublisher)
 }
 
 // configure makes the publisher publish as it is told to. It has no topic yet, or is turned to one next.
 func (p *Publisher) configure(c publisherConfig) {
-	g := &p.seg.m.Geometry
+	g := &p.seg.Map.Geometry
 	p.noWait, p.stamp, p.wait = c.noWait, c.time, c.wait
 	p.room = min(g.SlotPayload(), g.MaxFrame)
 	flags := uint8(layout.FlagWhole)
@@ -171,9 +172,9 @@ func (p *Publisher) directly() {
 // looks for it before it misses a message. Nobody is asleep for the sake of a message of this publisher.
 func (p *Publisher) announce(id int) error {
 	p.ring.CatchUp()
-	certified := p.seg.certify(p.ring.Next(), p.ring.Index())
+	certified := certify(p.seg, p.ring.Next(), p.ring.Index())
 	fault.At(fault.PublisherCertified)
-	woken := p.seg.wakeUnmatched(id)
+	woken := wakeUnmatched(p.seg, id)
 	fault.At(fault.PublisherAnnounced)
 	if err := errors.Join(woken, certified); err != nil {
 		return fmt.Errorf("subscribers that sleep cannot be woken: %w", err)
@@ -192,12 +193,12 @@ func (p *Publisher) turnTo(topic string, id int) {
 		p.bus.flushCounts(i, int(p.id))
 		fault.At(fault.PublisherCounted)
 	}
-	atomic.StoreUint64(seg.pub(i, layout.PubTopic), uint64(id)+1)
+	atomic.StoreUint64(seg.Pub(i, layout.PubTopic), uint64(id)+1)
 	fault.At(fault.PublisherTopic)
 	p.topic, p.id, p.tag = topic, uint16(id), layout.TopicTag(layout.TopicHash(topic))
 	p.label = layout.MakeEntry(0, p.tag, 0)
 	p.whole = layout.MakeFrameInfo(0, p.whole.Flags(), uint16(i), p.id)
-	p.interest = seg.interest(id)
+	p.interest = seg.Interest(id)
 	p.wants = &p.interest[0]
 	if len(p.sleepers) == 4 {
 		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
@@ -207,16 +208,16 @@ func (p *Publisher) turnTo(topic string, id int) {
 // takePublisher takes a publisher record that is free, or, where none is, one whose owner is dead: only then is the kernel asked who
 // lives.
 func (m *member) takePublisher() (*ring.Publisher, error) {
-	seg, n := m.seg, m.seg.m.Geometry.Publishers
+	seg, n := m.seg, m.seg.Map.Geometry.Publishers
 	me := m.client.owner(layout.OwnerHeld)
 	var passed error // why records that are free were passed over
 	take := func(i int, before layout.Owner) *ring.Publisher {
-		w := seg.pub(i, layout.PubOwner)
-		if !seg.takeFrom(w, before, me) {
+		w := seg.Pub(i, layout.PubOwner)
+		if !seg.TakeFrom(w, before, me) {
 			return nil
 		}
 		fault.At(fault.PublisherTaken)
-		seg.raiseHigh(layout.HeaderPubHigh, i)
+		seg.RaiseHigh(layout.HeaderPubHigh, i)
 		if before != 0 {
 			m.wipePublisher(i, true)
 			fault.At(fault.PublisherWiped)
@@ -234,21 +235,21 @@ func (m *member) takePublisher() (*ring.Publisher, error) {
 		return nil
 	}
 	for i := range n {
-		if atomic.LoadUint64(seg.pub(i, layout.PubOwner)) == 0 {
+		if atomic.LoadUint64(seg.Pub(i, layout.PubOwner)) == 0 {
 			if rp := take(i, 0); rp != nil {
 				return rp, nil
 			}
 		}
 	}
-	alive := seg.census()
+	alive := seg.Census()
 	for i := range n {
-		if before := layout.Owner(atomic.LoadUint64(seg.pub(i, layout.PubOwner))); before != 0 && before != me && !alive(before) {
+		if before := layout.Owner(atomic.LoadUint64(seg.Pub(i, layout.PubOwner))); before != 0 && before != me && !alive(before) {
 			if rp := take(i, before); rp != nil {
 				return rp, nil
 			}
 		}
 	}
-	full := m.seg.tableFull("publishers")
+	full := tableFull(m.seg, "publishers")
 	if passed != nil {
 		return nil, fmt.Errorf("%w; or can not be used: %w", full, passed)
 	}
@@ -262,11 +263,11 @@ func (p *Publisher) Topic() string { return p.topic }
 func (p *Publisher) Index() int { return p.ring.Index() }
 
 // MaxFrame returns the size in bytes of the largest frame that the bus takes.
-func (p *Publisher) MaxFrame() int { return p.seg.m.Geometry.MaxFrame }
+func (p *Publisher) MaxFrame() int { return p.seg.Map.Geometry.MaxFrame }
 
 // tooLarge returns the error for a frame of n bytes, or of more than that.
-func (s *segment) tooLarge(n int) error {
-	g := s.m.Geometry
+func tooLarge(s *segment.Segment, n int) error {
+	g := s.Map.Geometry
 	e := &TooLargeError{Size: n, Max: g.MaxFrame}
 	if e.Max == g.Carries() {
 		e.Slots, e.SlotSize = g.Slots, g.SlotSize
@@ -430,10 +431,10 @@ func (p *Publisher) wakeInterested(from uint64) error {
 		if set == 0 {
 			continue
 		}
-		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && p.seg.anyToWake(i, set) {
+		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && anyToWake(p.seg, i, set) {
 			// Whoever is woken resumes here and not where it fell asleep.
-			certified := p.seg.certify(from, p.ring.Index())
-			if err := errors.Join(p.seg.wakeTopic(int(p.id)), certified); err != nil {
+			certified := certify(p.seg, from, p.ring.Index())
+			if err := errors.Join(wakeTopic(p.seg, int(p.id)), certified); err != nil {
 				return &WakeupError{err}
 			}
 			break
@@ -445,13 +446,13 @@ func (p *Publisher) wakeInterested(from uint64) error {
 // publishSlow publishes what does not fit one slot as it is.
 func (p *Publisher) publishSlow(ctx context.Context, frame []byte) error {
 	n := len(frame)
-	switch limit := p.seg.m.Geometry.MaxFrame; {
+	switch limit := p.seg.Map.Geometry.MaxFrame; {
 	case p.held == lent:
 		return ErrBusy
 	case n == 0:
 		return fmt.Errorf("publish: %w: a frame has at least one byte", ErrInvalid)
 	case n > limit:
-		return p.seg.tooLarge(n)
+		return tooLarge(p.seg, n)
 	case n > p.room:
 		return p.publishFragments(ctx, frame)
 	}
@@ -483,7 +484,7 @@ func (p *Publisher) fillTime(off int) {
 // publishFragments publishes a frame that takes several slots. If it fails on the way, the
 // fragments that were published are dropped by all subscribers.
 func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
-	g := p.seg.m.Geometry
+	g := p.seg.Map.Geometry
 	payload := g.SlotPayload()
 	size := len(frame)
 	if p.stamp {

@@ -7,6 +7,7 @@ import (
 
 	"shmbus/internal/fault"
 	"shmbus/internal/fence"
+	"shmbus/internal/segment"
 	"shmbus/ring"
 )
 
@@ -128,7 +129,7 @@ func (s *Subscription) memory(m *Message, n int) []byte {
 	switch {
 	case !s.shared:
 		return s.buf[:n]
-	case cap(m.Raw) < n || mapped(m.Raw):
+	case cap(m.Raw) < n || segment.Mapped(m.Raw):
 		m.Raw = make([]byte, n)
 	}
 	return m.Raw[:n]
@@ -186,7 +187,7 @@ func (s *Subscription) TryNext() (Message, error) {
 	if st == idle {
 		s.crossed()
 		switch {
-		case s.seg.removed():
+		case s.seg.Removed():
 			err = ErrRemoved
 		case s.cutOff():
 			err = s.lookLast(&m, false)
@@ -239,7 +240,7 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 		switch {
 		case s.isClosed():
 			return ErrClosed
-		case s.seg.removed():
+		case s.seg.Removed():
 			return ErrRemoved
 		case s.cutOff():
 			return s.lookLast(m, inPlace)

@@ -46,20 +46,20 @@ func removeSegment(name string, c config) error {
 
 func removeObjects(lock *lockedKey, k keyFile) error {
 	seg, err := attachKey(k.Key, sysvshm.ReadWrite)
-	if err == nil && seg.head.UUID.String() == k.UUID {
-		defer seg.detach()
-		if err := lock.mayRemove(seg.shm, seg.set); err != nil {
+	if err == nil && seg.Identity.UUID.String() == k.UUID {
+		defer seg.Detach()
+		if err := lock.mayRemove(seg.Shm, seg.Set); err != nil {
 			return err
 		}
 		// The mark first: who is not asleep sees it, and the others are woken by the set's removal.
-		atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateRemoved)
+		atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved)
 		fault.At(fault.RemoveMarked)
-		if err := seg.set.Remove(); err != nil && !vanished(err) {
-			atomic.StoreUint64(seg.header(layout.HeaderState), layout.StateLive)
+		if err := seg.Set.Remove(); err != nil && !vanished(err) {
+			atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateLive)
 			return err
 		}
 		fault.At(fault.RemoveSet)
-		err := seg.shm.Remove()
+		err := seg.Shm.Remove()
 		fault.At(fault.RemoveSegment)
 		if vanished(err) {
 			err = nil
@@ -67,7 +67,7 @@ func removeObjects(lock *lockedKey, k keyFile) error {
 		return err
 	}
 	if err == nil {
-		seg.detach()
+		seg.Detach()
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return err

@@ -55,7 +55,7 @@ func (p *Publisher) Reserve(n int) (*Reservation, error) {
 	case n <= 0:
 		return nil, fmt.Errorf("reserve: %w: a frame has at least one byte, not %d", ErrInvalid, n)
 	case n > limit:
-		return nil, p.seg.tooLarge(n)
+		return nil, tooLarge(p.seg, n)
 	}
 	if p.shared {
 		return p.reserveApart(n)

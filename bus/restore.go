@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/sysvshm"
 )
 
@@ -29,46 +30,46 @@ func Restore(name string, shmid int, opts ...Option) error {
 }
 
 func restoreSegment(name string, shmid int, c config) error {
-	seg, err := attachSegment(sysvshm.FromID(shmid), sysvshm.ReadOnly)
+	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
 	if err != nil {
 		return err
 	}
-	defer seg.detach()
-	if seg.head.Name != name {
-		return fmt.Errorf("segment %d is that of bus %q: give it the name that it was made with", shmid, seg.head.Name)
+	defer seg.Detach()
+	if seg.Identity.Name != name {
+		return fmt.Errorf("segment %d is that of bus %q: give it the name that it was made with", shmid, seg.Identity.Name)
 	}
-	st, err := seg.shm.Stat()
+	st, err := seg.Shm.Stat()
 	if err != nil {
 		return err
 	}
 	if !vouches(os.Geteuid(), st.UID, st.CUID) {
 		return fmt.Errorf("%w: the bus belongs to user %d: its key file is written by that user or root", fs.ErrPermission, st.UID)
 	}
-	seg.path = keyPath(c.dirs[0], name)
+	seg.Path = keyPath(c.dirs[0], name)
 	if err := prepareFolder(c.dirs[0], st.Mode); err != nil {
 		return err
 	}
-	return seg.writeKeyFile(st)
+	return writeKeyFile(seg, st)
 }
 
 // restoreKeyFile writes the key file again if it is missing, or empty as a killed creator leaves it, and this process
 // may vouch for the bus. It waits for nobody: whoever looks next tries again. A folder is made again only
 // where it is a default one; another may be out of this process's sight.
-func (s *segment) restoreKeyFile(st sysvshm.Stat) bool {
-	dir := filepath.Dir(s.path)
-	if s.readOnly() || !vouches(os.Geteuid(), st.UID, st.CUID) {
+func restoreKeyFile(s *segment.Segment, st sysvshm.Stat) bool {
+	dir := filepath.Dir(s.Path)
+	if s.ReadOnly() || !vouches(os.Geteuid(), st.UID, st.CUID) {
 		return false
 	}
 	if _, err := os.Stat(dir); err != nil && (dir != systemDir && !isOwnDir(dir) || prepareFolder(dir, st.Mode) != nil) {
 		return false
 	}
-	return s.writeKeyFile(st) == nil
+	return writeKeyFile(s, st) == nil
 }
 
 // writeKeyFile writes a key file where there is none, for a bus that is not about to go. Under its lock nobody creates or removes
 // the bus; what is in it already, or is not a file of this user's or of the bus's owner, is left alone.
-func (s *segment) writeKeyFile(st sysvshm.Stat) error {
-	lock, err := lockKeyFileWithin(0, s.path, true, st.Mode)
+func writeKeyFile(s *segment.Segment, st sysvshm.Stat) error {
+	lock, err := lockKeyFileWithin(0, s.Path, true, st.Mode)
 	if err != nil {
 		return err
 	}
@@ -81,11 +82,11 @@ func (s *segment) writeKeyFile(st sysvshm.Stat) error {
 	if author := ownerOf(file); file.Size() != 0 || author != os.Geteuid() && !vouches(author, st.UID, st.CUID) {
 		return ErrExists
 	}
-	now, err := s.shm.Stat()
+	now, err := s.Shm.Stat()
 	if err == nil {
-		_, err = s.set.Stat()
+		_, err = s.Set.Stat()
 	}
-	if err != nil || now.Destroy || s.removed() {
+	if err != nil || now.Destroy || s.Removed() {
 		lock.unlink()
 		return errors.Join(ErrRemoved, err)
 	}
@@ -98,8 +99,8 @@ func (s *segment) writeKeyFile(st sysvshm.Stat) error {
 		uid = st.UID
 	}
 	_ = lock.f.Chown(uid, st.GID)
-	k := keyFile{Version: 1, State: keyReady, UUID: s.head.UUID.String(), Key: s.head.Key, ShmID: s.shm.ID(), SemID: s.set.ID(),
-		IPC: ipcNamespace(), PID: int(s.head.Creator), Sems: s.m.Semaphores()}
+	k := keyFile{Version: 1, State: keyReady, UUID: s.Identity.UUID.String(), Key: s.Identity.Key, ShmID: s.Shm.ID(), SemID: s.Set.ID(),
+		IPC: ipcNamespace(), PID: int(s.Identity.Creator), Sems: s.Map.Semaphores()}
 	if err := lock.write(k); err != nil {
 		return err
 	}

@@ -61,13 +61,13 @@ func TestKeyFileIsNotWritten(t *testing.T) {
 	path := keyPath(dir, "x")
 	b, err := Create("x", WithDir(dir))
 	require.NoError(t, err)
-	st, err := b.seg.shm.Stat()
+	st, err := b.seg.Shm.Stat()
 	require.NoError(t, err)
 
 	require.NoError(t, os.Remove(path))
 	second, err := Create("x", WithDir(dir))
 	require.NoError(t, err)
-	require.ErrorIs(t, b.seg.writeKeyFile(st), ErrExists)
+	require.ErrorIs(t, writeKeyFile(b.seg, st), ErrExists)
 	h, err := Open("x", WithDir(dir))
 	require.NoError(t, err)
 	require.Equal(t, second.UUID(), h.UUID())
@@ -75,9 +75,9 @@ func TestKeyFileIsNotWritten(t *testing.T) {
 	require.NoError(t, second.Close())
 	require.NoError(t, Remove("x", WithDir(dir)))
 
-	require.NoError(t, b.seg.writeKeyFile(st))
+	require.NoError(t, writeKeyFile(b.seg, st))
 	require.NoError(t, Remove("x", WithDir(dir)))
-	require.ErrorIs(t, b.seg.writeKeyFile(st), ErrRemoved)
+	require.ErrorIs(t, writeKeyFile(b.seg, st), ErrRemoved)
 	require.NoFileExists(t, path)
 
 	// A folder that was chosen and is gone may be out of sight.
@@ -85,7 +85,7 @@ func TestKeyFileIsNotWritten(t *testing.T) {
 	third, err := Create("y", WithDir(gone))
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(gone))
-	require.False(t, third.seg.restoreKeyFile(st))
+	require.False(t, restoreKeyFile(third.seg, st))
 	require.NoDirExists(t, gone)
 	require.NoError(t, Restore("y", third.ShmID(), WithDir(gone)))
 	require.NoError(t, third.Close())
@@ -105,7 +105,7 @@ func TestLostKeyFileIsNamed(t *testing.T) {
 	_, err = Open("x", WithDir(dir))
 	var missing *NotFoundError
 	require.ErrorAs(t, err, &missing)
-	require.Equal(t, []LostBus{{ShmID: b.ShmID(), Key: b.Key(), UUID: b.UUID().String(), Created: time.Unix(0, b.seg.head.Created),
+	require.Equal(t, []LostBus{{ShmID: b.ShmID(), Key: b.Key(), UUID: b.UUID().String(), Created: time.Unix(0, b.seg.Identity.Created),
 		UID: os.Geteuid(), Attached: 1, Pids: []int{os.Getpid()}}}, missing.Lost)
 	require.Empty(t, missing.Elsewhere)
 	require.ErrorContains(t, err, "busd restore x")

@@ -33,7 +33,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		if p.ending() {
 			return ErrClosed
 		}
-		if p.seg.removed() {
+		if p.seg.Removed() {
 			return ErrRemoved
 		}
 		// The context is looked at before the gates: who was stopped for longer than its time finds the room that came meanwhile.
@@ -43,7 +43,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		slowest, position := p.lookForRoom(!waits)
 		fault.At(fault.RoomLooked)
 		if slowest < 0 {
-			if p.ring.Remaining() < uint64(p.seg.m.Geometry.Slots/16) {
+			if p.ring.Remaining() < uint64(p.seg.Map.Geometry.Slots/16) {
 				for range roomGather {
 					fence.Pause()
 				}
@@ -72,7 +72,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		if !waits {
 			waits = true
 			p.bus.beginWait()
-			atomic.AddUint64(p.seg.pub(p.ring.Index(), layout.PubFull), 1)
+			atomic.AddUint64(p.seg.Pub(p.ring.Index(), layout.PubFull), 1)
 		}
 		tries++
 		if p.pause(tries) {
@@ -86,15 +86,15 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 
 // lookForRoom certifies sleepers, if that is due, and looks at the gates.
 func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {
-	seg, n := p.seg, p.seg.m.Geometry.Slots
+	seg, n := p.seg, p.seg.Map.Geometry.Slots
 	p.ring.CatchUp() // one that was idle certifies up to where the others are, too
-	if next := p.ring.Next(); next-atomic.LoadUint64(seg.header(layout.HeaderCertified)) >= uint64(n/4) && first {
-		seg.certify(next, p.ring.Index())
+	if next := p.ring.Next(); next-atomic.LoadUint64(seg.Header(layout.HeaderCertified)) >= uint64(n/4) && first {
+		certify(seg, next, p.ring.Index())
 	}
 	slowest, position = p.ring.Rescan()
 	if slowest >= 0 {
 		// Perhaps the slowest only sleeps, and there is nothing for it.
-		seg.certify(p.ring.Next(), p.ring.Index())
+		certify(seg, p.ring.Next(), p.ring.Index())
 		slowest, position = p.ring.Rescan()
 	}
 	return slowest, position
@@ -108,7 +108,7 @@ func (p *Publisher) roomFor(n int) error {
 			slowest, position = p.ring.Slowest()
 		}
 		end := p.ring.Next() + uint64(n)
-		if slowest < 0 || end <= position+uint64(p.seg.m.Geometry.Slots) {
+		if slowest < 0 || end <= position+uint64(p.seg.Map.Geometry.Slots) {
 			return nil
 		}
 		if !p.releaseGates(slowest, end, true) {
@@ -144,8 +144,8 @@ func (p *Publisher) pause(tries int) bool {
 // othersBlocked reports whether another publisher sleeps until there is room. Then it is not worth to spin for long: it
 // would only keep the processor from the subscriber that all wait for.
 func (p *Publisher) othersBlocked() bool {
-	for i := range (p.seg.high(layout.HeaderPubHigh, p.seg.m.Geometry.Publishers) + 63) / 64 {
-		if atomic.LoadUint64(p.seg.header(layout.HeaderBlocked+8*i)) != 0 {
+	for i := range (p.seg.High(layout.HeaderPubHigh, p.seg.Map.Geometry.Publishers) + 63) / 64 {
+		if atomic.LoadUint64(p.seg.Header(layout.HeaderBlocked+8*i)) != 0 {
 			return true
 		}
 	}
@@ -159,7 +159,7 @@ func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint
 		return nil
 	}
 	i := p.ring.Index()
-	blocked, bit := p.seg.header(layout.HeaderBlocked+8*(i/64)), uint64(1)<<(i%64)
+	blocked, bit := p.seg.Header(layout.HeaderBlocked+8*(i/64)), uint64(1)<<(i%64)
 	p.sleeper.fallAsleep()
 	fault.At(fault.RoomAsleep)
 	atomic.OrUint64(blocked, bit)
@@ -167,7 +167,7 @@ func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint
 	defer func() {
 		fault.At(fault.RoomSlept)
 		atomic.AndUint64(blocked, ^bit)
-		p.seg.awaken(p.sleeper.word)
+		awaken(p.seg, p.sleeper.word)
 		fault.At(fault.RoomResumed)
 	}()
 	if p.bus.ring.Protected(slowest, p.ring.Next()) != position || p.ending() {

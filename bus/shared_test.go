@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/internal/fence"
+	"shmbus/internal/segment"
 	"shmbus/sysvshm"
 )
 
@@ -498,7 +499,7 @@ func TestReceivedMemoryIsTheCallers(t *testing.T) {
 		m.Raw = kept
 		require.NoError(t, s.Receive(ctx, &m))
 		require.Equal(t, contents(size, 0), m.Raw)
-		require.True(t, sameStart(kept, m.Raw), size)
+		require.True(t, segment.SameStart(kept, m.Raw), size)
 	}
 
 	// But not that of a view which was kept: it is others' memory by now.
@@ -542,7 +543,7 @@ func TestViewIsNotReceivedInto(t *testing.T) {
 // No slice of the bus's memory has room behind its end, with which append would write to it.
 func TestNoCapacityBehindSharedMemory(t *testing.T) {
 	b := newBus(t)
-	o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.path)))
+	o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.Path)))
 	require.NoError(t, err)
 	defer o.Close()
 	ctx := soon(t)
@@ -564,7 +565,7 @@ func TestNoCapacityBehindSharedMemory(t *testing.T) {
 				for _, s := range []*Subscription{s, passive} {
 					require.NoError(t, s.Read(ctx, func(v View) error {
 						require.Len(t, v.Raw, size)
-						if mapped(v.Raw) {
+						if segment.Mapped(v.Raw) {
 							require.Equal(t, size, cap(v.Raw))
 						}
 						_ = append(v.Raw, "it is not mine"...)
@@ -1002,7 +1003,7 @@ func TestKeptBytesSpoilContentOnly(t *testing.T) {
 		require.NoError(t, err)
 	}
 	balanced(t, b)
-	o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.path)))
+	o, err := Observe(b.Name(), WithDir(filepath.Dir(b.seg.Path)))
 	require.NoError(t, err)
 	defer o.Close()
 	found, err := o.Examine()

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 )
@@ -60,7 +61,7 @@ func (s *sleeper) nudge() {
 // when it has what it waited for itself, it makes another one the leader. So a lone subscription
 // returns straight from the kernel, without a hand-over between threads.
 type dormitory struct {
-	seg *segment
+	seg *segment.Segment
 	sem uint16
 
 	mu           sync.Mutex
@@ -90,7 +91,7 @@ func (d *dormitory) wait(ctx context.Context, s *sleeper, timeout time.Duration)
 	}
 	err, leads := d.err, d.leader == s
 	d.mu.Unlock()
-	if err == nil && d.seg.removed() { // whoever found that out may have kicked all before this one had its bed
+	if err == nil && d.seg.Removed() { // whoever found that out may have kicked all before this one had its bed
 		err = ErrRemoved
 	}
 
@@ -139,7 +140,7 @@ func (d *dormitory) sleep(leader *sleeper, timeout time.Duration) error {
 	if most := longestWait(); most >= 0 && (timeout < 0 || most < timeout) {
 		slice = most
 	}
-	err := d.seg.set.WaitSignal(slice, ops[:])
+	err := d.seg.Set.WaitSignal(slice, ops[:])
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -147,7 +148,7 @@ func (d *dormitory) sleep(leader *sleeper, timeout time.Duration) error {
 		err = nil
 	case err != nil && !errors.Is(err, sysvsem.ErrTimeout):
 		// Without permission only this sleep fails: the next leader finds out for itself.
-		if err = d.seg.semError(err); err == ErrRemoved {
+		if err = d.seg.SemError(err); err == ErrRemoved {
 			d.err = err
 		}
 	}
@@ -217,7 +218,7 @@ func (d *dormitory) rouse(s *sleeper) {
 		s.nudge()
 		return
 	}
-	if d.seg.posted([]sysvsem.Op{{Num: d.sem, Op: 1, Flags: sysvsem.NoWait}}) != nil && !d.interrupting {
+	if posted(d.seg, []sysvsem.Op{{Num: d.sem, Op: 1, Flags: sysvsem.NoWait}}) != nil && !d.interrupting {
 		d.interrupting = true
 		go d.interrupt()
 	}

@@ -27,7 +27,7 @@ func TestNextEnds(t *testing.T) {
 			"context": {func(_ *Bus, _ *Subscription, cancel func()) { cancel() }, context.Canceled},
 			"close":   {func(_ *Bus, s *Subscription, _ func()) { s.Close() }, ErrClosed},
 			"bus":     {func(b *Bus, _ *Subscription, _ func()) { b.Close() }, ErrClosed},
-			"removal": {func(b *Bus, _ *Subscription, _ func()) { Remove(b.Name(), WithDir(filepath.Dir(b.seg.path))) }, ErrRemoved},
+			"removal": {func(b *Bus, _ *Subscription, _ func()) { Remove(b.Name(), WithDir(filepath.Dir(b.seg.Path))) }, ErrRemoved},
 		} {
 			t.Run(w.String()+"/"+name, func(t *testing.T) {
 				dir := t.TempDir()
@@ -240,7 +240,7 @@ func TestNewOwnerPaysTheDeadsWakeUp(t *testing.T) {
 	p.ring.Rescan()
 	require.Zero(t, p.ring.Exchange(p.whole+1, p.tag))
 	dead := layout.MakeOwner(b.Geometry().Clients-1, 77, layout.OwnerHeld)
-	atomic.StoreUint64(b.seg.pub(0, layout.PubOwner), uint64(dead))
+	atomic.StoreUint64(b.seg.Pub(0, layout.PubOwner), uint64(dead))
 	require.True(t, asleep(t, b, 1)())
 	q := publisher(t, b, "new")
 	require.NoError(t, <-got)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -23,27 +24,27 @@ func nameFrom(names []string, i uint64) string {
 }
 
 // snapshot reads the segment only, and asks the kernel who is alive.
-func snapshot(name string, seg *segment, r *ring.Ring) Snapshot {
+func snapshot(name string, seg *segment.Segment, r *ring.Ring) Snapshot {
 	load := atomic.LoadUint64
-	g := seg.m.Geometry
+	g := seg.Map.Geometry
 	head := r.Head()
 	s := Snapshot{
-		Name: name, UUID: seg.head.UUID.String(), Key: seg.head.Key, ShmID: seg.shm.ID(), SemID: seg.set.ID(),
-		Created: time.Unix(0, seg.head.Created), Taken: time.Now(), State: "live",
-		SizeBytes: seg.m.Size, Geometry: g,
-		Head: head, Oldest: r.Oldest(head), Certified: load(seg.header(layout.HeaderCertified)),
-		Deaths: load(seg.header(layout.HeaderDeaths)), Posts: load(seg.header(layout.HeaderPosts)),
-		Evictions: load(seg.header(layout.HeaderEvictions)), Reclaimed: load(seg.header(layout.HeaderReclaimed)),
-		BellResets: load(seg.header(layout.HeaderBellResets)),
+		Name: name, UUID: seg.Identity.UUID.String(), Key: seg.Identity.Key, ShmID: seg.Shm.ID(), SemID: seg.Set.ID(),
+		Created: time.Unix(0, seg.Identity.Created), Taken: time.Now(), State: "live",
+		SizeBytes: seg.Map.Size, Geometry: g,
+		Head: head, Oldest: r.Oldest(head), Certified: load(seg.Header(layout.HeaderCertified)),
+		Deaths: load(seg.Header(layout.HeaderDeaths)), Posts: load(seg.Header(layout.HeaderPosts)),
+		Evictions: load(seg.Header(layout.HeaderEvictions)), Reclaimed: load(seg.Header(layout.HeaderReclaimed)),
+		BellResets: load(seg.Header(layout.HeaderBellResets)),
 	}
-	if seg.removed() {
+	if seg.Removed() {
 		s.State = "removed"
 	}
-	s.Path, s.UID, s.GID = seg.path, -1, -1
-	if st, err := seg.shm.Stat(); err == nil {
+	s.Path, s.UID, s.GID = seg.Path, -1, -1
+	if st, err := seg.Shm.Stat(); err == nil {
 		s.UID, s.GID, s.Mode = st.UID, st.GID, st.Mode
 	}
-	live, err := seg.set.GetAll()
+	live, err := seg.Set.GetAll()
 	if err != nil {
 		s.State = "removed"
 	}
@@ -62,38 +63,38 @@ func snapshot(name string, seg *segment, r *ring.Ring) Snapshot {
 }
 
 type snapshotter struct {
-	seg  *segment
+	seg  *segment.Segment
 	live []uint16
 	head uint64
 }
 
 func (l *snapshotter) alive(o layout.Owner) bool {
-	return l.seg.hasJoined(o) && livesIn(l.live, o.Client())
+	return l.seg.HasJoined(o) && segment.LivesIn(l.live, o.Client())
 }
 
 // process returns the pid and the name of a record's owner.
 func (l *snapshotter) process(o layout.Owner) (client, pid int, name string) {
 	c := o.Client()
-	if c < 0 || c >= l.seg.m.Geometry.Clients {
+	if c < 0 || c >= l.seg.Map.Geometry.Clients {
 		return -1, 0, "?"
 	}
-	return c, int(atomic.LoadUint64(l.seg.client(c, layout.ClientPid))),
-		layout.CString(l.seg.text(l.seg.m.Clients.At(c)+layout.ClientName, layout.NameSize))
+	return c, int(atomic.LoadUint64(l.seg.Client(c, layout.ClientPid))),
+		layout.CString(l.seg.Text(l.seg.Map.Clients.At(c)+layout.ClientName, layout.NameSize))
 }
 
 func (l *snapshotter) clients() []ClientStatus {
 	out := []ClientStatus{}
-	for c := range l.seg.high(layout.HeaderClientHigh, l.seg.m.Geometry.Clients) {
-		st := layout.ClientState(atomic.LoadUint64(l.seg.client(c, layout.ClientStateWord)))
+	for c := range l.seg.High(layout.HeaderClientHigh, l.seg.Map.Geometry.Clients) {
+		st := layout.ClientState(atomic.LoadUint64(l.seg.Client(c, layout.ClientStateWord)))
 		if st.State() != layout.ClientJoined {
 			continue
 		}
 		_, pid, name := l.process(layout.MakeOwner(c, st.Generation(), layout.OwnerHeld))
 		out = append(out, ClientStatus{
 			Index: c, Pid: pid, Name: name,
-			Since:  time.Unix(0, int64(atomic.LoadUint64(l.seg.client(c, layout.ClientSince)))),
+			Since:  time.Unix(0, int64(atomic.LoadUint64(l.seg.Client(c, layout.ClientSince)))),
 			Alive:  l.alive(layout.MakeOwner(c, st.Generation(), layout.OwnerHeld)),
-			Daemon: atomic.LoadUint64(l.seg.client(c, layout.ClientFlags))&layout.ClientDaemon != 0,
+			Daemon: atomic.LoadUint64(l.seg.Client(c, layout.ClientFlags))&layout.ClientDaemon != 0,
 		})
 	}
 	return out
@@ -101,21 +102,21 @@ func (l *snapshotter) clients() []ClientStatus {
 
 func (l *snapshotter) topics() []TopicStatus {
 	out := []TopicStatus{}
-	for t := range l.seg.m.Geometry.Topics {
-		o := layout.Owner(atomic.LoadUint64(l.seg.topic(t, layout.TopicOwner)))
+	for t := range l.seg.Map.Geometry.Topics {
+		o := layout.Owner(atomic.LoadUint64(l.seg.Topic(t, layout.TopicOwner)))
 		if o == 0 {
 			break
 		}
 		if o.State() != layout.OwnerReady {
 			continue
 		}
-		n := min(atomic.LoadUint64(l.seg.topic(t, layout.TopicLength)), layout.TopicNameSize)
+		n := min(atomic.LoadUint64(l.seg.Topic(t, layout.TopicLength)), layout.TopicNameSize)
 		st := TopicStatus{
-			ID: t, Name: string(l.seg.text(l.seg.m.Topics.At(t)+layout.TopicName, int(n))),
-			Messages: atomic.LoadUint64(l.seg.topic(t, layout.TopicMessages)),
-			Bytes:    atomic.LoadUint64(l.seg.topic(t, layout.TopicBytes)),
+			ID: t, Name: string(l.seg.Text(l.seg.Map.Topics.At(t)+layout.TopicName, int(n))),
+			Messages: atomic.LoadUint64(l.seg.Topic(t, layout.TopicMessages)),
+			Bytes:    atomic.LoadUint64(l.seg.Topic(t, layout.TopicBytes)),
 		}
-		row := l.seg.interest(t)
+		row := l.seg.Interest(t)
 		for i := range row {
 			st.Subscribers += bits.OnesCount64(atomic.LoadUint64(&row[i]))
 		}
@@ -130,22 +131,22 @@ func (l *snapshotter) publishers(topics []TopicStatus) []PublisherStatus {
 		byID[topics[i].ID] = &topics[i]
 	}
 	out := []PublisherStatus{}
-	for p := range l.seg.high(layout.HeaderPubHigh, l.seg.m.Geometry.Publishers) {
-		o := layout.Owner(atomic.LoadUint64(l.seg.pub(p, layout.PubOwner)))
+	for p := range l.seg.High(layout.HeaderPubHigh, l.seg.Map.Geometry.Publishers) {
+		o := layout.Owner(atomic.LoadUint64(l.seg.Pub(p, layout.PubOwner)))
 		if o == 0 {
 			continue
 		}
 		st := PublisherStatus{
 			Index: p, Alive: l.alive(o),
-			Position: max(atomic.LoadUint64(l.seg.pub(p, layout.PubIntent)), 1) - 1,
-			Messages: atomic.LoadUint64(l.seg.pub(p, layout.PubMessages)),
-			Bytes:    atomic.LoadUint64(l.seg.pub(p, layout.PubBytes)),
-			Full:     atomic.LoadUint64(l.seg.pub(p, layout.PubFull)),
-			Waiting:  layout.Wake(atomic.LoadUint64(l.seg.pub(p, layout.PubWake))).State() != layout.Awake,
-			Since:    time.Unix(0, int64(atomic.LoadUint64(l.seg.pub(p, layout.PubSince)))),
+			Position: max(atomic.LoadUint64(l.seg.Pub(p, layout.PubIntent)), 1) - 1,
+			Messages: atomic.LoadUint64(l.seg.Pub(p, layout.PubMessages)),
+			Bytes:    atomic.LoadUint64(l.seg.Pub(p, layout.PubBytes)),
+			Full:     atomic.LoadUint64(l.seg.Pub(p, layout.PubFull)),
+			Waiting:  layout.Wake(atomic.LoadUint64(l.seg.Pub(p, layout.PubWake))).State() != layout.Awake,
+			Since:    time.Unix(0, int64(atomic.LoadUint64(l.seg.Pub(p, layout.PubSince)))),
 		}
 		st.Client, st.Pid, st.Name = l.process(o)
-		if t := byID[int(atomic.LoadUint64(l.seg.pub(p, layout.PubTopic)))-1]; t != nil {
+		if t := byID[int(atomic.LoadUint64(l.seg.Pub(p, layout.PubTopic)))-1]; t != nil {
 			st.Topic = t.Name
 			t.Messages += st.Messages
 			t.Bytes += st.Bytes
@@ -158,8 +159,8 @@ func (l *snapshotter) publishers(topics []TopicStatus) []PublisherStatus {
 
 func (l *snapshotter) subscribers() []SubscriberStatus {
 	out := []SubscriberStatus{}
-	for i := range l.seg.high(layout.HeaderSubHigh, l.seg.m.Geometry.Subscribers) {
-		word := func(f int) uint64 { return atomic.LoadUint64(l.seg.sub(i, f)) }
+	for i := range l.seg.High(layout.HeaderSubHigh, l.seg.Map.Geometry.Subscribers) {
+		word := func(f int) uint64 { return atomic.LoadUint64(l.seg.Sub(i, f)) }
 		o := layout.Owner(word(layout.SubOwner))
 		if o == 0 {
 			continue
@@ -171,7 +172,7 @@ func (l *snapshotter) subscribers() []SubscriberStatus {
 		}
 		st := SubscriberStatus{
 			Index: i, Alive: l.alive(o),
-			Pattern: layout.CString(l.seg.text(l.seg.m.Subscribers.At(i)+layout.SubPattern, layout.PatternSize)),
+			Pattern: layout.CString(l.seg.Text(l.seg.Map.Subscribers.At(i)+layout.SubPattern, layout.PatternSize)),
 			Policy:  nameFrom(policyNames[:], word(layout.SubPolicy)),
 			Gate:    nameFrom(gateNames[:], uint64(layout.Gate(word(layout.SubGate)).State())),
 

@@ -22,7 +22,7 @@ func (b *Bus) WaitForSubscribers(ctx context.Context, topic string, n int) error
 	if err := ValidTopic(topic); err != nil {
 		return fail(err)
 	}
-	if most := b.seg.m.Geometry.Subscribers; n < 1 || n > most {
+	if most := b.seg.Map.Geometry.Subscribers; n < 1 || n > most {
 		return fail(fmt.Errorf("%w: %d subscribers: wait for 1 to %d, which is what the bus takes", ErrInvalid, n, most))
 	}
 	for pause := awaitFirst; ; pause = min(2*pause, awaitLongest) {
@@ -48,22 +48,22 @@ func (b *Bus) subscribersOf(topic string) (n int, err error) {
 	}
 	defer b.unref()
 	b.beginWait()
-	if b.seg.removed() {
+	if b.seg.Removed() {
 		return 0, ErrRemoved
 	}
-	seg, alive := b.seg, b.seg.census()
+	seg, alive := b.seg, b.seg.Census()
 	id, known := b.topics.find(topic)
-	for s := range seg.high(layout.HeaderSubHigh, seg.m.Geometry.Subscribers) {
-		owner := layout.Owner(atomic.LoadUint64(seg.sub(s, layout.SubOwner)))
+	for s := range seg.High(layout.HeaderSubHigh, seg.Map.Geometry.Subscribers) {
+		owner := layout.Owner(atomic.LoadUint64(seg.Sub(s, layout.SubOwner)))
 		if owner == 0 || !alive(owner) {
 			continue
 		}
-		reliable := atomic.LoadUint64(seg.sub(s, layout.SubPolicy)) != layout.PolicyLossy
+		reliable := atomic.LoadUint64(seg.Sub(s, layout.SubPolicy)) != layout.PolicyLossy
 		if reliable && b.ring.Gate(s).State() == layout.GateEvicted { // it is over; of a lossy one the gate is the last owner's
 			continue
 		}
-		wants := known && atomic.LoadUint64(&seg.interest(id)[s/64])&(1<<(s%64)) != 0
-		if wants || recordMatches(seg.text(seg.m.Subscribers.At(s)+layout.SubPattern, layout.PatternSize), topic) {
+		wants := known && atomic.LoadUint64(&seg.Interest(id)[s/64])&(1<<(s%64)) != 0
+		if wants || recordMatches(seg.Text(seg.Map.Subscribers.At(s)+layout.SubPattern, layout.PatternSize), topic) {
 			n++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -15,7 +16,7 @@ import (
 type Subscription struct {
 	guard
 	bus  *Bus
-	seg  *segment
+	seg  *segment.Segment
 	cur  *ring.Cursor
 	in   *interest
 	frag collector
@@ -92,7 +93,7 @@ func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func(*inte
 
 // share makes the subscription one for any goroutine, or one that lends its memory.
 func (s *Subscription) share(shared bool) {
-	s.shared, s.payload = shared, s.seg.m.Geometry.SlotPayload()
+	s.shared, s.payload = shared, s.seg.Map.Geometry.SlotPayload()
 	if !shared {
 		s.buf, s.every = make([]byte, s.payload), ctxEvery-1
 	}
@@ -100,7 +101,7 @@ func (s *Subscription) share(shared bool) {
 
 func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, error) {
 	seg := b.seg
-	if seg.removed() {
+	if seg.Removed() {
 		return nil, ErrRemoved
 	}
 	from, err := c.start.in(b.ring)
@@ -111,35 +112,35 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	if err != nil {
 		return nil, err
 	}
-	atomic.StoreUint64(seg.sub(i, layout.SubSince), uint64(time.Now().UnixNano()))
-	atomic.StoreUint64(seg.sub(i, layout.SubPolicy), c.policy)
-	atomic.StoreUint64(seg.sub(i, layout.SubPatience), uint64(c.patience))
+	atomic.StoreUint64(seg.Sub(i, layout.SubSince), uint64(time.Now().UnixNano()))
+	atomic.StoreUint64(seg.Sub(i, layout.SubPolicy), c.policy)
+	atomic.StoreUint64(seg.Sub(i, layout.SubPatience), uint64(c.patience))
 	reliable := c.policy != layout.PolicyLossy
 	fault.At(fault.SubscribeFilled)
 	s := &Subscription{
 		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait, like: likeNothing(),
 		cur:     b.ring.Join(i, from, reliable),
-		frag:    newCollector(seg.head.Geometry.MaxFrame + layout.TimeSize),
-		sleeper: newSleeper(seg.sub(i, layout.SubWake)),
-		stride:  uint64(seg.m.Geometry.Slots/8 - 1),
-		half:    uint64(seg.m.Geometry.Slots/2 - 1),
+		frag:    newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
+		sleeper: newSleeper(seg.Sub(i, layout.SubWake)),
+		stride:  uint64(seg.Map.Geometry.Slots/8 - 1),
+		half:    uint64(seg.Map.Geometry.Slots/2 - 1),
 
-		received: seg.sub(i, layout.SubReceived),
-		bytes:    seg.sub(i, layout.SubBytes),
-		lost:     seg.sub(i, layout.SubLost),
-		losses:   seg.sub(i, layout.SubLosses),
+		received: seg.Sub(i, layout.SubReceived),
+		bytes:    seg.Sub(i, layout.SubBytes),
+		lost:     seg.Sub(i, layout.SubLost),
+		losses:   seg.Sub(i, layout.SubLosses),
 	}
 	// Who sees the interest can rely on the start: what is published from then on is received.
 	in.match(b.topics, i)
 	fault.At(fault.SubscribeMatched)
 	// Who sees the patterns can rely on it as well, see WaitForSubscribers.
-	setText(seg.text(seg.m.Subscribers.At(i)+layout.SubPattern, layout.PatternSize), joinPatterns(c.patterns))
+	segment.SetText(seg.Text(seg.Map.Subscribers.At(i)+layout.SubPattern, layout.PatternSize), joinPatterns(c.patterns))
 	l := new(lease)
 	l.release = func() {
 		b.wipeSubscriber(i)
-		atomic.StoreUint64(seg.sub(i, layout.SubOwner), 0)
+		atomic.StoreUint64(seg.Sub(i, layout.SubOwner), 0)
 		fault.At(fault.FreeSubscriber)
-		seg.wakeBlocked()
+		wakeBlocked(seg)
 		b.dismiss(l)
 	}
 	s.lease = l
@@ -163,14 +164,14 @@ func (s start) in(r *ring.Ring) (ring.Start, error) {
 // takeSubscriber takes a subscriber record that is free, or, where none is, one whose owner is dead: only then is the kernel asked who
 // lives.
 func (m *member) takeSubscriber() (int, error) {
-	seg, n := m.seg, m.seg.m.Geometry.Subscribers
+	seg, n := m.seg, m.seg.Map.Geometry.Subscribers
 	try := func(i int, alive func(layout.Owner) bool) bool {
 		before, vacant := m.vacate(i, alive)
-		if !vacant || !seg.takeFrom(seg.sub(i, layout.SubOwner), before, m.client.owner(layout.OwnerHeld)) {
+		if !vacant || !seg.TakeFrom(seg.Sub(i, layout.SubOwner), before, m.client.owner(layout.OwnerHeld)) {
 			return false
 		}
 		fault.At(fault.SubscribeTaken)
-		seg.raiseHigh(layout.HeaderSubHigh, i)
+		seg.RaiseHigh(layout.HeaderSubHigh, i)
 		if before != 0 {
 			m.wipeSubscriber(i)
 			fault.At(fault.SubscribeWiped)
@@ -178,17 +179,17 @@ func (m *member) takeSubscriber() (int, error) {
 		return true
 	}
 	for i := range n {
-		if atomic.LoadUint64(seg.sub(i, layout.SubOwner)) == 0 && try(i, seg.alive) {
+		if atomic.LoadUint64(seg.Sub(i, layout.SubOwner)) == 0 && try(i, seg.Alive) {
 			return i, nil
 		}
 	}
-	alive := seg.census()
+	alive := seg.Census()
 	for i := range n {
 		if try(i, alive) {
 			return i, nil
 		}
 	}
-	return 0, m.seg.tableFull("subscribers")
+	return 0, tableFull(m.seg, "subscribers")
 }
 
 // Position returns the position that is looked at next.

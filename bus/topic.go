@@ -6,13 +6,14 @@ import (
 	"sync/atomic"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
 // A topicTable is what this process knows of the topics in the segment. Topics are only ever
 // added, so what is known stays true.
 type topicTable struct {
-	seg *segment
+	seg *segment.Segment
 
 	mu     sync.Mutex
 	byID   []*topicInfo   // nil where the record is not ready yet
@@ -25,18 +26,18 @@ type topicInfo struct {
 	tag  uint32
 }
 
-func newTopicTable(seg *segment) *topicTable {
+func newTopicTable(seg *segment.Segment) *topicTable {
 	return &topicTable{seg: seg, byName: make(map[string]int)}
 }
 
 // refresh reads the records that have become ready since.
 func (t *topicTable) refresh() {
-	n := t.seg.m.Geometry.Topics
+	n := t.seg.Map.Geometry.Topics
 	for id := t.ready; id < n; id++ {
 		if id < len(t.byID) && t.byID[id] != nil {
 			continue
 		}
-		owner := layout.Owner(atomic.LoadUint64(t.seg.topic(id, layout.TopicOwner)))
+		owner := layout.Owner(atomic.LoadUint64(t.seg.Topic(id, layout.TopicOwner)))
 		if owner == 0 {
 			break
 		}
@@ -46,7 +47,7 @@ func (t *topicTable) refresh() {
 		if owner.State() != layout.OwnerReady {
 			continue
 		}
-		name := t.seg.topicName(id)
+		name := topicName(t.seg, id)
 		t.byID[id] = &topicInfo{name: name, tag: layout.TopicTag(layout.TopicHash(name))}
 		if _, ok := t.byName[name]; !ok && name != "" {
 			t.byName[name] = id
@@ -58,10 +59,10 @@ func (t *topicTable) refresh() {
 }
 
 // topicName returns the name in a topic record that is ready, and "" for one that is damaged.
-func (s *segment) topicName(id int) string {
-	length := min(atomic.LoadUint64(s.topic(id, layout.TopicLength)), layout.TopicNameSize)
-	name := string(s.text(s.m.Topics.At(id)+layout.TopicName, int(length)))
-	if layout.TopicHash(name) != atomic.LoadUint64(s.topic(id, layout.TopicHashWord)) || ValidTopic(name) != nil {
+func topicName(s *segment.Segment, id int) string {
+	length := min(atomic.LoadUint64(s.Topic(id, layout.TopicLength)), layout.TopicNameSize)
+	name := string(s.Text(s.Map.Topics.At(id)+layout.TopicName, int(length)))
+	if layout.TopicHash(name) != atomic.LoadUint64(s.Topic(id, layout.TopicHashWord)) || ValidTopic(name) != nil {
 		return ""
 	}
 	return name
@@ -108,12 +109,12 @@ func (t *topicTable) open(name string, me client) (int, error) {
 	if ok {
 		return id, nil
 	}
-	seg, n := t.seg, t.seg.m.Geometry.Topics
+	seg, n := t.seg, t.seg.Map.Geometry.Topics
 	held, ready := me.owner(layout.OwnerHeld), me.owner(layout.OwnerReady)
 	for id := from; id < n; id++ {
-		w := seg.topic(id, layout.TopicOwner)
+		w := seg.Topic(id, layout.TopicOwner)
 		owner := layout.Owner(atomic.LoadUint64(w))
-		if owner.State() == layout.OwnerHeld && seg.alive(owner) {
+		if owner.State() == layout.OwnerHeld && seg.Alive(owner) {
 			// Most likely it is ready in a microsecond, and may be the one that is wanted.
 			for range 100 {
 				if owner = layout.Owner(atomic.LoadUint64(w)); owner.State() != layout.OwnerHeld {
@@ -137,9 +138,9 @@ func (t *topicTable) open(name string, me client) (int, error) {
 		fault.At(fault.TopicTaken)
 		// Another may have created it since: then this record is not needed, but it cannot be given
 		// back without a hole, so it becomes a second record of the name.
-		copy(seg.text(seg.m.Topics.At(id)+layout.TopicName, layout.TopicNameSize), name)
-		atomic.StoreUint64(seg.topic(id, layout.TopicLength), uint64(len(name)))
-		atomic.StoreUint64(seg.topic(id, layout.TopicHashWord), layout.TopicHash(name))
+		copy(seg.Text(seg.Map.Topics.At(id)+layout.TopicName, layout.TopicNameSize), name)
+		atomic.StoreUint64(seg.Topic(id, layout.TopicLength), uint64(len(name)))
+		atomic.StoreUint64(seg.Topic(id, layout.TopicHashWord), layout.TopicHash(name))
 		fault.At(fault.TopicFilled)
 		atomic.StoreUint64(w, uint64(ready))
 		fault.At(fault.TopicReady)
@@ -148,5 +149,5 @@ func (t *topicTable) open(name string, me client) (int, error) {
 	if id, ok := t.find(name); ok {
 		return id, nil
 	}
-	return 0, seg.tableFull("topics")
+	return 0, tableFull(seg, "topics")
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 )
@@ -18,7 +19,7 @@ const wakeBatch = 32
 // and marks the words notified. Stopped or killed between any two of these steps it leaves words that
 // the next waker claims and posts again; so it does where the kernel refuses the post.
 type waker struct {
-	seg   *segment
+	seg   *segment.Segment
 	ops   [wakeBatch]sysvsem.Op
 	words [wakeBatch]*uint64
 	was   [wakeBatch]layout.Wake
@@ -42,7 +43,7 @@ func (k *waker) add(word, owner *uint64) bool {
 		return false
 	}
 	c := layout.Owner(atomic.LoadUint64(owner)).Client()
-	if c < 0 || c >= k.seg.m.Geometry.Clients {
+	if c < 0 || c >= k.seg.Map.Geometry.Clients {
 		return false
 	}
 	k.ops[k.n] = sysvsem.Op{Num: layout.SemSleep(c), Op: 1, Flags: sysvsem.NoWait}
@@ -60,10 +61,10 @@ func (k *waker) post() error {
 	if k.n = 0; n == 0 {
 		return k.err
 	}
-	if k.seg.posted(k.ops[:n]) != nil {
+	if posted(k.seg, k.ops[:n]) != nil {
 		// All or none are posted by one call: now the others are.
 		for i := range k.ops[:n] {
-			if err := k.seg.posted(k.ops[i : i+1]); err != nil {
+			if err := posted(k.seg, k.ops[i:i+1]); err != nil {
 				k.words[i] = nil // it stays claimed
 				if k.err == nil {
 					k.err = err
@@ -77,18 +78,18 @@ func (k *waker) post() error {
 			atomic.CompareAndSwapUint64(k.words[i], uint64(w), uint64(w.With(layout.Notified)))
 		}
 	}
-	atomic.AddUint64(k.seg.header(layout.HeaderPosts), uint64(n))
+	atomic.AddUint64(k.seg.Header(layout.HeaderPosts), uint64(n))
 	fault.At(fault.WakeNotified)
 	return k.err
 }
 
 // posted posts semaphores. A single one at its maximum keeps nobody asleep: it counts as posted, and so do all that
 // were removed.
-func (s *segment) posted(ops []sysvsem.Op) error {
-	err := s.set.TryOp(ops)
+func posted(s *segment.Segment, ops []sysvsem.Op) error {
+	err := s.Set.TryOp(ops)
 	switch {
 	case errors.Is(err, sysvsem.ErrRemoved):
-		s.semError(err)
+		s.SemError(err)
 		return nil
 	case len(ops) == 1 && errors.Is(err, sysvsem.ErrRange):
 		return nil
@@ -97,22 +98,22 @@ func (s *segment) posted(ops []sysvsem.Op) error {
 }
 
 func (k *waker) addSub(s int) {
-	if k.add(k.seg.sub(s, layout.SubWake), k.seg.sub(s, layout.SubOwner)) {
-		atomic.AddUint64(k.seg.sub(s, layout.SubPosts), 1)
+	if k.add(k.seg.Sub(s, layout.SubWake), k.seg.Sub(s, layout.SubOwner)) {
+		atomic.AddUint64(k.seg.Sub(s, layout.SubPosts), 1)
 	}
 }
 
 // addSubs wakes the sleeping subscribers among 64*word … 64*word+63 whose bit is set.
 func (k *waker) addSubs(word int, set uint64) {
-	for set &= atomic.LoadUint64(k.seg.header(layout.HeaderSleepers + 8*word)); set != 0; set &= set - 1 {
+	for set &= atomic.LoadUint64(k.seg.Header(layout.HeaderSleepers + 8*word)); set != 0; set &= set - 1 {
 		k.addSub(64*word + bits.TrailingZeros64(set))
 	}
 }
 
 // anyToWake reports whether somebody in a word of sleepers has not been woken yet.
-func (s *segment) anyToWake(word int, set uint64) bool {
+func anyToWake(s *segment.Segment, word int, set uint64) bool {
 	for ; set != 0; set &= set - 1 {
-		w := layout.Wake(atomic.LoadUint64(s.sub(64*word+bits.TrailingZeros64(set), layout.SubWake)))
+		w := layout.Wake(atomic.LoadUint64(s.Sub(64*word+bits.TrailingZeros64(set), layout.SubWake)))
 		if w.State() == layout.Asleep || w.State() == layout.Claimed {
 			return true
 		}
@@ -121,9 +122,9 @@ func (s *segment) anyToWake(word int, set uint64) bool {
 }
 
 // wakeTopic wakes every sleeper that is interested in topic t.
-func (s *segment) wakeTopic(t int) error {
+func wakeTopic(s *segment.Segment, t int) error {
 	k := waker{seg: s}
-	row := s.interest(t)
+	row := s.Interest(t)
 	for i := range row {
 		k.addSubs(i, atomic.LoadUint64(&row[i]))
 	}
@@ -133,21 +134,21 @@ func (s *segment) wakeTopic(t int) error {
 // wakeUnmatched wakes the sleepers that may not know topic t yet, and makes those that are awake look at the
 // topics before they sleep or skip. After it, every subscriber either has matched t or will before it misses a
 // message of it.
-func (s *segment) wakeUnmatched(t int) error {
+func wakeUnmatched(s *segment.Segment, t int) error {
 	all := true
-	n := s.high(layout.HeaderSubHigh, s.m.Geometry.Subscribers)
+	n := s.High(layout.HeaderSubHigh, s.Map.Geometry.Subscribers)
 	for i := range n {
-		if atomic.LoadUint64(s.sub(i, layout.SubOwner)) != 0 && atomic.LoadUint64(s.sub(i, layout.SubMatched)) <= uint64(t) {
+		if atomic.LoadUint64(s.Sub(i, layout.SubOwner)) != 0 && atomic.LoadUint64(s.Sub(i, layout.SubMatched)) <= uint64(t) {
 			all = false
 		}
 	}
 	if all {
 		return nil
 	}
-	atomic.AddUint64(s.header(layout.HeaderTopicVersion), 1)
+	atomic.AddUint64(s.Header(layout.HeaderTopicVersion), 1)
 	k := waker{seg: s}
 	for i := range n {
-		if atomic.LoadUint64(s.sub(i, layout.SubMatched)) <= uint64(t) {
+		if atomic.LoadUint64(s.Sub(i, layout.SubMatched)) <= uint64(t) {
 			k.addSub(i)
 		}
 	}
@@ -155,20 +156,20 @@ func (s *segment) wakeUnmatched(t int) error {
 }
 
 // wakeBlocked wakes the publishers that wait for room.
-func (s *segment) wakeBlocked() {
-	for i := range (s.high(layout.HeaderPubHigh, s.m.Geometry.Publishers) + 63) / 64 {
-		if set := atomic.LoadUint64(s.header(layout.HeaderBlocked + 8*i)); set != 0 {
-			s.wakePublishers(64*i, set)
+func wakeBlocked(s *segment.Segment) {
+	for i := range (s.High(layout.HeaderPubHigh, s.Map.Geometry.Publishers) + 63) / 64 {
+		if set := atomic.LoadUint64(s.Header(layout.HeaderBlocked + 8*i)); set != 0 {
+			wakePublishers(s, 64*i, set)
 		}
 	}
 }
 
 // wakePublishers wakes those of the publishers from first on whose bit is set. One that cannot be woken looks by itself before long.
-func (s *segment) wakePublishers(first int, set uint64) {
+func wakePublishers(s *segment.Segment, first int, set uint64) {
 	k := waker{seg: s}
 	for ; set != 0; set &= set - 1 {
-		if p := first + bits.TrailingZeros64(set); p < s.m.Geometry.Publishers {
-			k.add(s.pub(p, layout.PubWake), s.pub(p, layout.PubOwner))
+		if p := first + bits.TrailingZeros64(set); p < s.Map.Geometry.Publishers {
+			k.add(s.Pub(p, layout.PubWake), s.Pub(p, layout.PubOwner))
 		}
 	}
 	k.post()

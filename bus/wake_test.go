@@ -14,7 +14,7 @@ import (
 func inKernel(t testing.TB, b *Bus) {
 	t.Helper()
 	eventually(t, "in the kernel", func() bool {
-		n, err := b.seg.set.GetNCnt(int(b.dorm.sem))
+		n, err := b.seg.Set.GetNCnt(int(b.dorm.sem))
 		return err == nil && n == 1
 	})
 }
@@ -54,18 +54,18 @@ func TestWakeGenerationWraps(t *testing.T) {
 func TestClientGenerationWraps(t *testing.T) {
 	b := newBus(t, WithClients(2))
 	c := 1 - b.client.index
-	atomic.StoreUint64(b.seg.client(c, layout.ClientStateWord), uint64(layout.MakeClientState(1<<32-2, layout.ClientFree)))
+	atomic.StoreUint64(b.seg.Client(c, layout.ClientStateWord), uint64(layout.MakeClientState(1<<32-2, layout.ClientFree)))
 	var before layout.Owner
 	for i := range 4 {
 		h := reopen(t, b)
 		me := h.client.owner(layout.OwnerHeld)
 		require.Equal(t, uint32(1<<32-1+i), me.Generation())
-		require.True(t, b.seg.alive(me))
-		require.False(t, b.seg.alive(before))
+		require.True(t, b.seg.Alive(me))
+		require.False(t, b.seg.Alive(before))
 		s := subscribe(t, h, "a", Reliable())
-		require.Equal(t, me, layout.Owner(atomic.LoadUint64(b.seg.sub(s.index, layout.SubOwner))))
+		require.Equal(t, me, layout.Owner(atomic.LoadUint64(b.seg.Sub(s.index, layout.SubOwner))))
 		require.NoError(t, h.Close())
-		require.False(t, b.seg.alive(me))
+		require.False(t, b.seg.Alive(me))
 		before = me
 	}
 }

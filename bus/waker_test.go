@@ -20,7 +20,7 @@ func wakeOf(word *uint64) uint8 { return layout.Wake(atomic.LoadUint64(word)).St
 func TestClaimIsTriedAgain(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, ">")
-	word, owner := s.sleeper.word, b.seg.sub(s.index, layout.SubOwner)
+	word, owner := s.sleeper.word, b.seg.Sub(s.index, layout.SubOwner)
 	var done atomic.Bool
 	var wg sync.WaitGroup
 	wg.Go(func() { // who certifies
@@ -91,7 +91,7 @@ func TestEvictedInItsSleep(t *testing.T) {
 	go func() { _, err := s.Next(ctx); got <- err }()
 	eventually(t, "asleep", soundAsleep(t, b))
 	// Nobody certifies it: as if it had been stopped before anybody could know that it sleeps.
-	atomic.StoreUint64(b.seg.header(layout.HeaderSleepers), 0)
+	atomic.StoreUint64(b.seg.Header(layout.HeaderSleepers), 0)
 	for range 65 {
 		require.NoError(t, p.PublishRaw(ctx, []byte{1}))
 	}
@@ -108,7 +108,7 @@ func TestSleeperWakesTheBlockedFirst(t *testing.T) {
 	cancel()
 	block := func() {
 		p.sleeper.fallAsleep()
-		atomic.OrUint64(b.seg.header(layout.HeaderBlocked), 1<<p.Index())
+		atomic.OrUint64(b.seg.Header(layout.HeaderBlocked), 1<<p.Index())
 	}
 	for name, step := range map[string]func(){
 		"before it sleeps":           func() { s.sleep(ended) },
@@ -140,7 +140,7 @@ func TestNobodyWhoIsGoneIsLookedAt(t *testing.T) {
 		say("ready")
 	})
 	ctx := soon(t)
-	sleepers := b.seg.header(layout.HeaderSleepers)
+	sleepers := b.seg.Header(layout.HeaderSleepers)
 	p := publisher(t, b, "a")
 	eventually(t, "the child sleeps, and wants the topic", func() bool {
 		return atomic.LoadUint64(sleepers) != 0 && atomic.LoadUint64(&p.interest[0]) != 0
@@ -168,7 +168,7 @@ func soundAsleep(t testing.TB, b *Bus) func() bool {
 	t.Helper()
 	inBed := asleep(t, b, 1)
 	return func() bool {
-		n, err := b.seg.set.GetNCnt(int(layout.SemSleep(b.client.index)))
+		n, err := b.seg.Set.GetNCnt(int(layout.SemSleep(b.client.index)))
 		require.NoError(t, err)
 		return n == 1 && inBed()
 	}
@@ -203,9 +203,9 @@ func TestLastLook(t *testing.T) {
 		"nothing":   nil,
 		"a message": func(t *testing.T, b *Bus, _ *Subscription) { publisher(t, b, "a").PublishRaw(soon(t), []byte{1}) },
 		"Close":     func(_ *testing.T, _ *Bus, s *Subscription) { s.alert.Or(closing) },
-		"no bus":    func(_ *testing.T, b *Bus, _ *Subscription) { b.seg.lost.Store(true) },
+		"no bus":    func(_ *testing.T, b *Bus, _ *Subscription) { b.seg.Lost.Store(true) },
 		"a removal": func(_ *testing.T, b *Bus, _ *Subscription) {
-			atomic.StoreUint64(b.seg.header(layout.HeaderState), layout.StateRemoved)
+			atomic.StoreUint64(b.seg.Header(layout.HeaderState), layout.StateRemoved)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,8 +221,8 @@ func TestLastLook(t *testing.T) {
 			require.NoError(t, s.sleep(soon(t)))
 			require.Equal(t, slept, s.stats.Sleeps)
 			s.alert.And(^uint32(closing))
-			b.seg.lost.Store(false)
-			atomic.StoreUint64(b.seg.header(layout.HeaderState), layout.StateLive)
+			b.seg.Lost.Store(false)
+			atomic.StoreUint64(b.seg.Header(layout.HeaderState), layout.StateLive)
 		})
 	}
 }
@@ -232,7 +232,7 @@ func TestTopicBeforeTheLastLook(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, "a")
 	s.in.match(b.topics, s.index)
-	b.seg.wakeUnmatched(b.Geometry().Topics) // it is awake, and nobody will wake it for this one
+	wakeUnmatched(b.seg, b.Geometry().Topics) // it is awake, and nobody will wake it for this one
 	require.False(t, s.lastLook())
 }
 

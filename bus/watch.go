@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
@@ -97,10 +98,10 @@ type attendee struct {
 }
 
 // call reports what has changed since the last call.
-func (r roll) call(seg *segment, f func(ClientEvent)) {
-	for c := range seg.high(layout.HeaderClientHigh, seg.m.Geometry.Clients) {
+func (r roll) call(seg *segment.Segment, f func(ClientEvent)) {
+	for c := range seg.High(layout.HeaderClientHigh, seg.Map.Geometry.Clients) {
 		was, known := r[c]
-		state, now := seg.attendee(c)
+		state, now := attendeeOf(seg, c)
 		joined := state.State() == layout.ClientJoined
 		same := known && state.Generation() == was.generation
 		if same && joined || !known && !joined {
@@ -123,21 +124,21 @@ func (r roll) call(seg *segment, f func(ClientEvent)) {
 	}
 }
 
-// attendee returns the state of a client record, and who has it if that is joined.
-func (s *segment) attendee(c int) (layout.ClientState, attendee) {
+// attendeeOf returns the state of a client record, and who has it if that is joined.
+func attendeeOf(s *segment.Segment, c int) (layout.ClientState, attendee) {
 	for {
-		state := s.clientState(c)
+		state := s.ClientState(c)
 		a := attendee{
 			generation: state.Generation(),
-			deaths:     atomic.LoadUint64(s.client(c, layout.ClientDied)),
+			deaths:     atomic.LoadUint64(s.Client(c, layout.ClientDied)),
 			event: ClientEvent{
 				Kind: Joined, Client: c, At: time.Now(),
-				Pid:    int(atomic.LoadUint64(s.client(c, layout.ClientPid))),
-				Name:   layout.CString(s.text(s.m.Clients.At(c)+layout.ClientName, layout.NameSize)),
-				Daemon: atomic.LoadUint64(s.client(c, layout.ClientFlags))&layout.ClientDaemon != 0,
+				Pid:    int(atomic.LoadUint64(s.Client(c, layout.ClientPid))),
+				Name:   layout.CString(s.Text(s.Map.Clients.At(c)+layout.ClientName, layout.NameSize)),
+				Daemon: atomic.LoadUint64(s.Client(c, layout.ClientFlags))&layout.ClientDaemon != 0,
 			},
 		}
-		if s.clientState(c) == state {
+		if s.ClientState(c) == state {
 			return state, a
 		}
 	}

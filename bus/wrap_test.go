@@ -25,19 +25,19 @@ func forward(t testing.TB, b *Bus, laps uint64) {
 	}
 	to := head + laps*slots
 	for i := range slots {
-		w := seg.word(seg.m.Entries.At(int(i)))
+		w := seg.Word(seg.Map.Entries.At(int(i)))
 		e := layout.Entry(atomic.LoadUint64(w))
 		p := to - slots + i
-		atomic.StoreUint64(seg.word(seg.m.Slots.At(int(e.Slot()))), p)
+		atomic.StoreUint64(seg.Word(seg.Map.Slots.At(int(e.Slot()))), p)
 		atomic.StoreUint64(w, uint64(layout.MakeEntry(layout.LapOf(p, shift), e.Tag(), e.Slot())))
 	}
 	for s := range b.Geometry().Subscribers {
-		w := seg.sub(s, layout.SubWake)
+		w := seg.Sub(s, layout.SubWake)
 		if was := layout.Wake(atomic.LoadUint64(w)); was.State() == layout.Asleep && !was.IsNotYet() {
 			atomic.CompareAndSwapUint64(w, uint64(was), uint64(layout.MakeWake(to, was.Generation(), layout.Asleep)))
 		}
 	}
-	atomic.StoreUint64(seg.header(layout.HeaderCertified), to)
+	atomic.StoreUint64(seg.Header(layout.HeaderCertified), to)
 	require.Equal(t, to, b.ring.Head())
 }
 
@@ -248,7 +248,7 @@ func TestSleeperIsNotMovedTooFar(t *testing.T) {
 	received := make(chan error)
 	var m Message
 	go func() { var err error; m, err = s.Next(soon(t)); received <- err }()
-	sleeps := func() uint64 { return atomic.LoadUint64(b.seg.sub(s.index, layout.SubSleeps)) }
+	sleeps := func() uint64 { return atomic.LoadUint64(b.seg.Sub(s.index, layout.SubSleeps)) }
 	settled := func() bool {
 		return asleep(t, b, 1)() && !layout.Wake(atomic.LoadUint64(s.sleeper.word)).IsNotYet()
 	}

@@ -29,15 +29,15 @@ var table = []mutation{
 	{
 		name:   "who is marked notified was posted",
 		file:   "bus/wake.go",
-		before: "\terr := s.set.TryOp(ops)\n",
+		before: "\terr := s.Set.TryOp(ops)\n",
 		after:  "\tvar err error\n",
 		pkg:    "./bus", run: "TestClaimedSleeperIsPosted",
 	},
 	{
 		name:   "a semaphore at its maximum keeps no other asleep",
 		file:   "bus/wake.go",
-		before: "if k.seg.posted(k.ops[:n]) != nil {",
-		after:  "if k.seg.posted(k.ops[:n]) != nil && false {",
+		before: "if posted(k.seg, k.ops[:n]) != nil {",
+		after:  "if posted(k.seg, k.ops[:n]) != nil && false {",
 		pkg:    "./bus", run: "TestSemaphoreAtItsMaximum",
 	},
 	{
@@ -50,22 +50,22 @@ var table = []mutation{
 	{
 		name:   "a new topic changes the table's version",
 		file:   "bus/wake.go",
-		before: "\tatomic.AddUint64(s.header(layout.HeaderTopicVersion), 1)\n",
+		before: "\tatomic.AddUint64(s.Header(layout.HeaderTopicVersion), 1)\n",
 		after:  "",
 		pkg:    "./bus", run: "TestNewTopic|TestTopicBeforeTheLastLook",
 	},
 	{
 		name:   "a new topic wakes who has not matched it",
 		file:   "bus/wake.go",
-		before: "\t\tif atomic.LoadUint64(s.sub(i, layout.SubMatched)) <= uint64(t) {\n\t\t\tk.addSub(i)",
+		before: "\t\tif atomic.LoadUint64(s.Sub(i, layout.SubMatched)) <= uint64(t) {\n\t\t\tk.addSub(i)",
 		after:  "\t\tif false {\n\t\t\tk.addSub(i)",
 		pkg:    "./bus", run: "TestNewTopic",
 	},
 	{
 		name:   "who knows all topics but the newest is told of it",
 		file:   "bus/wake.go",
-		before: "!= 0 && atomic.LoadUint64(s.sub(i, layout.SubMatched)) <= uint64(t) {",
-		after:  "!= 0 && atomic.LoadUint64(s.sub(i, layout.SubMatched)) < uint64(t) {",
+		before: "!= 0 && atomic.LoadUint64(s.Sub(i, layout.SubMatched)) <= uint64(t) {",
+		after:  "!= 0 && atomic.LoadUint64(s.Sub(i, layout.SubMatched)) < uint64(t) {",
 		pkg:    "./bus", run: "TestNewTopic",
 	},
 	{
@@ -157,14 +157,14 @@ var table = []mutation{
 	{
 		name:   "who is closed does not fall asleep",
 		file:   "bus/idle.go",
-		before: " && !s.isClosed() && !s.seg.removed()\n",
-		after:  " && !s.seg.removed()\n",
+		before: " && !s.isClosed() && !s.seg.Removed()\n",
+		after:  " && !s.seg.Removed()\n",
 		pkg:    "./bus", run: "TestLastLook",
 	},
 	{
 		name:   "who finds the bus removed does not fall asleep",
 		file:   "bus/idle.go",
-		before: " && !s.isClosed() && !s.seg.removed()\n",
+		before: " && !s.isClosed() && !s.seg.Removed()\n",
 		after:  " && !s.isClosed()\n",
 		pkg:    "./bus", run: "TestLastLook",
 	},
@@ -207,7 +207,7 @@ var table = []mutation{
 	{
 		name:   "a dead sleeper's bit is wiped",
 		file:   "bus/death.go",
-		before: "\tatomic.AndUint64(seg.header(layout.HeaderSleepers+8*(s/64)), ^bit)\n",
+		before: "\tatomic.AndUint64(seg.Header(layout.HeaderSleepers+8*(s/64)), ^bit)\n",
 		after:  "",
 		pkg:    "./bus", run: "TestNobodyWhoIsGoneIsLookedAt",
 		quick: true,
@@ -222,14 +222,14 @@ var table = []mutation{
 	{
 		name:   "a dead publisher's wake-up is paid by who takes its record",
 		file:   "bus/death.go",
-		before: "\t\t\tseg.wakeTopic(int(t - 1))\n",
+		before: "\t\t\twakeTopic(seg, int(t-1))\n",
 		after:  "",
 		pkg:    "./bus", run: "TestNewOwnerPaysTheDeadsWakeUp",
 	},
 	{
 		name:   "a death makes those look again to whom a wake-up may be owed",
 		file:   "bus/death.go",
-		before: "\t\t\t\tb.dorm.kickIf(b.mayBeOwed)\n",
+		before: "\t\t\t\tm.dorm.kickIf(m.mayBeOwed)\n",
 		after:  "",
 		pkg:    "./bus", run: "TestDeathWakes",
 		quick: true,
@@ -237,8 +237,8 @@ var table = []mutation{
 	{
 		name:   "the kernel is asked again before a client is buried",
 		file:   "bus/death.go",
-		before: "!seg.clientLives(c) && seg.buryClient",
-		after:  "seg.buryClient",
+		before: "!seg.ClientLives(c) && buryClient(",
+		after:  "buryClient(",
 		pkg:    "./bus", run: "TestNobodyIsBuriedAlive",
 	},
 	{
@@ -251,15 +251,15 @@ var table = []mutation{
 	{
 		name:   "the bell is taken down",
 		file:   "bus/death.go",
-		before: "\t\t\tb.seg.lowerBell()\n",
+		before: "\t\t\tlowerBell(m.seg)\n",
 		after:  "",
 		pkg:    "./bus", run: "TestBellIsTakenDown",
 	},
 	{
 		name:   "the dead one's gate is opened before its record is taken",
 		file:   "bus/death.go",
-		before: "\topened := b.ring.OpenGate(s, gate, layout.GateOpen)\n",
-		after:  "\topened := false && b.ring.OpenGate(s, gate, layout.GateOpen)\n",
+		before: "\topened := m.ring.OpenGate(s, gate, layout.GateOpen)\n",
+		after:  "\topened := false && m.ring.OpenGate(s, gate, layout.GateOpen)\n",
 		pkg:    "./bus", run: "TestGateOfTheDead",
 	},
 	{
@@ -273,22 +273,22 @@ var table = []mutation{
 	{
 		name:   "who joins spares the records of the dead",
 		file:   "bus/client.go",
-		before: "s.letGo(c, layout.LiveJoining, true) == nil {",
+		before: "letGo(s, c, layout.LiveJoining, true) == nil {",
 		after:  "false {",
 		pkg:    "./bus", run: "TestSlowJoinerSparesTheDead",
 	},
 	{
 		name:   "a client of another generation is not alive",
-		file:   "bus/client.go",
-		before: "s.clientState(c) == layout.MakeClientState(o.Generation(), layout.ClientJoined)",
-		after:  "s.clientState(c).State() == layout.ClientJoined",
+		file:   "internal/segment/owner.go",
+		before: "s.ClientState(c) == layout.MakeClientState(o.Generation(), layout.ClientJoined)",
+		after:  "s.ClientState(c).State() == layout.ClientJoined",
 		pkg:    "./bus", run: "TestAlive",
 	},
 	{
 		name:   "a client's record is read again after the kernel was asked",
-		file:   "bus/client.go",
-		before: "s.clientLives(o.Client()) && s.hasJoined(o)",
-		after:  "s.clientLives(o.Client())",
+		file:   "internal/segment/owner.go",
+		before: "s.ClientLives(o.Client()) && s.HasJoined(o)",
+		after:  "s.ClientLives(o.Client())",
 		pkg:    "./bus", run: "TestTheDeadAreNotTakenForTheirHeirs",
 	},
 	{
@@ -344,7 +344,7 @@ var table = []mutation{
 	{
 		name:   "no message names a publisher that there is not",
 		file:   "bus/look.go",
-		before: "if int(info.Publisher()) >= s.seg.m.Geometry.Publishers {",
+		before: "if int(info.Publisher()) >= s.seg.Map.Geometry.Publishers {",
 		after:  "if false {",
 		pkg:    "./bus", run: "TestDamagedMessages",
 	},
