@@ -6,14 +6,14 @@ import (
 	"shmbus/layout"
 )
 
-// Books is the account of all slots. It is exact only while nobody publishes.
+// Books says where all slots are. It is exact only while nobody publishes.
 type Books struct {
-	Total     int      // slots there are
+	Total     int      // slots of the ring and of all publisher records
 	Ring      int      // slots in entries
-	Owned     int      // settled pairs
-	Unsettled int      // pairs that a death left in flight: one slot each
-	Twice     []uint32 // slots found in more than one place
-	Missing   []uint32 // slots found nowhere, unsettled pairs considered
+	Owned     int      // slots in settled pairs
+	Unsettled int      // pairs in flight, of publishers that died: each owns one of its two slots
+	Twice     []uint32 // slots found in more than one place, and numbers of slots that do not exist
+	Missing   []uint32 // slots found nowhere, not even in a pair in flight
 }
 
 // Balanced reports whether every slot is in exactly one place.
@@ -21,7 +21,7 @@ func (b Books) Balanced() bool {
 	return len(b.Twice) == 0 && len(b.Missing) == 0 && b.Ring+b.Owned+b.Unsettled == b.Total
 }
 
-// Audit counts all slots.
+// Audit looks for each slot in the entries and in the pairs.
 func (r *Ring) Audit() Books {
 	b := Books{Total: int(r.total)}
 	seen := make([]uint8, r.total)
@@ -60,9 +60,9 @@ func (r *Ring) Audit() Books {
 	return b
 }
 
-// assign gives each pending pair one of its slots that is seen nowhere else, so that as few slots
-// as possible stay without: a pair may have to leave a slot to another pair that has no choice, and
-// take its second one.
+// assign marks as seen one slot of each pending pair that is seen nowhere else, so that as many
+// pairs as possible have one. If two pairs could have the same slot, one of them takes its other
+// slot: this is a maximum matching of pairs and slots, by augmenting paths.
 func (b *Books) assign(pending []layout.Pair, seen []uint8) {
 	holder := make(map[uint32]int) // slot -> index in pending
 	var place func(i int, visited map[uint32]bool) bool

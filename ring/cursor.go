@@ -14,7 +14,7 @@ type Cursor struct {
 	memory memory
 	r      *Ring
 	next   uint64
-	shared *uint64 // the record's cursor word: this cursor writes it, publishers and monitors read it
+	shared *uint64 // the record's cursor word; written here, read by publishers
 	margin uint64  // how far above the oldest position the next jump lands
 }
 
@@ -169,7 +169,7 @@ func (c *Cursor) Read(e layout.Entry, dst []byte) (info layout.FrameInfo, n int,
 	return info, n, c.Valid(e, info)
 }
 
-// Jump moves a lapped cursor to where it can continue, and returns the lost positions: from … to-1.
+// Jump moves a lapped cursor to where it can continue. It returns the lost positions, from … to-1.
 // It lands on the oldest position that the ring holds. If that is overwritten as well before
 // [Cursor.CaughtUp], the next jump lands further ahead, and so on: otherwise a reader that is too
 // slow could lose its next message every time.

@@ -11,7 +11,7 @@ var small = layout.Geometry{
 	Slots: 8, SlotSize: 64, Owned: 2, Publishers: 2, Subscribers: 64, Clients: 2, Topics: 1, MaxFrame: 48,
 }
 
-// must spares the examples their error handling.
+// must returns v, and panics if there is an error.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -19,7 +19,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// send publishes a text, waiting for slow readers.
+// send publishes a text. It waits for reliable readers.
 func send(p *ring.Publisher, text string) {
 	p.Fill(0, []byte(text))
 	info := layout.MakeFrameInfo(len(text), layout.FlagWhole, uint16(p.Index()), 0)
@@ -56,7 +56,7 @@ func Example() {
 	// 2: three from publisher 0
 }
 
-// The way of a publisher that may meet a full ring: what was filled stays until there is room.
+// A publisher may find the ring full. The slot keeps its contents until there is room.
 func ExamplePublisher_Exchange() {
 	r := must(ring.NewHeap(small))
 	c := r.Join(0, ring.FromNow(), true)
@@ -70,7 +70,7 @@ func ExamplePublisher_Exchange() {
 				continue // there is room
 			}
 			fmt.Printf("message %d waits for subscriber %d at %d\n", i, subscriber, position)
-			c.Advance() // here it is this goroutine itself that reads
+			c.Advance() // in this example the publisher reads as well
 		}
 	}
 	fmt.Println(p.Next(), "published")
@@ -80,7 +80,7 @@ func ExamplePublisher_Exchange() {
 	// 10 published
 }
 
-// A frame may be built where it is published from.
+// A frame can be built in the slot from which it is published.
 func ExamplePublisher_Payload() {
 	r := must(ring.NewHeap(small))
 	c := r.Reader(ring.FromNow())
@@ -99,7 +99,8 @@ func ExamplePublisher_Payload() {
 	// 99 bottles
 }
 
-// A message may be read where it stands. What was read counts only if Valid says so afterwards.
+// A message can be read in place, without a copy. What was read may be used only if Valid returns
+// Done afterwards.
 func ExampleCursor_View() {
 	r := must(ring.NewHeap(small))
 	c := r.Reader(ring.FromNow())
@@ -127,7 +128,7 @@ func ExampleCursor_View() {
 	// 1 space
 }
 
-// A reader that is too slow learns exactly what it has lost.
+// A reader that is too slow learns which messages it has lost.
 func ExampleCursor_Jump() {
 	r := must(ring.NewHeap(small))
 	c := r.Reader(ring.FromNow())
@@ -149,7 +150,8 @@ func ExampleCursor_Jump() {
 	// message 12
 }
 
-// Whoever is tired of waiting for a reliable reader opens its gate. A helper that comes late changes nothing.
+// A publisher that has waited too long for a reliable reader opens its gate. If the gate has
+// changed since it was loaded, nothing happens.
 func ExampleRing_OpenGate() {
 	r := must(ring.NewHeap(small))
 	r.Join(5, ring.FromNow(), true)

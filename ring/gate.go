@@ -8,57 +8,59 @@ import (
 	"shmbus/layout"
 )
 
-// slowest returns the lowest position that a closed gate protects, and whose it is; near and -1
-// where no gate protects anything below near.
-func (r *Ring) slowest(near uint64) (who int, position uint64) {
-	who, position = -1, near
+// slowest returns the subscriber whose closed gate protects the lowest position, and that position.
+// If no gate protects a position below near, it returns -1 and near.
+func (r *Ring) slowest(near uint64) (subscriber int, position uint64) {
+	subscriber, position = -1, near
 	for i := range r.layout.Geometry.SubscriberWords() {
 		for set := atomic.LoadUint64(r.word(layout.HeaderGates + 8*i)); set != 0; set &= set - 1 {
 			s := 64*i + bits.TrailingZeros64(set)
-			if layout.Gate(atomic.LoadUint64(r.subWord(s, layout.SubGate))).State() != layout.GateClosed {
+			if r.Gate(s).State() != layout.GateClosed {
 				continue
 			}
 			if c := r.Protected(s, near); c < position {
-				who, position = s, c
+				subscriber, position = s, c
 			}
 		}
 	}
-	return who, position
+	return subscriber, position
 }
 
-// A Blocker is a closed gate that is in the way of a publisher.
+// A Blocker is a closed gate that keeps a publisher from publishing.
 type Blocker struct {
 	Subscriber int
 	Gate       layout.Gate
-	Position   uint64 // that it protects
+	Position   uint64 // the lowest position that the gate protects
 }
 
-// Holds calls f for each closed gate that keeps positions below end from being published, near
-// being one that is.
+// Blockers calls f for each closed gate that keeps a publisher from filling the positions below
+// end. near is a position close to those of the gates, such as [Publisher.Next].
 func (r *Ring) Blockers(near, end uint64, f func(Blocker)) {
 	for i := range r.layout.Geometry.SubscriberWords() {
 		for set := atomic.LoadUint64(r.word(layout.HeaderGates + 8*i)); set != 0; set &= set - 1 {
 			s := 64*i + bits.TrailingZeros64(set)
-			// The gate before the position: if that is a later owner's, the gate has changed when f
-			// wants to open it.
-			h := Blocker{Subscriber: s, Gate: r.Gate(s)}
-			if h.Gate.State() != layout.GateClosed {
+			// The gate is loaded before the position: if the position is that of a later owner of
+			// the record, the gate has changed, and f cannot open it any more.
+			b := Blocker{Subscriber: s, Gate: r.Gate(s)}
+			if b.Gate.State() != layout.GateClosed {
 				continue
 			}
-			if h.Position = r.Protected(s, near); int64(end-h.Position) > int64(r.Slots()) {
-				f(h)
+			b.Position = r.Protected(s, near)
+			if int64(end-b.Position) > int64(r.Slots()) {
+				f(b)
 			}
 		}
 	}
 }
 
-// Protected returns the position from which on subscriber s may still want to read: its cursor, or,
-// while it sleeps, the position below which it is certified that there is nothing for it.
+// Protected returns the position from which on subscriber s may still have to read. That is its
+// cursor or, while it sleeps, the position below which publishers have certified that there is
+// nothing for it. near is a position less than 2^45 away from it.
 func (r *Ring) Protected(s int, near uint64) uint64 {
-	// The wake word first: when the sleeper resumes, it moves its cursor before it wakes. In the
-	// other order, here or there, the cursor of before the sleep could be taken for its position:
-	// that is lower, so that nothing wanted would be displaced, and publishers would wait for room
-	// that there is.
+	// The wake word is loaded first, because a sleeper that resumes moves its cursor before its
+	// wake word says awake. In the other order, of the loads here or of the stores there, this
+	// could return the cursor of before the sleep. That is lower: nothing that is wanted would be
+	// displaced, but publishers would wait although there is room.
 	w := layout.Wake(atomic.LoadUint64(r.subWord(s, layout.SubWake)))
 	c := atomic.LoadUint64(r.subWord(s, layout.SubCursor))
 	if w.State() != layout.Awake && !w.IsNotYet() {
@@ -67,14 +69,15 @@ func (r *Ring) Protected(s int, near uint64) uint64 {
 	return c
 }
 
-// CloseGate makes subscriber record s, which its caller owns, hold publishers back: nothing at or
-// after the record's cursor is displaced from now on, if the cursor was at or after the head that
-// [Ring.Head] returns afterwards. See [Ring.Join].
+// CloseGate closes the gate of subscriber record s, which the caller owns. From then on publishers
+// displace nothing at or above the record's cursor, if the cursor is at or above the head that
+// [Ring.Head] returns after CloseGate. See [Ring.Join].
 func (r *Ring) CloseGate(s int) {
 	g := r.subWord(s, layout.SubGate)
 	for {
 		old := layout.Gate(atomic.LoadUint64(g))
-		if atomic.CompareAndSwapUint64(g, uint64(old), uint64(layout.MakeGate(old.Generation()+1, layout.GateClosed))) {
+		closed := layout.MakeGate(old.Generation()+1, layout.GateClosed)
+		if atomic.CompareAndSwapUint64(g, uint64(old), uint64(closed)) {
 			break
 		}
 	}
@@ -83,9 +86,9 @@ func (r *Ring) CloseGate(s int) {
 	fault.At(fault.SubscribeGate)
 }
 
-// OpenGate opens gate g of subscriber s, giving the reason as its new state, and reports whether it
-// was this call that did. Anybody may call it: a gate that was opened or closed again meanwhile
-// stays as it is.
+// OpenGate opens gate g of subscriber s, with the reason as its new state, and reports whether this
+// call has opened it. Any process may call it: a gate that was opened or closed again since g was
+// loaded stays as it is.
 func (r *Ring) OpenGate(s int, g layout.Gate, reason uint32) bool {
 	return g.State() == layout.GateClosed && atomic.CompareAndSwapUint64(
 		r.subWord(s, layout.SubGate), uint64(g), uint64(layout.MakeGate(g.Generation(), reason)))
@@ -96,8 +99,8 @@ func (r *Ring) Gate(s int) layout.Gate {
 	return layout.Gate(atomic.LoadUint64(r.subWord(s, layout.SubGate)))
 }
 
-// ForgetGate takes subscriber s off the list of those that may have a gate. Only the owner of the
-// record may, with its gate open.
+// ForgetGate clears the bit of subscriber s in the bitmap of gates, so that publishers no longer
+// look at its gate. Only the owner of the record may call it, while the gate is open.
 func (r *Ring) ForgetGate(s int) {
 	atomic.AndUint64(r.word(layout.HeaderGates+8*(s/64)), ^uint64(1<<(s%64)))
 }

@@ -8,30 +8,31 @@ import (
 	"shmbus/layout"
 )
 
-// memory turns offsets that package layout computed and bounded into pointers. It is the only place
-// of this package where that happens, with the copies in copy_unsafe.go.
+// memory turns offsets that package layout has computed, and numbers that the caller has bounded,
+// into pointers. Only here and in the copies of copy_unsafe.go does this package make pointers.
 //
-// Publishers and cursors have a copy: that spares a load for each message.
+// Each publisher and each cursor has a copy of it, which saves one load for each message.
 type memory struct {
 	entries  unsafe.Pointer
 	slots    unsafe.Pointer
 	slotSize uintptr
-	mask     uint64 // entries, less 1
-	shift    uint   // binary logarithm of the entries
-	total    uint32 // slots, owned ones included
+	mask     uint64 // number of entries, less 1
+	shift    uint   // binary logarithm of the number of entries
+	total    uint32 // number of slots, owned ones included
 	base     []byte // keeps the memory reachable
 }
 
-// An address is where a slot or a part of it is.
+// An address points to a slot or into one.
 type address = unsafe.Pointer
 
 func newMemory(mem []byte, m layout.Map) (memory, error) {
 	if len(mem) < m.Size {
-		return memory{}, fmt.Errorf("ring: %d bytes of memory, the geometry needs %d", len(mem), m.Size)
+		return memory{}, fmt.Errorf(
+			"ring: the memory has %d bytes, but the geometry needs %d", len(mem), m.Size)
 	}
 	base := unsafe.Pointer(unsafe.SliceData(mem))
 	if uintptr(base)%8 != 0 {
-		return memory{}, fmt.Errorf("ring: memory at %p is not aligned to 8 bytes", base)
+		return memory{}, fmt.Errorf("ring: the memory at %p is not aligned to 8 bytes", base)
 	}
 	return memory{
 		entries:  unsafe.Add(base, m.Entries.Offset),

@@ -55,10 +55,14 @@ type ownedSlot struct {
 // any slot that the record owns it.
 func (r *Ring) Publisher(i int) (*Publisher, error) {
 	if i < 0 || i >= r.layout.Geometry.Publishers {
-		return nil, corrupt("publisher record %d of %d", i, r.layout.Geometry.Publishers)
+		return nil, corrupt("there is no publisher record %d: the ring has %d",
+			i, r.layout.Geometry.Publishers)
 	}
-	p := &Publisher{memory: r.memory, r: r, index: i, intent: r.pubWord(i, layout.PubIntent),
-		certified: r.word(layout.HeaderCertified)}
+	p := &Publisher{
+		memory: r.memory, r: r, index: i,
+		intent:    r.pubWord(i, layout.PubIntent),
+		certified: r.word(layout.HeaderCertified),
+	}
 	if err := r.settle(i); err != nil {
 		return nil, err
 	}
@@ -69,7 +73,7 @@ func (r *Ring) Publisher(i int) (*Publisher, error) {
 			continue
 		}
 		if pair.Mine() >= r.total {
-			return nil, corrupt("publisher record %d owns slot %d of %d", i, pair.Mine(), r.total)
+			return nil, corrupt("publisher record %d names slot %d of %d", i, pair.Mine(), r.total)
 		}
 		p.owned[p.count] = ownedSlot{pair.Mine(), w}
 		p.count++

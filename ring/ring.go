@@ -8,18 +8,18 @@ import (
 	"shmbus/layout"
 )
 
-// ErrCorrupt is wrapped by every error about words in the ring that no correct program wrote.
+// ErrCorrupt means that the ring holds a value that no correct program wrote.
 var ErrCorrupt = errors.New("ring is corrupt")
 
-// A Ring is the exchange ring in a piece of memory. Its methods may be called by any goroutine at
-// any time, [Ring.Format] excepted.
+// A Ring is the exchange ring in a piece of memory. All its methods but [Ring.Format] and
+// [Ring.FormatAt] may be called by any goroutine at any time.
 type Ring struct {
 	memory
 	layout layout.Map
 }
 
-// New returns the ring in mem, which has at least m.Size bytes and is aligned to 8. The ring in new
-// memory must be formatted before its first use.
+// New returns the ring in mem, which has at least m.Size bytes and is aligned to 8 bytes. A ring in
+// new memory must be formatted before its first use, by one process, see [Ring.Format].
 func New(mem []byte, m layout.Map) (*Ring, error) {
 	mm, err := newMemory(mem, m)
 	if err != nil {
@@ -42,14 +42,13 @@ func NewHeap(g layout.Geometry) (*Ring, error) {
 	return r, nil
 }
 
-// Format puts the ring into its initial state: no message, slot i in entry i, and the slots beyond
-// shared out among the publisher records. Nobody may use the ring meanwhile; the memory is zero
-// before.
+// Format writes the initial state of the ring to zeroed memory: there is no message, entry i has
+// slot i, and each publisher record owns its share of the other slots. Nobody else may use the ring
+// meanwhile.
 func (r *Ring) Format() { r.FormatAt(0) }
 
-// FormatAt formats the ring as if the positions below start had been published and forgotten. Tests
-// use it to begin near the wrap of the lap counter. start is rounded down to a multiple of the
-// ring's size.
+// FormatAt formats the ring as if all positions below start had been published and overwritten.
+// Tests use it to begin close to where a counter wraps. start is rounded down to a multiple of N.
 func (r *Ring) FormatAt(start uint64) {
 	start &^= r.mask
 	lap := layout.LapOf(start, r.shift) - 1
@@ -67,10 +66,10 @@ func (r *Ring) FormatAt(start uint64) {
 	}
 }
 
-// Layout returns where the ring's words are.
+// Layout returns the map of the memory: its geometry, and where each record and slot is.
 func (r *Ring) Layout() layout.Map { return r.layout }
 
-// Slots returns N, the number of messages that the ring holds.
+// Slots returns N, how many messages the ring holds.
 func (r *Ring) Slots() uint64 { return r.mask + 1 }
 
 func (r *Ring) pubWord(p, field int) *uint64 { return r.word(r.layout.Publishers.At(p) + field) }

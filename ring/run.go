@@ -14,7 +14,9 @@ const runBytes = 64 << 10
 // All slots are filled before the first is published, because a locked instruction waits for the
 // stores before it. The length of each frame is read once, since another goroutine may change
 // frames meanwhile.
-func (p *Publisher) PublishRun(frames [][]byte, info layout.FrameInfo, tag uint32) (n, left int, st Status) {
+func (p *Publisher) PublishRun(
+	frames [][]byte, info layout.FrameInfo, tag uint32,
+) (n, left int, st Status) {
 	payload := uint(p.memory.slotSize) - layout.FrameHeaderSize
 	var sizes [maxOwned]uint32
 	k, turn := 0, p.turn

@@ -8,23 +8,27 @@ import (
 	"shmbus/layout"
 )
 
-// ErrUnsettled means that it is not known yet which slots a dead publisher owned.
-var ErrUnsettled = errors.New("ring: the slots of the record's previous owner are not settled yet")
+// ErrUnsettled means that it is not yet known of any slot that the record's dead owner owned it.
+// Try another record, or the same one later.
+var ErrUnsettled = errors.New("ring: it is not known yet which slots the dead owner of the " +
+	"publisher record had: use another record, or try again later")
 
-// settle decides, as far as there is evidence, which slot of each unsettled pair record p owns. Its
-// caller owns the record, and the previous owner is dead: it will never finish an exchange.
+// settle decides, as far as there is evidence, which slot of each pair in flight record p owns. The
+// caller owns the record, and its previous owner is dead, so that owner will never finish its
+// exchange.
 //
-// Of {mine, displaced} the record owns exactly one, and the other is or was in the ring. A slot
-// that is seen in an entry, or in a settled pair elsewhere, is therefore not the record's: the
-// other one is. An unsettled pair elsewhere proves nothing, since its owner may have been stopped
-// behind its exchange.
+// Of the slots {mine, displaced} the record owns exactly one, and the other one is or was in the
+// ring. So a slot that is found in an entry, or in a settled pair elsewhere, is not the record's:
+// the other slot is. A pair in flight elsewhere proves nothing, because its owner may have been
+// stopped after its compare-and-swap.
 func (r *Ring) settle(p int) error {
-	// Slots move while this looks, and a pair that is settled may settle another: three times, and
-	// again as long as it helps. A later owner looks again.
+	// Slots move during the search, and a pair that gets settled may be the evidence for another.
+	// So the search is made three times, and then again as long as it settles something. What stays
+	// in flight is for a later owner to settle.
 	const tries = 3
 	before := layout.MaxOwned + 1
 	for try := 0; ; try++ {
-		unsettled := make(map[uint32]int) // a slot of a pair -> index of the pair
+		inFlight := make(map[uint32]int) // a slot of a pair in flight -> index of the pair
 		pairs := 0
 		for k := range r.layout.Geometry.Owned {
 			pair := layout.Pair(atomic.LoadUint64(r.pairWord(p, k)))
@@ -32,17 +36,18 @@ func (r *Ring) settle(p int) error {
 				continue
 			}
 			if pair.Mine() >= r.total || pair.Displaced() >= r.total {
-				return corrupt("pair %d of publisher record %d names slots %d and %d of %d", k, p, pair.Mine(), pair.Displaced(), r.total)
+				return corrupt("pair %d of publisher record %d names slots %d and %d of %d",
+					k, p, pair.Mine(), pair.Displaced(), r.total)
 			}
-			unsettled[pair.Mine()], unsettled[pair.Displaced()] = k, k
+			inFlight[pair.Mine()], inFlight[pair.Displaced()] = k, k
 			pairs++
 		}
-		if len(unsettled) == 0 || try >= tries && pairs >= before {
+		if len(inFlight) == 0 || try >= tries && pairs >= before {
 			return nil
 		}
 		before = pairs
 		elsewhere := func(slot uint32) {
-			k, ok := unsettled[slot]
+			k, ok := inFlight[slot]
 			if !ok {
 				return
 			}
