@@ -4,45 +4,15 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"shmbus/internal/testproc"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"shmbus/bus"
 )
-
-// What follows busd create finds the bus.
-func TestCreate(t *testing.T) {
-	dir := ownDir(t)
-	removeAfter(t, "prices", "audit")
-	r := busd(t, "create", "prices", "audit", "--slots", "64", "--slot-size", "128", "--mode", "0640")
-	require.Zero(t, r.code, r.stderr)
-	require.Empty(t, r.stderr)
-	require.Regexp(t, `^prices made: 64 slots of 128 bytes, a segment of .*\naudit made: 64 slots `, r.stdout)
-	for _, name := range []string{"prices", "audit"} {
-		b, err := bus.Open(name)
-		require.NoError(t, err)
-		require.Equal(t, 64, b.Geometry().Slots)
-		require.NoError(t, b.Close())
-		st, err := os.Stat(filepath.Join(dir, name+".shmbus"))
-		require.NoError(t, err)
-		require.Equal(t, os.FileMode(0o640), st.Mode())
-	}
-
-	r = busd(t, "create", "prices")
-	require.Equal(t, 1, r.code)
-	require.Contains(t, r.stderr, "--if-not-exists")
-	r = busd(t, "create", "prices", "--if-not-exists", "--slots", "128", "--mode", "0660")
-	require.Zero(t, r.code, r.stderr)
-	require.Regexp(t, `^prices exists: 64 slots`, r.stdout)
-	require.Contains(t, r.stderr, "note: bus prices exists, not as asked for: slots 64 instead of 128, mode 0640 instead of 0660")
-	r = busd(t, "create", "-b", "prices", "--if-not-exists", "--quiet")
-	require.Equal(t, result{}, r)
-}
 
 // Sizes that are rounded are not rounded silently.
 func TestAdjustedSizesAreSaid(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	removeAfter(t, "prices", "audit")
 	r := busd(t, "create", "prices", "--slots", "64", "--subscribers", "1", "--quiet")
 	require.Zero(t, r.code, r.stderr)
@@ -53,7 +23,7 @@ func TestAdjustedSizesAreSaid(t *testing.T) {
 
 // serve --check looks at flags and file as serve does, also where the buses exist, and makes none.
 func TestServeCheck(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	path := filepath.Join(t.TempDir(), "busd.conf")
 	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
 	write("[prices]\nslots = 64\nsubscribers = 1\n[audit]\nmode = 0660\n")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -83,10 +84,9 @@ func TestAdviceHelps(t *testing.T) {
 		"a dead client": {"dead-clients", func(t *testing.T, b *bus.Bus, _ string) {
 			again, err := bus.Open(b.Name())
 			require.NoError(t, err)
-			cmd, _ := startBussub(t, again)
+			p := startBussub(t, again)
 			require.NoError(t, again.Close()) // or it clears what the dead left
-			require.NoError(t, cmd.Process.Kill())
-			_ = cmd.Wait()
+			p.Kill()
 		}, true},
 		"another mode": {"permissions", func(t *testing.T, b *bus.Bus, path string) { require.NoError(t, os.Chmod(path, 0o640)) }, true},
 		"another owner": {"permissions", func(t *testing.T, b *bus.Bus, path string) {
@@ -110,7 +110,7 @@ func TestAdviceHelps(t *testing.T) {
 				state.make(t, b, filepath.Join(dir, "prices.shmbus"))
 				var args []string
 				if where == "--dir" {
-					ownDir(t)
+					testproc.Folder(t)
 					args = []string{"--dir", dir}
 				}
 				found, _ := diagnose(t, args...)
@@ -144,7 +144,7 @@ func TestAdviceHarmsNobody(t *testing.T) {
 		}, "with the busd of that version"},
 		"in another folder": {"orphaned-segment", func(t *testing.T, b *bus.Bus, _ string) []string {
 			b.Close()
-			ownDir(t)
+			testproc.Folder(t)
 			return nil
 		}, "the bus is in order: name the folder with --dir"},
 		"in another namespace": {"other-namespace", func(t *testing.T, b *bus.Bus, path string) []string {
@@ -154,11 +154,11 @@ func TestAdviceHarmsNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			needNamespace(t)
-			dir := ownDir(t)
+			dir := testproc.Folder(t)
 			b := makeBus(t, "prices")
 			wrap := state.make(t, b, filepath.Join(dir, "prices.shmbus"))
 			doctor := func(args ...string) string {
-				args = append(append(append([]string{}, wrap...), binary, "doctor"), args...)
+				args = append(append(append([]string{}, wrap...), binary(), "doctor"), args...)
 				var out bytes.Buffer
 				cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 				cmd.Stdout, cmd.Stderr = &out, &out
@@ -186,7 +186,7 @@ func TestAdviceOnLimits(t *testing.T) {
 		"sem": "250 32000 32 128", "shmmax": "1048576", "shmall": "16", "shmmni": "0",
 	} {
 		t.Run(key, func(t *testing.T) {
-			ownDir(t)
+			testproc.Folder(t)
 			path := "/proc/sys/kernel/" + key
 			before, err := os.ReadFile(path)
 			require.NoError(t, err)
@@ -212,14 +212,10 @@ func TestRmAdvice(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to become another user")
 	}
-	dir := ownDir(t)
+	testproc.Folder(t)
 	makeBus(t, "prices").Close()
-	for p := dir; p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
-		require.NoError(t, os.Chmod(p, 0o755))
-	}
-	require.NoError(t, os.Chmod(filepath.Dir(binary), 0o755))
 	for _, args := range [][]string{{"rm", "prices"}, {"rm", "--force", "prices"}} {
-		cmd := exec.Command(binary, args...)
+		cmd := testproc.Command("busd", args...)
 		cmd.SysProcAttr = asUser(4242)
 		out, err := cmd.CombinedOutput()
 		require.Error(t, err)

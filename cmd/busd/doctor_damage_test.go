@@ -5,16 +5,15 @@ import (
 	words "encoding/binary"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/layout"
 	"shmbus/sysvshm"
 )
@@ -102,7 +101,7 @@ func TestDoctorFindsDamage(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ownDir(t)
+			testproc.Folder(t)
 			b := makeBus(t, "prices")
 			r, err := b.Subscribe("a.>", bus.Reliable())
 			require.NoError(t, err)
@@ -138,7 +137,7 @@ func TestDoctorFindsDamage(t *testing.T) {
 
 // TestDoctorFixesDamagedHeader: a bus that nobody can open any more, nor uses, is removed.
 func TestDoctorFixesDamagedHeader(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	b := makeBus(t, "prices")
 	mem, err := sysvshm.FromID(b.ShmID()).Attach(sysvshm.ReadWrite)
 	require.NoError(t, err)
@@ -153,20 +152,10 @@ func TestDoctorFixesDamagedHeader(t *testing.T) {
 	require.Error(t, err)
 }
 
-const envTraffic = "BUSD_TEST_TRAFFIC"
-
-// A process with this variable is one that TestDoctorOnBusyBus kills; it has nothing to test or build.
-func init() {
-	if name := os.Getenv(envTraffic); name != "" {
-		traffic(name)
-	}
-}
-
-func traffic(name string) {
-	b, err := bus.Open(name)
-	if err != nil {
-		panic(err)
-	}
+// traffic is what a process does that TestDoctorOnBusyBus kills.
+func traffic(c *testproc.Child) {
+	b, err := bus.Open("prices")
+	c.Check(err)
 	for i := range 3 {
 		go func() {
 			p, err := b.Publisher(fmt.Sprintf("a.b%d", i))
@@ -202,31 +191,19 @@ func traffic(name string) {
 
 // TestDoctorOnBusyBus: on a healthy bus under full traffic, whose processes are killed all the time, doctor finds no damage.
 func TestDoctorOnBusyBus(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithPublishers(32), bus.WithSlots(256), bus.WithOwnedSlots(3))
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	go b.WatchDeaths(ctx, nil)
-	start := func() *exec.Cmd {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), envTraffic+"=prices")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		require.NoError(t, cmd.Start())
-		return cmd
-	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			var crew []*exec.Cmd
-			for range 2 {
-				crew = append(crew, start())
-			}
+			one, two := testproc.Run(t, "traffic", nil), testproc.Run(t, "traffic", nil)
 			time.Sleep(150 * time.Millisecond)
-			for _, c := range crew {
-				_ = c.Process.Kill()
-				_ = c.Wait()
-			}
+			one.Kill()
+			two.Kill()
 		}
 	}()
 	o, err := bus.Observe("prices")

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -124,7 +125,7 @@ func TestDoctorRemoveIPCOfABusOfAUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root to give a bus away")
 	}
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices")
 	require.NoError(t, sysvshm.FromID(b.ShmID()).SetPerm(4242, -1, 0o600))
 	d := &doctor{root: t.TempDir()}

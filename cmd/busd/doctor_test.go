@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -37,7 +37,7 @@ func diagnose(t *testing.T, args ...string) (map[string]finding, int) {
 }
 
 func TestDoctorFindsNothingWrong(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	makeBus(t, "prices")
 	found, code := diagnose(t)
 	require.Empty(t, found)
@@ -84,7 +84,7 @@ func TestDoctorFixes(t *testing.T) {
 		{"modes differ", "permissions", "has mode 0600", func(b *bus.Bus) error { return sysvsem.FromID(b.SemID()).SetPerm(-1, -1, 0o644) }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ownDir(t)
+			testproc.Folder(t)
 			healthy := makeBus(t, "healthy")
 			b := makeBus(t, "prices")
 			require.NoError(t, b.Close())
@@ -128,7 +128,7 @@ func TestDoctorFixes(t *testing.T) {
 }
 
 func TestDoctorLeavesAloneWhatIsUsed(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	b := makeBus(t, "prices") // attached by this process
 	require.NoError(t, os.Remove(filepath.Join(dir, "prices.shmbus")))
 	found, code := diagnose(t, "--fix", "--orphans")
@@ -147,10 +147,10 @@ func TestDoctorLeavesAloneWhatIsUsed(t *testing.T) {
 func errorOf[T any](_ T, err error) error { return err }
 
 func TestDoctorKnowsOtherFolders(t *testing.T) {
-	other := ownDir(t)
+	other := testproc.Folder(t)
 	b := makeBus(t, "elsewhere")
 	b.Close()
-	ownDir(t)
+	testproc.Folder(t)
 	found, _ := diagnose(t, "--dir", other, "--fix", "--orphans")
 	require.Empty(t, found)
 	found, code := diagnose(t)
@@ -159,7 +159,7 @@ func TestDoctorKnowsOtherFolders(t *testing.T) {
 }
 
 func TestDoctorLeavesStrangersAlone(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	stranger, err := sysvshm.Get(0x7001, 8192, sysvshm.Create|0o600)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = stranger.Remove() })
@@ -195,7 +195,7 @@ func TestDoctorLeavesStrangersAlone(t *testing.T) {
 }
 
 func TestDoctorForeignKeyFile(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	b := makeBus(t, "prices")
 	b.Close()
 	text, err := os.ReadFile(filepath.Join(dir, "prices.shmbus"))
@@ -214,7 +214,7 @@ func TestDoctorForeignKeyFile(t *testing.T) {
 }
 
 func TestDoctorKeyFileThatIsNone(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	path := filepath.Join(dir, "odd.shmbus")
 	require.NoError(t, os.WriteFile(path, []byte("shopping list\n"), 0o600))
 	found, code := diagnose(t, "--fix")
@@ -224,7 +224,7 @@ func TestDoctorKeyFileThatIsNone(t *testing.T) {
 }
 
 func TestDoctorCreationInProgress(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	f, err := os.Create(filepath.Join(dir, "new.shmbus"))
 	require.NoError(t, err)
 	defer f.Close()
@@ -236,7 +236,7 @@ func TestDoctorCreationInProgress(t *testing.T) {
 }
 
 func TestDoctorDeadClients(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices")
 	d := startBusd(t, "-b", "prices")
 	require.NoError(t, b.Close(), "nobody is left to hear of the death")
@@ -253,7 +253,7 @@ func TestDoctorDeadClients(t *testing.T) {
 }
 
 func TestDoctorSlotBooks(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices")
 	m, err := layout.NewMap(b.Geometry())
 	require.NoError(t, err)
@@ -269,7 +269,7 @@ func TestDoctorSlotBooks(t *testing.T) {
 }
 
 func TestDoctorSaysWhichBusd(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	makeBus(t, "prices", bus.WithDaemon())
 	require.Contains(t, busd(t, "doctor").stdout, fmt.Sprintf("bus prices: served by busd, pid %d", os.Getpid()))
 }
@@ -279,16 +279,12 @@ func TestDoctorAsAnotherUser(t *testing.T) {
 		t.Skip("needs root to become another user")
 	}
 	needNamespace(t)
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithMode(0o644))
 	b.Close()
 	makeBus(t, "secret")
 	require.NoError(t, os.Remove(filepath.Join(dir, "prices.shmbus")))
-	for p := dir; p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
-		require.NoError(t, os.Chmod(p, 0o755))
-	}
-	require.NoError(t, os.Chmod(filepath.Dir(binary), 0o755))
-	cmd := exec.Command(binary, "doctor", "--fix", "--orphans")
+	cmd := testproc.Command("busd", "doctor", "--fix", "--orphans")
 	cmd.SysProcAttr = asUser(4242)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 )
 
 func TestEvict(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithClientName("reader"))
 	s, err := b.Subscribe("eu.>", bus.Reliable())
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 )
 
 // forceRemoval has the kernel destroy segments with their last mapping, in the tests' own IPC namespace.
@@ -19,7 +20,7 @@ func forceRemoval(t *testing.T) {
 
 // Where the kernel destroys what nobody has attached, nothing says that a bus stays.
 func TestForcedRemoval(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	require.NotContains(t, busd(t, "doctor").stdout, "shm-rmid-forced")
 	forceRemoval(t)
 	r := busd(t, "doctor")

@@ -10,18 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/sysvshm"
 )
 
-func TestLsOfNothing(t *testing.T) {
-	dir := ownDir(t)
-	r := busd(t, "ls")
-	require.Equal(t, result{"", "there is no bus in " + dir + "; make one with: busd create NAME\n", 0}, r)
-	require.Equal(t, result{"[]\n", "", 0}, busd(t, "ls", "--json"))
-}
-
 func TestLs(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithDaemon())
 	p, err := b.Publisher("a")
 	require.NoError(t, err)
@@ -52,7 +46,7 @@ func TestLs(t *testing.T) {
 // Buses of one name in two folders are told apart, and each is looked at where it is.
 func TestLsOfTwoFolders(t *testing.T) {
 	elsewhere := bus.Info{Name: "prices", State: "live", Path: filepath.Join(t.TempDir(), "prices.shmbus")}
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithSlots(128))
 	require.Zero(t, newLsEntry(elsewhere).Slots, "it is not the one of that name in SHMBUS_DIR")
 	elsewhere.Path = filepath.Join(dir, "prices.shmbus")
@@ -61,7 +55,7 @@ func TestLsOfTwoFolders(t *testing.T) {
 }
 
 func TestLookingLeavesNoTrace(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices")
 	require.NoError(t, b.Close())
 	attached := func() int {
@@ -75,16 +69,4 @@ func TestLookingLeavesNoTrace(t *testing.T) {
 		require.Zero(t, r.code, "%v: %s%s", args, r.stdout, r.stderr)
 	}
 	require.Equal(t, before, attached())
-}
-
-// A folder that cannot be one is not a folder without buses.
-func TestLsOfALinkToNothing(t *testing.T) {
-	link := filepath.Join(t.TempDir(), "link")
-	require.NoError(t, os.Symlink("gone", link))
-	t.Setenv("SHMBUS_DIR", link)
-	for _, args := range [][]string{{"ls"}, {"ls", "--json"}, {"create", "x"}, {"status", "x"}, {"restore", "x"}} {
-		r := busd(t, args...)
-		require.Equal(t, 1, r.code, args)
-		require.Contains(t, r.stderr, link+" is a symbolic link to gone, which is not there: make that folder", args)
-	}
 }

@@ -5,64 +5,43 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
-	"shmbus/test/leak"
 )
 
-// binary is the path of busd as a user would run it.
-var binary string
-
-func TestMain(m *testing.M) { leak.Main(withBinary{m}) }
-
-// withBinary builds the command before the tests run.
-type withBinary struct{ tests *testing.M }
-
-func (w withBinary) Run() int {
-	dir, err := os.MkdirTemp("", "busd-test-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "busd")
-	if out, err := exec.Command("go", "build", "-o", dir, ".", "../bussub").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
-		return 1
-	}
+func TestMain(m *testing.M) {
 	for _, name := range []string{"NOTIFY_SOCKET", cli.EnvBus} {
 		os.Unsetenv(name)
 	}
-	return w.tests.Run()
+	testproc.Main(testproc.Commands(m, "shmbus/cmd/busd", "shmbus/cmd/bussub"), testproc.Roles{"traffic": traffic})
 }
+
+// binary returns the path of busd as a user would run it.
+func binary() string { return filepath.Join(testproc.Bin(), "busd") }
 
 // startBussub starts a subscriber in a process of its own, which is killed at the end of the test. It has subscribed when this
 // function returns.
-func startBussub(t *testing.T, b *bus.Bus, args ...string) (cmd *exec.Cmd, stderr *bytes.Buffer) {
+func startBussub(t *testing.T, b *bus.Bus, args ...string) *testproc.Process {
 	t.Helper()
-	cmd, stderr = exec.Command(filepath.Join(filepath.Dir(binary), "bussub"), append([]string{"-b", b.Name()}, args...)...), new(bytes.Buffer)
-	cmd.Stderr = stderr
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	require.Eventually(t, func() bool {
+	p, err := testproc.Launch(testproc.Command("bussub", append([]string{"-b", b.Name()}, args...)...))
+	require.NoError(t, err)
+	t.Cleanup(p.Kill)
+	testload.Eventually(t, "bussub sleeps", func() bool {
 		s, err := b.Snapshot()
-		return err == nil && slices.ContainsFunc(s.Subscribers, func(u bus.SubscriberStatus) bool { return u.Pid == cmd.Process.Pid && u.Asleep })
-	}, patience, 5*time.Millisecond)
-	return cmd, stderr
+		return err == nil && slices.ContainsFunc(s.Subscribers, func(u bus.SubscriberStatus) bool { return u.Pid == p.PID() && u.Asleep })
+	})
+	return p
 }
 
 // result is how a command ended.
@@ -84,14 +63,6 @@ func busdContext(ctx context.Context, args ...string) result {
 	var stdout, stderr bytes.Buffer
 	code := cli.Exec(ctx, run, args, strings.NewReader(""), &stdout, &stderr)
 	return result{stdout.String(), stderr.String(), code}
-}
-
-// ownDir gives the test a folder of key files of its own.
-func ownDir(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	t.Setenv("SHMBUS_DIR", dir)
-	return dir
 }
 
 // makeBus makes a small bus that is gone after the test, and returns its handle.

@@ -3,20 +3,20 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 )
 
 // Of several buses of a name, restore takes the one that has lost its key file, and says which is which where that is not known.
 func TestRestoreTellsBusesOfOneNameApart(t *testing.T) {
-	other := ownDir(t)
+	other := testproc.Folder(t)
 	healthy := makeBus(t, "x")
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	file := func(dir string) string { return filepath.Join(dir, "x.shmbus") }
 
 	r := busd(t, "restore", "x")
@@ -51,12 +51,12 @@ func TestRestoreLooksWhereClientsLook(t *testing.T) {
 	t.Setenv("SHMBUS_DIR", far)
 	b := makeBus(t, "x")
 	startBussub(t, b)
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	r := busd(t, "restore", "x")
 	require.Equal(t, 1, r.code, r.stderr)
 	require.Contains(t, r.stderr, filepath.Join(far, "x.shmbus"))
 	require.NoFileExists(t, filepath.Join(dir, "x.shmbus"))
-	out, err := exec.Command(binary, "status", "x").CombinedOutput()
+	out, err := testproc.Command("busd", "status", "x").CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(out), "SHMBUS_DIR="+far)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -24,18 +25,8 @@ func requireGone(t *testing.T, b *bus.Bus) {
 	require.NoFileExists(t, filepath.Join(os.Getenv("SHMBUS_DIR"), b.Name()+".shmbus"))
 }
 
-func TestRm(t *testing.T) {
-	ownDir(t)
-	a, b := makeBus(t, "a"), makeBus(t, "b")
-	a.Close()
-	b.Close()
-	require.Equal(t, result{}, busd(t, "rm", "a", "b"))
-	requireGone(t, a)
-	requireGone(t, b)
-}
-
 func TestRmRefusesWhatIsInUse(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithClientName("feed"))
 	r := busd(t, "rm", "prices")
 	require.Equal(t, 1, r.code)
@@ -48,26 +39,12 @@ func TestRmRefusesWhatIsInUse(t *testing.T) {
 }
 
 func TestRmWithADaemon(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithDaemon())
 	r := busd(t, "rm", "prices")
 	require.Zero(t, r.code, r.stderr)
 	require.Contains(t, r.stderr, "note: busd (pid "+strconv.Itoa(os.Getpid())+") serves prices")
 	requireGone(t, b)
-}
-
-func TestRmOfNoBus(t *testing.T) {
-	ownDir(t)
-	a := makeBus(t, "a")
-	a.Close()
-	makeBus(t, "audit")
-	require.Equal(t, 2, busd(t, "rm", "a", "../x").code)
-	require.Equal(t, "live", busList(t)["a"], "a wrong command line does nothing")
-	r := busd(t, "rm", "prices", "a")
-	require.Equal(t, 1, r.code)
-	require.Contains(t, r.stderr, "audit", "says which there are")
-	requireGone(t, a)
-	require.Equal(t, 1, busd(t, "rm", "--force", "prices").code)
 }
 
 func TestRmOfRemains(t *testing.T) {
@@ -77,7 +54,7 @@ func TestRmOfRemains(t *testing.T) {
 		"neither":       func(b *bus.Bus) error { discard(b.ShmID(), b.SemID()); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			ownDir(t)
+			testproc.Folder(t)
 			b := makeBus(t, "prices")
 			b.Close()
 			require.NoError(t, damage(b))

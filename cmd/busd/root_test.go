@@ -4,16 +4,16 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 )
 
 func TestWrongUsage(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	for _, tt := range []struct {
 		name   string
 		args   []string
@@ -66,36 +66,9 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
-func TestVersion(t *testing.T) {
-	r := busd(t, "--version")
-	require.Zero(t, r.code)
-	require.Regexp(t, `^busd v\d+\.\d+\.\d+\S* \(.*segment layout \d+, go`, r.stdout)
-	require.Equal(t, r, busd(t, "version"))
-}
-
-// Whatever looks at a bus, or removes it, takes its name after -b as well, as the commands do that publish and subscribe.
-func TestBusFlag(t *testing.T) {
-	ownDir(t)
-	b := makeBus(t, "prices")
-	b.Close()
-	for _, args := range [][]string{{"status", "-b", "prices"}, {"-b", "prices", "status"}, {"topics", "--bus", "prices"}, {"topics", "prices", "-b", "prices"}, {"rm", "-b", "prices"}} {
-		require.Zero(t, busd(t, args...).code, args)
-	}
-	requireGone(t, b)
-}
-
-func TestHelpGoesToStdout(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"ls", "--help"}, {"status", "-h"}, {"topics", "-h"}, {"rm", "-h"}, {"doctor", "-h"}, {"--version"}} {
-		r := busd(t, args...)
-		require.Zero(t, r.code)
-		require.NotEmpty(t, r.stdout)
-		require.Empty(t, r.stderr)
-	}
-}
-
 // What could not be written is an error, in one line, which says what was done nevertheless.
 func TestFullDevice(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices")
 	s, err := b.Subscribe(">", bus.Reliable())
 	require.NoError(t, err)
@@ -104,7 +77,7 @@ func TestFullDevice(t *testing.T) {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		require.NoError(t, err)
 		defer full.Close()
-		cmd := exec.Command(binary, args...)
+		cmd := testproc.Command("busd", args...)
 		var stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = full, &stderr
 		require.Error(t, cmd.Run(), args)
@@ -120,19 +93,4 @@ func TestFullDevice(t *testing.T) {
 	require.Equal(t, "live", busList(t)["made"])
 	require.NoError(t, bus.Remove("made"))
 	require.Contains(t, fails("evict", "prices", fmt.Sprint(os.Getpid())), "evicted 1 subscription of process")
-}
-
-func TestCompletionKnowsTheBuses(t *testing.T) {
-	ownDir(t)
-	makeBus(t, "prices")
-	makeBus(t, "audit")
-	r := busd(t, "__complete", "status", "pr")
-	require.Zero(t, r.code)
-	require.Contains(t, r.stdout, "prices\n")
-	require.NotContains(t, r.stdout, "audit")
-	require.Contains(t, busd(t, "__complete", "rm", "prices", "").stdout, "audit\n")
-	require.Contains(t, busd(t, "completion", "bash").stdout, "busd")
-	for _, command := range []string{"status", "topics", "rm", "create", "evict", "serve"} {
-		require.Contains(t, busd(t, "__complete", command, "-b", "pr").stdout, "prices\n", command)
-	}
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -19,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -29,13 +28,8 @@ const patience = 10 * time.Second
 // process is a busd that runs.
 type process struct {
 	t       *testing.T
-	cmd     *exec.Cmd
+	proc    *testproc.Process
 	manager *manager
-	exited  chan struct{}
-
-	mu      sync.Mutex
-	log     strings.Builder
-	changed chan struct{} // closed, and made anew, with each line of the log
 }
 
 // startBusd starts busd and waits until it is ready. It is killed at the end of the test, if it still runs.
@@ -52,23 +46,11 @@ func launchBusd(t *testing.T, args ...string) *process {
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	p := &process{t: t, manager: newManager(t, socket), exited: make(chan struct{}), changed: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...)
-	p.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
-	stderr, err := p.cmd.StderrPipe()
+	p := &process{t: t, manager: newManager(t, socket)}
+	cmd := testproc.Command("busd", args...)
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
+	p.proc, err = testproc.Launch(cmd)
 	require.NoError(t, err)
-	require.NoError(t, p.cmd.Start())
-	go func() {
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			p.mu.Lock()
-			p.log.WriteString(lines.Text() + "\n")
-			close(p.changed)
-			p.changed = make(chan struct{})
-			p.mu.Unlock()
-		}
-		_ = p.cmd.Wait()
-		close(p.exited)
-	}()
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
@@ -78,53 +60,33 @@ func launchBusd(t *testing.T, args ...string) *process {
 	return p
 }
 
-func (p *process) pid() int { return p.cmd.Process.Pid }
+func (p *process) pid() int { return p.proc.PID() }
 
-func (p *process) text() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.String()
-}
+func (p *process) text() string { return p.proc.Stderr() }
 
 // logs waits until the log matches.
 func (p *process) logs(pattern string) {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
-	deadline := time.After(patience)
-	for {
-		p.mu.Lock()
-		found, changed := re.MatchString(p.log.String()), p.changed
-		p.mu.Unlock()
-		if found {
-			return
-		}
-		select {
-		case <-changed:
-		case <-deadline:
-			require.Fail(p.t, "not logged", "%s\n%s", pattern, p.text())
-		}
+	if !testload.Within(patience, func() bool { return re.MatchString(p.text()) }) {
+		require.Fail(p.t, "not logged", "%s\n%s", pattern, p.text())
 	}
 }
 
 func (p *process) signal(sig os.Signal) {
 	p.t.Helper()
-	require.NoError(p.t, p.cmd.Process.Signal(sig))
+	require.NoError(p.t, p.proc.Signal(sig))
 }
 
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.exited
-}
+func (p *process) kill() { p.proc.Kill() }
 
 // ends waits for the process and returns its exit code.
 func (p *process) ends() int {
 	p.t.Helper()
-	select {
-	case <-p.exited:
-	case <-time.After(patience):
+	if !p.proc.Wait(patience) {
 		require.Fail(p.t, "busd does not end", p.text())
 	}
-	return p.cmd.ProcessState.ExitCode()
+	return p.proc.Cmd.ProcessState.ExitCode()
 }
 
 // removeAfter removes the buses at the end of the test.
@@ -139,7 +101,7 @@ func removeAfter(t *testing.T, names ...string) {
 func TestServeLeavesTheBus(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
-			ownDir(t)
+			testproc.Folder(t)
 			removeAfter(t, "prices")
 			p := startBusd(t, "serve", "-b", "prices", "--slots", "128", "--slot-size", "64", "--mode", "0640")
 			p.logs(`msg="created the bus" bus=prices slots=128 slot_size=64 segment="[\d.]+ KiB"`)
@@ -159,7 +121,7 @@ func TestServeLeavesTheBus(t *testing.T) {
 }
 
 func TestServeRemovesTheBusOnExit(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	p := startBusd(t, "-b", "a,b", "--slots", "64", "--remove-on-exit")
 	require.Len(t, busList(t), 2)
 	p.signal(unix.SIGTERM)
@@ -169,7 +131,7 @@ func TestServeRemovesTheBusOnExit(t *testing.T) {
 
 // A bus that exists with another mode or group than asked for keeps them, and busd says so.
 func TestServeAdoptsOtherPermissions(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithMode(0o640))
 	p := startBusd(t, "-b", "prices", "--mode", "0660", "--group", "64999")
 	p.logs(`another mode or group than asked for.*mode 0640 instead of 0660, group \S+ instead of 64999`)
@@ -184,7 +146,7 @@ func TestServeAdoptsOtherPermissions(t *testing.T) {
 }
 
 func TestServeAdoptsAfterKill(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	removeAfter(t, "prices")
 	p := startBusd(t, "-b", "prices", "--slots", "128")
 	b, err := bus.Open("prices")
@@ -206,7 +168,7 @@ func TestServeAdoptsAfterKill(t *testing.T) {
 }
 
 func TestServeLogsDeaths(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	removeAfter(t, "prices")
 	p := startBusd(t, "-b", "prices", "--slots", "64", "--log-format", "json")
 	second := startBusd(t, "-b", "prices")
@@ -226,7 +188,7 @@ func TestServeLogsDeaths(t *testing.T) {
 
 // TestServeLogsDeathsThatOthersClear has a subscriber hear of the deaths as soon as busd does.
 func TestServeLogsDeathsThatOthersClear(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	removeAfter(t, "prices")
 	p := startBusd(t, "-b", "prices", "--slots", "64")
 	b, err := bus.Open("prices")
@@ -257,7 +219,7 @@ func TestServeLogsDeathsThatOthersClear(t *testing.T) {
 }
 
 func TestServeQuiet(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	removeAfter(t, "prices")
 	p := startBusd(t, "-b", "prices", "--slots", "64", "--quiet")
 	p.signal(unix.SIGTERM)
@@ -266,7 +228,7 @@ func TestServeQuiet(t *testing.T) {
 }
 
 func TestServeRereadsItsConfiguration(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	removeAfter(t, "a", "b", "c")
 	config := filepath.Join(dir, "busd.conf")
 	write := func(text string) { require.NoError(t, os.WriteFile(config, []byte(text), 0o600)) }
@@ -296,7 +258,7 @@ func TestServeRereadsItsConfiguration(t *testing.T) {
 }
 
 func TestServeWithoutConfigurationSurvivesHangup(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	removeAfter(t, "a")
 	p := startBusd(t, "-b", "a", "--slots", "64")
 	p.signal(unix.SIGHUP)
@@ -321,7 +283,7 @@ func TestServeWhenTheBusIsRemoved(t *testing.T) {
 			return infos[0]
 		}
 		t.Run(name+", exit", func(t *testing.T) {
-			ownDir(t)
+			testproc.Folder(t)
 			removeAfter(t, "prices")
 			p := startBusd(t, "-b", "prices", "--slots", "64")
 			remove(t, info(t))
@@ -329,7 +291,7 @@ func TestServeWhenTheBusIsRemoved(t *testing.T) {
 			require.Contains(t, p.text(), "busd: bus prices was removed (--on-removed recreate would make it again)\n")
 		})
 		t.Run(name+", recreate", func(t *testing.T) {
-			ownDir(t)
+			testproc.Folder(t)
 			removeAfter(t, "prices")
 			p := startBusd(t, "-b", "prices", "--slots", "64", "--on-removed", "recreate")
 			before := info(t)
@@ -347,7 +309,7 @@ func TestServeWhenTheBusIsRemoved(t *testing.T) {
 }
 
 func TestServeGoesOnWithTheOtherBuses(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	removeAfter(t, "a", "b")
 	p := startBusd(t, "-b", "a,b", "--slots", "64")
 	require.Zero(t, busd(t, "rm", "a").code)
@@ -359,7 +321,7 @@ func TestServeGoesOnWithTheOtherBuses(t *testing.T) {
 }
 
 func TestServeFailsWhenABusCanNotBeMade(t *testing.T) {
-	dir := ownDir(t)
+	dir := testproc.Folder(t)
 	removeAfter(t, "good")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.shmbus"), []byte("no key file"), 0o600))
 	p := launchBusd(t, "-b", "good,bad", "--slots", "64")
@@ -370,7 +332,7 @@ func TestServeFailsWhenABusCanNotBeMade(t *testing.T) {
 // TestServeIdleCostsNothing: at rest busd looks once a second whether the bus is still there, some 300 µs of processor time and ten
 // times that one of its threads runs. In the first five seconds it looks 25 times as often.
 func TestServeIdleCostsNothing(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	removeAfter(t, "prices")
 	p := startBusd(t, "-b", "prices", "--slots", "64")
 	time.Sleep(6 * time.Second)

@@ -20,6 +20,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
+	"shmbus/internal/testproc"
 )
 
 func TestWriteStatus(t *testing.T) {
@@ -75,7 +76,7 @@ func TestStatusJSONIsDocumented(t *testing.T) {
 }
 
 func TestStatusOfABus(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices")
 	p, err := b.Publisher("eu.a")
 	require.NoError(t, err)
@@ -111,7 +112,7 @@ func TestStatusOfABus(t *testing.T) {
 }
 
 func TestStatusOfNoBus(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	makeBus(t, "audit")
 	r := busd(t, "status", "prices")
 	require.Equal(t, 1, r.code)
@@ -124,7 +125,7 @@ func TestStatusWatchAppendsLines(t *testing.T) {
 		args []string
 	}{{"text", nil}, {"json", []string{"--json"}}} {
 		t.Run(tt.name, func(t *testing.T) {
-			ownDir(t)
+			testproc.Folder(t)
 			b := makeBus(t, "prices")
 			ctx, end := context.WithCancelCause(t.Context())
 			w := &lineCounter{after: 3, then: func() { end(cli.SignalError{}) }}
@@ -141,7 +142,7 @@ func TestStatusWatchAppendsLines(t *testing.T) {
 }
 
 func TestStatusWatchRedrawsOnATerminal(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	makeBus(t, "prices")
 	t.Setenv("TERM", "xterm")
 	master, terminal := openTerminal(t)
@@ -201,7 +202,7 @@ func TestStatusFitsTheTerminal(t *testing.T) {
 // A terminal that cannot move its cursor gets a line for each look, as a pipe does.
 func TestStatusWatchOnADumbTerminal(t *testing.T) {
 	for _, term := range []string{"dumb", ""} {
-		ownDir(t)
+		testproc.Folder(t)
 		makeBus(t, "prices")
 		t.Setenv("TERM", term)
 		master, terminal := openTerminal(t)
@@ -225,7 +226,7 @@ func TestStatusWatchOnADumbTerminal(t *testing.T) {
 
 // A terminal that changes its size is drawn anew at once, and never scrolls.
 func TestStatusWatchFollowsTheTerminal(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	makeBus(t, "prices")
 	t.Setenv("TERM", "xterm")
 	master, terminal := openTerminal(t)
@@ -260,7 +261,7 @@ func TestStatusWatchFollowsTheTerminal(t *testing.T) {
 
 // Without --watch no line is wider than the terminal either, and none is left out.
 func TestStatusIsAsWideAsTheTerminal(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices")
 	for range 30 {
 		s, err := b.Subscribe("a.pattern.of.some.length.>")

@@ -6,16 +6,15 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/testproc"
 	"shmbus/layout"
 )
 
@@ -123,13 +122,12 @@ func TestBlockage(t *testing.T) {
 
 // A stopped reliable subscriber that leaves publishers no room is named by everything that looks at the bus, with what to do, which helps.
 func TestStoppedSubscriber(t *testing.T) {
-	ownDir(t)
+	testproc.Folder(t)
 	b := makeBus(t, "prices")
 	daemon := startBusd(t, "-b", "prices")
-	reader, said := startBussub(t, b, "--reliable", "eu.>")
-	pid := strconv.Itoa(reader.Process.Pid)
-	require.NoError(t, reader.Process.Signal(unix.SIGSTOP))
-	require.Eventually(t, func() bool { state, ok := processState(reader.Process.Pid); return ok && state == 'T' }, patience, time.Millisecond)
+	reader := startBussub(t, b, "--reliable", "eu.>")
+	pid := strconv.Itoa(reader.PID())
+	require.NoError(t, reader.Stop())
 	require.Regexp(t, `(?m)^ +`+pid+` .* stopped `, busd(t, "status", "prices").stdout, "before anybody waits for it")
 
 	p, err := b.Publisher("eu.a")
@@ -149,7 +147,7 @@ func TestStoppedSubscriber(t *testing.T) {
 	var j statusJSON
 	require.NoError(t, json.Unmarshal([]byte(busd(t, "status", "prices", "--json").stdout), &j))
 	require.NotNil(t, j.BlockedBy)
-	require.Equal(t, reader.Process.Pid, j.BlockedBy.Pid)
+	require.Equal(t, reader.PID(), j.BlockedBy.Pid)
 	require.True(t, j.BlockedBy.Stopped)
 	require.True(t, j.Subscribers[j.BlockedBy.Subscriber].Stopped)
 	daemon.logs(`level=WARN msg="publishers wait for a subscriber .*pid=` + pid + ` name=bussub .*stopped=true behind=64 `)
@@ -166,16 +164,17 @@ func TestStoppedSubscriber(t *testing.T) {
 	daemon.logs(`msg="publishers no longer wait for this subscriber" bus=prices pid=` + pid)
 	found, code = diagnose(t)
 	require.Zero(t, code, found)
-	require.NoError(t, reader.Process.Signal(unix.SIGCONT))
-	require.Error(t, reader.Wait())
-	require.Contains(t, said.String(), "cut off")
+	require.NoError(t, reader.Continue())
+	require.True(t, reader.Wait(patience))
+	require.Contains(t, reader.End(), "exit status 1\nbussub: ")
+	require.Contains(t, reader.End(), "cut off")
 }
 
 // runShell runs a command as a person would who has busd in the path.
 func runShell(t *testing.T, command string) result {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "PATH="+testproc.Bin()+":"+os.Getenv("PATH"))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run()

@@ -16,6 +16,8 @@ import (
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
+	"shmbus/internal/testload"
+	"shmbus/internal/testproc"
 )
 
 // publish runs the command in this process.
@@ -153,27 +155,6 @@ func TestHelp(t *testing.T) {
 	for _, s := range []string{"TOPIC [MESSAGE…]", "--on-error", "--subscribers", "Exit codes"} {
 		require.Contains(t, stdout, s)
 	}
-}
-
-func TestDefaultBus(t *testing.T) {
-	home(t)
-	b := create(t, "b")
-	t.Setenv("SHMBUS_BUS", "b")
-	_, stderr, code := publish(t, "", "x", "1")
-	require.Equal(t, 0, code, stderr)
-	require.Equal(t, []string{"\x01"}, frames(t, b))
-}
-
-func TestCreate(t *testing.T) {
-	home(t)
-	for range 2 {
-		_, stderr, code := publish(t, "", "-b", "new", "--create", "x", "1")
-		require.Equal(t, 0, code, stderr)
-	}
-	b, err := bus.Open("new")
-	require.NoError(t, err)
-	defer b.Close()
-	require.Len(t, frames(t, b), 2)
 }
 
 func TestWaitForBus(t *testing.T) {
@@ -422,44 +403,6 @@ func TestStats(t *testing.T) {
 	require.Regexp(t, `^buspub: 3 messages, 3 bytes, 0\.\d+ s, \d\d messages/s\n$`, stderr)
 }
 
-// Every word can be a topic, those of the library that reads the command line as well.
-func TestAnyTopic(t *testing.T) {
-	for _, topic := range []string{"completion", "__complete", "__completeNoDesc", "help"} {
-		home(t)
-		b := create(t, "b")
-		_, stderr, code := publish(t, "", "-b", "b", topic, "1")
-		require.Equal(t, 0, code, stderr)
-		t.Setenv("SHMBUS_BUS", "b")
-		_, stderr, code = publish(t, "", topic, "2")
-		require.Equal(t, 0, code, stderr)
-		require.Equal(t, []string{"\x01", "\x02"}, frames(t, b))
-	}
-}
-
-func TestCompletion(t *testing.T) {
-	home(t)
-	create(t, "prices")
-	create(t, "audit")
-	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		stdout, stderr, code := publish(t, "", "--completion", shell)
-		require.Equal(t, 0, code, stderr)
-		require.Contains(t, stdout, " --complete-request ", shell)
-		require.NotRegexp(t, ` __complete(NoDesc)? `, stdout, shell)
-	}
-	stdout, _, code := publish(t, "", "--complete-request", "-b", "pr")
-	require.Equal(t, 0, code)
-	require.Contains(t, stdout, "prices\n")
-	require.NotContains(t, stdout, "audit")
-	stdout, _, _ = publish(t, "", "--complete-request", "--format", "")
-	require.Contains(t, stdout, "msgpack\n")
-}
-
-func TestVersion(t *testing.T) {
-	stdout, stderr, code := publish(t, "", "--version")
-	require.Equal(t, 0, code, stderr)
-	require.Regexp(t, `^buspub v\d+\.\d+\.\d+\S* \(.*segment layout \d+, go`, stdout)
-}
-
 // A process that is stopped for longer than --timeout looks once more: what it waited for may have come meanwhile.
 func TestStoppedBeyondTheTimeout(t *testing.T) {
 	home(t)
@@ -470,11 +413,11 @@ func TestStoppedBeyondTheTimeout(t *testing.T) {
 	for range 3 {
 		_, stderr, code := publish(t, "1\n2\n3\n4\n5\n6\n7\n8\n", "-b", "b", "x")
 		require.Equal(t, 0, code, stderr)
-		cmd := command(t, "buspub", "-b", "b", "x", "--timeout", "300ms", "9", "10")
+		cmd := testproc.Command("buspub", "-b", "b", "x", "--timeout", "300ms", "9", "10")
 		var errs text
 		cmd.Stderr = &errs
 		require.NoError(t, cmd.Start())
-		eventually(t, "it waits", func() bool { return waiting(t, b) })
+		testload.Eventually(t, "it waits", func() bool { return waiting(t, b) })
 		require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
 		for range 8 {
 			_, err := s.TryNext()

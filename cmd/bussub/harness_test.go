@@ -11,9 +11,7 @@ func TestMain(m *testing.M) { pipetest.Main(m) }
 type text = pipetest.Text
 
 var (
-	home       = pipetest.Home
-	create     = pipetest.Create
-	shell      = pipetest.Shell
-	command    = pipetest.Command
-	eventually = pipetest.Eventually
+	home   = pipetest.Home
+	create = pipetest.Create
+	shell  = pipetest.Shell
 )

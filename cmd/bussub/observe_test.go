@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/testload"
 )
 
 // An observer prints what any subscription would, also of topics that come later, and nobody sees it.
@@ -19,14 +20,14 @@ func TestObserve(t *testing.T) {
 	require.NoError(t, err)
 	var stdout, stderr text
 	end := background(t, &stdout, &stderr, "-b", "b", "--observe", "--from", "oldest", "x.*")
-	eventually(t, "printed", func() bool { return stdout.String() == "1\n" })
+	testload.Eventually(t, "printed", func() bool { return stdout.String() == "1\n" })
 	now, err := b.Snapshot()
 	require.NoError(t, err)
 	require.Equal(t, before.Clients, now.Clients)
 	require.Empty(t, now.Subscribers)
 	publish(t, b, "y.late", "\x02")
 	publish(t, b, "x.late", "\x03")
-	eventually(t, "printed", func() bool { return stdout.String() == "1\n3\n" })
+	testload.Eventually(t, "printed", func() bool { return stdout.String() == "1\n3\n" })
 	require.Equal(t, 0, end(syscall.SIGTERM))
 	require.Empty(t, stderr.String())
 }
@@ -54,7 +55,7 @@ func TestObserveFollow(t *testing.T) {
 		require.NoError(t, err)
 		publish(t, b, "x", frame)
 		want := string('0'+rune(frame[0])) + "\n"
-		eventually(t, "printed", func() bool { return strings.HasSuffix(stdout.String(), want) })
+		testload.Eventually(t, "printed", func() bool { return strings.HasSuffix(stdout.String(), want) })
 		require.NoError(t, bus.Remove("b"))
 		require.NoError(t, b.Close())
 	}

@@ -14,6 +14,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
+	"shmbus/internal/testload"
 )
 
 // print runs the command in this process.
@@ -166,7 +167,7 @@ func TestTimeoutIsIdleTime(t *testing.T) {
 	b := create(t, "b")
 	var stdout, stderr text
 	end := background(t, &stdout, &stderr, "-b", "b", "--timeout", "400ms")
-	eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
+	testload.Eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
 	for range 4 {
 		time.Sleep(150 * time.Millisecond)
 		publish(t, b, "x", "\x01")
@@ -214,28 +215,13 @@ func TestStats(t *testing.T) {
 
 	var stdout, errs text
 	end := background(t, &stdout, &errs, "-b", "b", "-n", "3", "--stats")
-	eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
+	testload.Eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
 	for range 3 {
 		publish(t, b, "x", "\x01")
 		time.Sleep(20 * time.Millisecond)
 	}
 	require.Equal(t, 0, end(0))
 	require.Regexp(t, `^bussub: 3 messages, 3 bytes, 0\.\d+ s, \d+ messages/s, 0 positions lost\n$`, errs.String())
-}
-
-// Every word can be a pattern, those of the library that reads the command line as well.
-func TestAnyPattern(t *testing.T) {
-	for _, pattern := range []string{"completion", "__complete", "__completeNoDesc", "help"} {
-		home(t)
-		publish(t, create(t, "b"), pattern, "\x01")
-		stdout, stderr, code := print(t, "-b", "b", "--from", "oldest", "-n", "1", pattern)
-		require.Equal(t, 0, code, stderr)
-		require.Equal(t, "1\n", stdout)
-		t.Setenv("SHMBUS_BUS", "b")
-		stdout, stderr, code = print(t, pattern, "--from", "oldest", "-n", "1")
-		require.Equal(t, 0, code, stderr)
-		require.Equal(t, "1\n", stdout)
-	}
 }
 
 // A subscriber whose stdout is stuck makes publishers wait, until its patience is over.
@@ -256,7 +242,7 @@ func TestPatience(t *testing.T) {
 			defer w.Close()
 			var stderr text
 			end := background(t, w, &stderr, "-b", "b", "-f", "text", tt.flag, "50ms", "--timeout", "1s")
-			eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
+			testload.Eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
 			p, err := b.Publisher("x")
 			require.NoError(t, err)
 			defer p.Close()
@@ -301,7 +287,7 @@ func TestFollow(t *testing.T) {
 		require.NoError(t, err)
 		publish(t, b, "x", frame)
 		want := string('0'+rune(frame[0])) + "\n"
-		eventually(t, "printed", func() bool { return strings.HasSuffix(stdout.String(), want) })
+		testload.Eventually(t, "printed", func() bool { return strings.HasSuffix(stdout.String(), want) })
 		require.NoError(t, bus.Remove("b"))
 		require.NoError(t, b.Close())
 	}
@@ -316,7 +302,7 @@ func TestRemoved(t *testing.T) {
 	b := create(t, "b")
 	var stdout, stderr text
 	end := background(t, &stdout, &stderr, "-b", "b")
-	eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
+	testload.Eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
 	publish(t, b, "x", "\x01")
 	require.NoError(t, bus.Remove("b"))
 	require.Equal(t, 1, end(0))
@@ -379,9 +365,9 @@ func TestFlushesWhenIdle(t *testing.T) {
 	b := create(t, "b")
 	var stdout, stderr text
 	end := background(t, &stdout, &stderr, "-b", "b")
-	eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
+	testload.Eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
 	publish(t, b, "x", "\x01")
-	eventually(t, "printed", func() bool { return stdout.String() == "1\n" })
+	testload.Eventually(t, "printed", func() bool { return stdout.String() == "1\n" })
 	require.Equal(t, 0, end(syscall.SIGTERM))
 }
 
@@ -394,7 +380,7 @@ func TestReaderGoesWhileIdle(t *testing.T) {
 	defer w.Close()
 	var stderr text
 	end := background(t, w, &stderr, "-b", "b")
-	eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
+	testload.Eventually(t, "subscribed", func() bool { return subscribers(t, b) == 1 })
 	r.Close()
 	end(0)
 	require.Equal(t, 0, subscribers(t, b))

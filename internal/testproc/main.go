@@ -58,13 +58,11 @@ func Command(name string, args ...string) *exec.Cmd {
 // Folder makes a folder of key files of the test's own, which every user can search, and makes it the default.
 func Folder(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "shmbus-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Setenv("SHMBUS_DIR", dir)
 	t.Setenv("SHMBUS_BUS", "")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"shmbus/internal/testproc"
 	"strconv"
 	"strings"
 	"syscall"
@@ -115,7 +116,7 @@ func (s *subject) processNamed(words ...string) int {
 }
 
 func TestWholeDemo(t *testing.T) {
-	s := start(t, bin, "-duration", "4s")
+	s := start(t, testproc.Bin(), "-duration", "4s")
 	require.Zero(t, s.end(), s.stderr.String())
 	require.Empty(t, s.stderr.String())
 	s.requireNothingLeft()
@@ -142,7 +143,7 @@ func TestWholeDemo(t *testing.T) {
 func TestSignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
-			s := start(t, bin, "-duration", "1m")
+			s := start(t, testproc.Bin(), "-duration", "1m")
 			time.Sleep(300 * time.Millisecond)
 			begin := time.Now()
 			require.NoError(t, s.cmd.Process.Signal(sig))
@@ -156,7 +157,7 @@ func TestSignal(t *testing.T) {
 
 func TestSignalWhileStarting(t *testing.T) {
 	for after := time.Duration(0); after < 160*time.Millisecond; after += 20 * time.Millisecond {
-		s := prepare(t, bin, "-duration", "1m")
+		s := prepare(t, testproc.Bin(), "-duration", "1m")
 		require.NoError(t, s.cmd.Start())
 		// Before the signal is caught it kills, and nothing is there yet.
 		time.Sleep(after + 10*time.Millisecond)
@@ -169,7 +170,7 @@ func TestSignalWhileStarting(t *testing.T) {
 }
 
 func TestNobodyReads(t *testing.T) {
-	s := start(t, bin, "-duration", "1m")
+	s := start(t, testproc.Bin(), "-duration", "1m")
 	s.out.Close()
 	require.Zero(t, s.wait(), s.stderr.String())
 	require.Empty(t, s.stderr.String())
@@ -179,7 +180,7 @@ func TestNobodyReads(t *testing.T) {
 func TestProcessFails(t *testing.T) {
 	for _, words := range [][]string{{"subscribe", "-name", "recorder"}, {"publish", "cpu"}, {"busd", "-b"}} {
 		t.Run(words[0], func(t *testing.T) {
-			s := start(t, bin, "-duration", "1m")
+			s := start(t, testproc.Bin(), "-duration", "1m")
 			require.NoError(t, unix.Kill(s.processNamed(words...), unix.SIGKILL))
 			require.Equal(t, 1, s.end())
 			require.Contains(t, s.stderr.String(), "signal: killed")
@@ -191,7 +192,7 @@ func TestProcessFails(t *testing.T) {
 
 func TestCommandFails(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.Link(filepath.Join(bin, "demo"), filepath.Join(dir, "demo")))
+	require.NoError(t, os.Link(filepath.Join(testproc.Bin(), "demo"), filepath.Join(dir, "demo")))
 	s := prepare(t, dir)
 	require.NoError(t, s.cmd.Start())
 	require.Equal(t, 1, s.wait())
@@ -211,7 +212,7 @@ func TestCommandFails(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{"now"}, {"-duration", "1s"}, {"-duration", "soon"}, {"publish"}, {"publish", "everything"}, {"subscribe", "-no"}} {
-		s := prepare(t, bin, args...)
+		s := prepare(t, testproc.Bin(), args...)
 		require.NoError(t, s.cmd.Start())
 		require.Equal(t, 2, s.wait(), args)
 	}
@@ -219,13 +220,13 @@ func TestUsage(t *testing.T) {
 
 // A demo that is killed takes its processes with it; what is left of its bus is found by busd doctor.
 func TestKilled(t *testing.T) {
-	s := start(t, bin, "-duration", "1m")
+	s := start(t, testproc.Bin(), "-duration", "1m")
 	require.NoError(t, s.cmd.Process.Kill())
 	s.end()
 	require.Eventually(t, func() bool { return len(processesIn(s.tmp)) == 0 }, 5*time.Second, 5*time.Millisecond)
 
 	busd := func(env []string, args ...string) (string, int) {
-		cmd := exec.Command(filepath.Join(bin, "busd"), args...)
+		cmd := exec.Command(filepath.Join(testproc.Bin(), "busd"), args...)
 		cmd.Env = append(append(os.Environ(), "SHMBUS_DIR="+t.TempDir()), env...)
 		out, err := cmd.CombinedOutput()
 		t.Logf("busd %v: %v\n%s", args, err, out)
@@ -266,7 +267,7 @@ func TestTerminal(t *testing.T) {
 		t.Run(fmt.Sprintf("color=%v", color), func(t *testing.T) {
 			control, tty := terminal(t)
 			defer control.Close()
-			s := prepare(t, bin, "-duration", "2s")
+			s := prepare(t, testproc.Bin(), "-duration", "2s")
 			s.cmd.Stdout = tty
 			s.cmd.Env = append(s.cmd.Env, "TERM=xterm", "LC_ALL=C.UTF-8", "NO_COLOR=")
 			if !color {

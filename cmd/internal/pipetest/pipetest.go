@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,41 +16,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
-	"shmbus/test/leak"
+	"shmbus/internal/testproc"
 )
 
 // Main runs a package's tests with the commands built, and fails if they leave System V objects behind.
-func Main(m *testing.M) { leak.Main(withBinaries{m}) }
-
-// binaries is a folder with the commands.
-var binaries string
-
-// withBinaries runs tests that start the commands.
-type withBinaries struct{ *testing.M }
-
-func (w withBinaries) Run() int {
-	dir, err := os.MkdirTemp("", "bin")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-o", dir, "shmbus/cmd/buspub", "shmbus/cmd/bussub")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build the commands:", err)
-		return 1
-	}
-	binaries = dir
-	return w.M.Run()
+func Main(m *testing.M) {
+	testproc.Main(testproc.Commands(m, "shmbus/cmd/buspub", "shmbus/cmd/bussub"), nil)
 }
 
 // Home gives the test a folder of key files of its own, and removes every bus in it at the end.
 func Home(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	t.Setenv("SHMBUS_DIR", dir)
-	t.Setenv("SHMBUS_BUS", "")
+	dir := testproc.Folder(t)
 	t.Cleanup(func() {
 		infos, err := bus.List(bus.WithDir(dir))
 		require.NoError(t, err)
@@ -85,7 +61,7 @@ func Shell(t *testing.T, script string) Outcome {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", "set -o pipefail\n"+script)
-	cmd.Env = append(os.Environ(), "PATH="+binaries+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "PATH="+testproc.Bin()+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	cmd.Dir = t.TempDir()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -98,12 +74,6 @@ func Shell(t *testing.T, script string) Outcome {
 	}
 	require.NoError(t, ctx.Err(), "the script hangs: %s", stderr.String())
 	return Outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(begin)}
-}
-
-// Command returns one of the commands, not started yet.
-func Command(t *testing.T, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	return exec.CommandContext(t.Context(), filepath.Join(binaries, name), args...)
 }
 
 // Text is a buffer that may be written to and read at the same time.
@@ -122,10 +92,4 @@ func (s *Text) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
-}
-
-// Eventually waits until the condition holds.
-func Eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	require.Eventually(t, condition, 10*time.Second, 2*time.Millisecond, what)
 }
