@@ -94,7 +94,7 @@ func TestNotAlike(t *testing.T) {
 						want := [][]any{
 							{"a", p.Index(), frame(2), false}, {q.topic, q.Index(), f, q.stamp}, {"a", last.Index(), frame(4), false},
 						}
-						if !s.in.all && q.topic != "a" {
+						if !s.in.All && q.topic != "a" {
 							want = slices.Delete(want, 1, 2)
 						}
 						var got [][]any

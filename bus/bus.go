@@ -11,6 +11,7 @@ import (
 
 	"shmbus/internal/fault"
 	"shmbus/internal/segment"
+	"shmbus/internal/topics"
 	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvshm"
@@ -19,7 +20,7 @@ import (
 // A Bus is an open handle to a bus: one client of it. Its methods may be called by any goroutine.
 type Bus struct {
 	*member
-	topics *topicTable
+	topics *topics.Table
 	name   string
 	folder *folderLock // a daemon's, of the goroutine on patrol and whoever leaves after it; nil for others
 
@@ -138,6 +139,7 @@ func (c config) entering(attach func() (*segment.Segment, error)) func() (*segme
 				if me, err = join(seg, c); err == nil {
 					return seg, me, nil
 				}
+				err = explainFull(seg, err)
 			}
 			seg.Detach()
 			if !errors.Is(err, ErrRemoved) {
@@ -166,7 +168,7 @@ func openWith(op, name string, c config, enter func() (*segment.Segment, client,
 	if strings.HasPrefix(name, keyName0) {
 		name = seg.Identity.Name
 	}
-	b := &Bus{topics: newTopicTable(seg), name: name, users: make(map[*lease]func() user), refs: 1}
+	b := &Bus{topics: topics.NewTable(seg), name: name, users: make(map[*lease]func() user), refs: 1}
 	if c.daemon && seg.Path != "" {
 		b.folder = new(folderLock)
 	}

@@ -71,7 +71,7 @@ func joinOneOf(s *segment.Segment, vacancies []vacancy, careful bool, cfg config
 		me, err := takeClient(s, c, cfg)
 		return me, err == nil, err
 	}
-	return client{}, false, tableFull(s, "clients")
+	return client{}, false, &segment.FullError{Table: "clients"}
 }
 
 // A vacancy is a client record that nobody had when somebody looked.

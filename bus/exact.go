@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,13 +50,21 @@ func (c config) checkSizes(has layout.Geometry) error {
 	return &SizesError{differ}
 }
 
-// tableFull returns the error of a table without a record left.
-func tableFull(s *segment.Segment, table string) *TableFullError {
+// explainFull returns err, or a [*TableFullError] for one that says that a table of the segment is full.
+func explainFull(s *segment.Segment, err error) error {
+	var full *segment.FullError
+	if !errors.As(err, &full) {
+		return err
+	}
+	table := full.Table
 	e := &TableFullError{Table: table, Option: "busd --" + table + " or With" + strings.ToUpper(table[:1]) + table[1:]}
 	for _, d := range sizePairs(s.Asked, s.Map.Geometry) {
 		if d.Name == table {
 			e.Size, e.Asked = d.Has, d.Asked
 		}
+	}
+	if full.Unfit != nil {
+		return fmt.Errorf("%w; or cannot be used: %w", e, full.Unfit)
 	}
 	return e
 }

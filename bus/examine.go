@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/internal/segment"
+	"shmbus/internal/topics"
 	"shmbus/layout"
 )
 
@@ -168,7 +169,7 @@ func (e *examination) topics() {
 		}
 		if n := load(e.Topic(t, layout.TopicLength)); n == 0 || n > layout.TopicNameSize {
 			e.report(where, "its name has %d bytes", n)
-		} else if name := topicName(e.Segment, t); name == "" {
+		} else if name := topics.Name(e.Segment, t); name == "" {
 			raw := string(e.Text(e.Map.Topics.At(t)+layout.TopicName, int(n)))
 			e.report(where, "its name %q is no topic, or has not the hash %#x", raw, load(e.Topic(t, layout.TopicHashWord)))
 		}
@@ -316,7 +317,7 @@ func (e *examination) frame(where string, p uint64, w layout.Entry, word *uint64
 		e.report(where, "its message is of publisher %d, of %d", info.Publisher(), g.Publishers)
 	case !e.topicReady(topic):
 		e.report(where, "its message is of topic %d, which there is not", topic)
-	case topicName(e.Segment, int(topic)) != "" && w.Tag() != layout.TopicTag(load(e.Topic(int(topic), layout.TopicHashWord))):
+	case topics.Name(e.Segment, int(topic)) != "" && w.Tag() != layout.TopicTag(load(e.Topic(int(topic), layout.TopicHashWord))):
 		e.report(where, "it has tag %#x, which is not that of topic %d", w.Tag(), topic)
 	case info.Flags()&^(layout.FlagWhole|layout.FlagTime) != 0:
 		e.report(where, "its message has flags %#x", info.Flags())

@@ -51,8 +51,8 @@ func (s *Subscription) pause(tries int) bool {
 func (s *Subscription) sleep(ctx context.Context) error {
 	seg := s.seg
 	s.bus.watch()
-	if s.in.stale(seg) {
-		s.in.match(s.bus.topics, s.index)
+	if s.in.Stale() {
+		s.in.Match()
 	}
 	bits, bit := seg.Header(layout.HeaderSleepers+8*(s.index/64)), uint64(1)<<(s.index%64)
 	s.sleeper.fallAsleep()
@@ -87,7 +87,7 @@ func (s *Subscription) getUp(bits *uint64, bit uint64) {
 // and what comes after it wakes.
 func (s *Subscription) lastLook() bool {
 	_, st := s.cur.Peek()
-	return st == ring.Empty && !s.cur.Outdated() && !s.in.stale(s.seg) && !s.isClosed() && !s.seg.Removed()
+	return st == ring.Empty && !s.cur.Outdated() && !s.in.Stale() && !s.isClosed() && !s.seg.Removed()
 }
 
 // wakeUp ends the sleep: below the position in the wake word there is nothing for this subscription. The cursor moves

@@ -28,7 +28,7 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 		e, st := s.cur.Peek()
 		if st == ring.Done {
 			fault.At(fault.ReceivePeeked)
-			if !s.in.all && !s.in.tags.Has(e.Tag()) {
+			if !s.in.All && !s.in.Tags.Has(e.Tag()) {
 				if st, err := s.skipUnwanted(); st == gone {
 					return st, err
 				}
@@ -62,12 +62,12 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 // skipUnwanted passes over messages with tags that are not wanted, at most up to where skip releases what it has passed over.
 func (s *Subscription) skipUnwanted() (step, error) {
 	next := s.cur.Next()
-	n := s.cur.Unwanted(&s.in.tags, s.stride+1-next&s.stride)
+	n := s.cur.Unwanted(&s.in.Tags, s.stride+1-next&s.stride)
 	// The entries were loaded first: if a topic is new among them, the table's version says so, and if they are of another
 	// time, so does the certified position.
 	switch {
-	case s.in.stale(s.seg):
-		s.in.match(s.bus.topics, s.index)
+	case s.in.Stale():
+		s.in.Match()
 	case n > 0 && !s.cur.Outdated():
 		s.skip(n)
 	case n > 0:
@@ -149,10 +149,10 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 	if int(info.Publisher()) >= s.seg.Map.Geometry.Publishers {
 		return gone, s.damaged("it names publisher %d, which there is not", info.Publisher())
 	}
-	name, wanted, known := s.in.topic(info.Topic())
+	name, wanted, known := s.in.Topic(info.Topic())
 	if !known {
-		s.in.match(s.bus.topics, s.index)
-		if name, wanted, known = s.in.topic(info.Topic()); !known {
+		s.in.Match()
+		if name, wanted, known = s.in.Topic(info.Topic()); !known {
 			return gone, s.damaged("it names topic %d, which there is not", info.Topic())
 		}
 	}

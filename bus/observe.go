@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"shmbus/internal/segment"
+	"shmbus/internal/topics"
 	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvshm"
@@ -56,7 +57,7 @@ func newObserver(name string, seg *segment.Segment, err error) (*Observer, error
 		name = seg.Identity.Name
 	}
 	return &Observer{&Bus{
-		member: newPassive(seg, r, lookout(seg, nil)), topics: newTopicTable(seg), name: name,
+		member: newPassive(seg, r, lookout(seg, nil)), topics: topics.NewTable(seg), name: name,
 		users: make(map[*lease]func() user), refs: 1,
 	}}, nil
 }

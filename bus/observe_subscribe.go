@@ -2,13 +2,12 @@ package bus
 
 import (
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fence"
-	"shmbus/internal/segment"
+	"shmbus/internal/topics"
 	"shmbus/layout"
 )
 
@@ -26,7 +25,7 @@ func (o *Observer) Subscribe(pattern string, opts ...SubscribeOption) (*Subscrip
 
 var errPassive = errors.New("an observer can not be reliable: publishers do not know of it (open the bus to subscribe reliably)")
 
-func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscription, error) {
+func (o *Observer) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Subscription, error) {
 	b, seg := o.bus, o.bus.seg
 	if seg.Removed() {
 		return nil, ErrRemoved
@@ -40,7 +39,7 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 	}
 	var local [4]uint64 // where other subscriptions have words in the segment
 	s := &Subscription{
-		bus: b, seg: seg, in: in, passive: true, wait: c.wait, like: likeNothing(),
+		bus: b, seg: seg, in: topics.NewPassive(b.topics, patterns), passive: true, wait: c.wait, like: likeNothing(),
 		cur:    b.ring.Reader(from),
 		frag:   newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
 		stride: uint64(seg.Map.Geometry.Slots/8 - 1),
@@ -48,27 +47,11 @@ func (o *Observer) newSubscription(in *interest, c subscribeConfig) (*Subscripti
 
 		received: &local[0], bytes: &local[1], lost: &local[2], losses: &local[3],
 	}
-	in.passive = true
-	in.match(b.topics, 0)
+	s.in.Match()
 	l := new(lease)
 	l.release = func() { b.dismiss(l) }
 	s.lease = l
 	return s, nil
-}
-
-// unseen reports whether a topic has become ready that was not matched yet. The table's version does not say so:
-// publishers raise it only for subscribers that they know of.
-func (in *interest) unseen(seg *segment.Segment) bool {
-	for id := in.ready; id < seg.Map.Geometry.Topics; id++ {
-		owner := layout.Owner(atomic.LoadUint64(seg.Topic(id, layout.TopicOwner)))
-		if owner == 0 {
-			return false
-		}
-		if owner.State() == layout.OwnerReady && (id >= len(in.known) || !in.known[id]) {
-			return true
-		}
-	}
-	return false
 }
 
 const (

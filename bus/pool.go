@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shmbus/internal/fault"
+	"shmbus/layout"
 )
 
 const (
@@ -106,9 +107,10 @@ func (l *pool) announced(p *Publisher, topic string) (int, error) {
 	if err := ValidTopic(topic); err != nil {
 		return 0, err
 	}
-	id, err := l.bus.topics.open(topic, l.bus.client)
+	b := l.bus
+	id, err := b.topics.Open(topic, b.client.owner(layout.OwnerHeld))
 	if err != nil {
-		return 0, err
+		return 0, explainFull(b.seg, err)
 	}
 	if err := p.announce(id); err != nil {
 		return 0, err

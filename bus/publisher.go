@@ -86,9 +86,9 @@ func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) 
 	if b.seg.Removed() {
 		return nil, ErrRemoved
 	}
-	id, err := b.topics.open(topic, b.client)
+	id, err := b.topics.Open(topic, b.client.owner(layout.OwnerHeld))
 	if err != nil {
-		return nil, err
+		return nil, explainFull(b.seg, err)
 	}
 	p, err := b.newRecord(c)
 	if err != nil {
@@ -106,7 +106,7 @@ func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) 
 func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	rp, err := b.takePublisher()
 	if err != nil {
-		return nil, err
+		return nil, explainFull(b.seg, err)
 	}
 	seg, i := b.seg, rp.Index()
 	atomic.StoreUint64(seg.Pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
@@ -249,11 +249,7 @@ func (m *member) takePublisher() (*ring.Publisher, error) {
 			}
 		}
 	}
-	full := tableFull(m.seg, "publishers")
-	if passed != nil {
-		return nil, fmt.Errorf("%w; or can not be used: %w", full, passed)
-	}
-	return nil, full
+	return nil, &segment.FullError{Table: "publishers", Unfit: passed}
 }
 
 // Topic returns the topic.

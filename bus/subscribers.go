@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"shmbus/internal/topics"
 	"shmbus/layout"
 )
 
@@ -52,7 +53,7 @@ func (b *Bus) subscribersOf(topic string) (n int, err error) {
 		return 0, ErrRemoved
 	}
 	seg, alive := b.seg, b.seg.Census()
-	id, known := b.topics.find(topic)
+	id, known := b.topics.Find(topic)
 	for s := range seg.High(layout.HeaderSubHigh, seg.Map.Geometry.Subscribers) {
 		owner := layout.Owner(atomic.LoadUint64(seg.Sub(s, layout.SubOwner)))
 		if owner == 0 || !alive(owner) {
@@ -80,7 +81,7 @@ func recordMatches(text []byte, topic string) bool {
 		list = list[:len(list)-1]
 	}
 	for _, s := range list {
-		if p, err := parsePattern(s); err == nil && p.matches(topic) {
+		if p, err := topics.Parse(s); err == nil && p.Matches(topic) {
 			return true
 		}
 	}

@@ -2,11 +2,13 @@ package bus
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"shmbus/internal/fault"
 	"shmbus/internal/segment"
+	"shmbus/internal/topics"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -18,7 +20,7 @@ type Subscription struct {
 	bus  *Bus
 	seg  *segment.Segment
 	cur  *ring.Cursor
-	in   *interest
+	in   *topics.Interest
 	frag collector
 
 	index    int
@@ -63,7 +65,7 @@ func (b *Bus) Subscribe(pattern string, opts ...SubscribeOption) (*Subscription,
 	return b.subscribe(pattern, opts, b.newSubscription)
 }
 
-func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func(*interest, subscribeConfig) (*Subscription, error)) (*Subscription, error) {
+func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func([]topics.Pattern, subscribeConfig) (*Subscription, error)) (*Subscription, error) {
 	fail := func(err error) (*Subscription, error) { return nil, &OpError{"subscribe to", b.name, err} }
 	c := subscribeConfig{patterns: []string{pattern}}
 	for _, o := range opts {
@@ -74,14 +76,14 @@ func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func(*inte
 	if err := c.check(); err != nil {
 		return fail(err)
 	}
-	in, err := newInterest(c.patterns)
+	patterns, err := parsePatterns(c.patterns)
 	if err != nil {
 		return fail(err)
 	}
 	if err := b.adopt(); err != nil {
 		return fail(err)
 	}
-	s, err := begin(in, c)
+	s, err := begin(patterns, c)
 	if err != nil {
 		b.unref()
 		return fail(err)
@@ -99,7 +101,7 @@ func (s *Subscription) share(shared bool) {
 	}
 }
 
-func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, error) {
+func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Subscription, error) {
 	seg := b.seg
 	if seg.Removed() {
 		return nil, ErrRemoved
@@ -110,7 +112,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	}
 	i, err := b.takeSubscriber()
 	if err != nil {
-		return nil, err
+		return nil, explainFull(seg, err)
 	}
 	atomic.StoreUint64(seg.Sub(i, layout.SubSince), uint64(time.Now().UnixNano()))
 	atomic.StoreUint64(seg.Sub(i, layout.SubPolicy), c.policy)
@@ -118,7 +120,7 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 	reliable := c.policy != layout.PolicyLossy
 	fault.At(fault.SubscribeFilled)
 	s := &Subscription{
-		bus: b, seg: seg, in: in, index: i, reliable: reliable, wait: c.wait, like: likeNothing(),
+		bus: b, seg: seg, in: topics.NewInterest(b.topics, i, patterns), index: i, reliable: reliable, wait: c.wait, like: likeNothing(),
 		cur:     b.ring.Join(i, from, reliable),
 		frag:    newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
 		sleeper: newSleeper(seg.Sub(i, layout.SubWake)),
@@ -131,10 +133,10 @@ func (b *Bus) newSubscription(in *interest, c subscribeConfig) (*Subscription, e
 		losses:   seg.Sub(i, layout.SubLosses),
 	}
 	// Who sees the interest can rely on the start: what is published from then on is received.
-	in.match(b.topics, i)
+	s.in.Match()
 	fault.At(fault.SubscribeMatched)
 	// Who sees the patterns can rely on it as well, see WaitForSubscribers.
-	segment.SetText(seg.Text(seg.Map.Subscribers.At(i)+layout.SubPattern, layout.PatternSize), joinPatterns(c.patterns))
+	segment.SetText(seg.Text(seg.Map.Subscribers.At(i)+layout.SubPattern, layout.PatternSize), strings.Join(c.patterns, " "))
 	l := new(lease)
 	l.release = func() {
 		b.wipeSubscriber(i)
@@ -189,7 +191,7 @@ func (m *member) takeSubscriber() (int, error) {
 			return i, nil
 		}
 	}
-	return 0, tableFull(m.seg, "subscribers")
+	return 0, &segment.FullError{Table: "subscribers"}
 }
 
 // Position returns the position that is looked at next.

@@ -231,7 +231,7 @@ func TestLastLook(t *testing.T) {
 func TestTopicBeforeTheLastLook(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, "a")
-	s.in.match(b.topics, s.index)
+	s.in.Match()
 	wakeUnmatched(b.seg, b.Geometry().Topics) // it is awake, and nobody will wake it for this one
 	require.False(t, s.lastLook())
 }

@@ -149,7 +149,7 @@ var table = []mutation{
 	{
 		name:   "topics are looked for before a sleep",
 		file:   "bus/idle.go",
-		before: " && !s.in.stale(s.seg) && !s.isClosed()",
+		before: " && !s.in.Stale() && !s.isClosed()",
 		after:  " && !s.isClosed()",
 		pkg:    "./bus", run: "TestTopicBeforeTheLastLook",
 		quick: true,

@@ -40,7 +40,7 @@ var pointless = map[string]string{
 	"bus.ringBell":         "one system call; its callers have points behind it",
 	"bus.newRecord":        "counts for people; publisher.settled stands before it",
 	"bus.wakeUnmatched":    "a version that only grows; publisher.announced stands behind it, and waking has points",
-	"bus.match":            "bits that are only set; subscribe.matched stands behind it",
+	"topics.Match":         "bits that are only set; subscribe.matched stands behind it",
 	"bus.count":            "counts for people",
 	"bus.countLoss":        "counts for people",
 	"bus.addSub":           "counts for people",

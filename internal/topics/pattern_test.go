@@ -1,4 +1,4 @@
-package bus
+package topics
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestValidTopic(t *testing.T) {
+func TestCheckAndParse(t *testing.T) {
 	long := strings.Repeat("a", 200)
 	for _, c := range []struct {
 		topic          string
@@ -20,18 +20,10 @@ func TestValidTopic(t *testing.T) {
 		{"a*", false, false}, {">.a", false, false}, {"a.>b", false, false},
 	} {
 		t.Run(c.topic, func(t *testing.T) {
-			for err, ok := range map[error]bool{ValidTopic(c.topic): c.topicOK} {
-				require.Equal(t, ok, err == nil, "topic: %v", err)
-				if err != nil {
-					require.ErrorIs(t, err, ErrTopic)
-				}
-			}
-			err := ValidPattern(c.topic)
+			err := Check(c.topic)
+			require.Equal(t, c.topicOK, err == nil, "topic: %v", err)
+			_, err = Parse(c.topic)
 			require.Equal(t, c.patOK, err == nil, "pattern: %v", err)
-			if err != nil {
-				require.ErrorIs(t, err, ErrTopic)
-				require.ErrorContains(t, err, "invalid pattern of topics")
-			}
 		})
 	}
 }
@@ -46,8 +38,8 @@ func TestPatternMatches(t *testing.T) {
 		{">", "a", true}, {">", "a.b.c", true}, {"a.>", "a", false}, {"a.>", "a.b", true}, {"a.>", "a.b.c", true}, {"a.>", "b.c", false},
 		{"*.*.>", "a.b", false}, {"*.*.>", "a.b.c", true}, {"ab", "a", false}, {"a", "ab", false},
 	} {
-		p, err := parsePattern(c.pattern)
+		p, err := Parse(c.pattern)
 		require.NoError(t, err)
-		require.Equal(t, c.want, p.matches(c.topic), "%s ~ %s", c.pattern, c.topic)
+		require.Equal(t, c.want, p.Matches(c.topic), "%s ~ %s", c.pattern, c.topic)
 	}
 }

@@ -1,0 +1,46 @@
+package topics
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shmbus/internal/segment"
+	"shmbus/layout"
+)
+
+// newSegment returns the words of a segment that no process but this one has. Nobody in it lives.
+func newSegment(t *testing.T) *segment.Segment {
+	t.Helper()
+	m, err := layout.NewMap(layout.Default())
+	require.NoError(t, err)
+	words, err := segment.NewWords(make([]byte, m.Size), m)
+	require.NoError(t, err)
+	return &segment.Segment{Words: words}
+}
+
+// Whoever matches topics begins where it stood, and whoever makes one begins after those that are
+// known: with each topic once, ten thousand take ten thousand steps and not fifty million.
+func TestTopicsAreLookedAtOnce(t *testing.T) {
+	seg := newSegment(t)
+	me := layout.MakeOwner(0, 1, layout.OwnerHeld)
+	mine, others := NewTable(seg), NewTable(seg)
+	all, err := Parse(">")
+	require.NoError(t, err)
+	in := NewInterest(others, 0, []Pattern{all})
+	in.Match()
+	for i := range 100 {
+		id, err := mine.Open(fmt.Sprintf("t.%d", i), me)
+		require.NoError(t, err)
+		require.Equal(t, i, id)
+		looked := 0
+		others.since(in.ready, func(int) bool { looked++; return true }, nil)
+		require.Equal(t, 1, looked)
+		in.Match()
+		require.Equal(t, i+1, in.ready)
+		_, ready, ok := mine.find("not there")
+		require.False(t, ok)
+		require.Equal(t, i+1, ready)
+	}
+}
