@@ -410,7 +410,7 @@ func TestBatchWakesNearby(t *testing.T) {
 			require.NoError(t, publish(p))
 			require.NoError(t, <-got)
 			// The word keeps the position when it says awake.
-			require.Equal(t, uint64(101), layout.Wake(atomic.LoadUint64(s.sleeper.word)).Position(100))
+			require.Equal(t, uint64(101), layout.Wake(atomic.LoadUint64(b.seg.Sub(s.index, layout.SubWake))).Position(100))
 		})
 	}
 }

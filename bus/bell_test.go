@@ -206,7 +206,7 @@ func TestHandleThatCannotHear(t *testing.T) {
 	go func() { _, err := s.Next(soon(t)); got <- err }()
 	eventually(t, "asleep", asleep(t, b, 1))
 	why := errors.New("no ears")
-	b.dorm.fail(why)
+	b.parker.Fail(why)
 	require.ErrorIs(t, <-got, why)
 	_, err := s.Next(soon(t))
 	require.ErrorIs(t, err, why)

@@ -14,6 +14,7 @@ import (
 
 	"shmbus/internal/fault"
 	"shmbus/internal/segment"
+	"shmbus/internal/sleep"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 )
@@ -91,42 +92,16 @@ func (m *member) watch() {
 			dead := m.newObituary(nil)
 			err := m.listen(m.ctx, func(lives []uint16) {
 				m.clearTheDead(dead, lives)
-				m.dorm.kickIf(m.mayBeOwed)
+				m.parker.UnparkOwed()
 			})
 			if m.ctx.Err() == nil && !m.seg.Removed() {
-				m.dorm.fail(fmt.Errorf("the deaths of others cannot be heard: %w", err))
+				m.parker.Fail(fmt.Errorf("the deaths of others cannot be heard: %w", err))
 				return
 			}
-			m.dorm.kickAll() // closed or removed
+			m.parker.UnparkAll() // closed or removed
 		})
 	})
 	m.beginWait()
-}
-
-// mayBeOwed reports whether somebody who died may have been about to wake a sleeper, and nobody may have done it instead. It
-// need not be sure, but a death on a bus of a thousand sleepers should not wake a thousand threads.
-func (m *member) mayBeOwed(s *sleeper) bool {
-	if s.sub < 0 || s.woken() {
-		return true // whoever waits for room looks every few milliseconds in any case
-	}
-	seg, load := m.seg, atomic.LoadUint64
-	w := layout.Wake(load(s.word))
-	if w.IsNotYet() || m.ring.Gate(s.sub).State() == layout.GateEvicted {
-		return true
-	}
-	// A record keeps topic and intent until whoever clears it has woken: see wipePublisher. Of those alive, none whose
-	// message is wanted has left the sleeper asleep for long.
-	at, bit := w.Position(load(seg.Sub(s.sub, layout.SubCursor))), uint64(1)<<(s.sub%64)
-	for p := range seg.High(layout.HeaderPubHigh, seg.Map.Geometry.Publishers) {
-		if load(seg.Pub(p, layout.PubIntent)) <= at {
-			continue
-		}
-		t := load(seg.Pub(p, layout.PubTopic))
-		if t > 0 && t <= uint64(seg.Map.Geometry.Topics) && load(&seg.Interest(int(t - 1))[s.sub/64])&bit != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // listen calls f now and whenever the death bell has rung, with the values of all semaphores.
@@ -206,7 +181,7 @@ func (e *ear) wait(ctx context.Context, k uint16, resets uint64) error {
 		return err
 	}
 	above := []sysvsem.Op{{Num: layout.SemBell, Op: -int16(k + 1)}, {Num: layout.SemBell, Op: int16(k + 1)}}
-	err := e.seg.Set.WaitSignal(longestWait(), above)
+	err := e.seg.Set.WaitSignal(sleep.LongestWait(), above)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -227,7 +202,7 @@ func (e *ear) wake(turn uint64) {
 		case n < 10:
 			unix.Tgkill(os.Getpid(), int(e.thread.Load()), unix.SIGURG)
 		default:
-			interruptThreads()
+			sleep.InterruptThreads()
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -379,7 +354,7 @@ func (m *member) vacate(s int, alive func(layout.Owner) bool) (before layout.Own
 	opened := m.ring.OpenGate(s, gate, layout.GateOpen)
 	fault.At(fault.ClearGate)
 	if opened {
-		wakeBlocked(seg)
+		sleep.WakeBlocked(seg)
 	}
 	return before, true
 }
@@ -392,7 +367,7 @@ func (m *member) wipePublisher(p int, dead bool) {
 		if dead {
 			// It may have published and not woken. From here on its intent counts for another topic, so
 			// this comes first.
-			wakeTopic(seg, int(t-1))
+			sleep.WakeTopic(seg, int(t-1))
 			fault.At(fault.WipeWoken)
 		}
 		m.flushCounts(p, int(t-1))
@@ -404,7 +379,7 @@ func (m *member) wipePublisher(p int, dead bool) {
 	fault.At(fault.WipeIntent)
 	atomic.StoreUint64(seg.Pub(p, layout.PubFull), 0)
 	atomic.AndUint64(seg.Header(layout.HeaderBlocked+8*(p/64)), ^uint64(1<<(p%64)))
-	awaken(seg, seg.Pub(p, layout.PubWake))
+	sleep.Awaken(seg.Pub(p, layout.PubWake))
 	fault.At(fault.WipePublisher)
 }
 
@@ -424,7 +399,7 @@ func (m *member) wipeSubscriber(s int) {
 	fault.At(fault.WipeList)
 	bit := uint64(1) << (s % 64)
 	atomic.AndUint64(seg.Header(layout.HeaderSleepers+8*(s/64)), ^bit)
-	awaken(seg, seg.Sub(s, layout.SubWake))
+	sleep.Awaken(seg.Sub(s, layout.SubWake))
 	fault.At(fault.WipeSleeper)
 	for t := range seg.Map.Geometry.Topics {
 		if layout.Owner(atomic.LoadUint64(seg.Topic(t, layout.TopicOwner))) == 0 {
@@ -440,14 +415,4 @@ func (m *member) wipeSubscriber(s int) {
 		atomic.StoreUint64(seg.Sub(s, f), 0)
 	}
 	clear(seg.Text(seg.Map.Subscribers.At(s)+layout.SubPattern, layout.PatternSize))
-}
-
-// awaken ends a sleep that nobody is in any more.
-func awaken(s *segment.Segment, word *uint64) {
-	for {
-		w := layout.Wake(atomic.LoadUint64(word))
-		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(w.With(layout.Awake))) {
-			return
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/sleep"
 	"shmbus/layout"
 )
 
@@ -38,7 +39,7 @@ func (m *member) evict(pid int) (int, error) {
 		}
 	}
 	if n > 0 {
-		wakeBlocked(seg)
+		sleep.WakeBlocked(seg)
 	}
 	return n, nil
 }
@@ -51,9 +52,7 @@ func (m *member) cutGate(s int, gate layout.Gate, reason uint32) bool {
 	}
 	fault.At(fault.GateReleased)
 	atomic.AddUint64(m.seg.Header(layout.HeaderEvictions), 1)
-	k := waker{seg: m.seg}
-	k.addSub(s) // it may be asleep and should learn it
-	k.post()
+	sleep.WakeSubscriber(m.seg, s) // it may be asleep and should learn it
 	fault.At(fault.GateNotified)
 	return true
 }

@@ -134,7 +134,7 @@ func TestDamagedPublisherRecord(t *testing.T) {
 	_, err := b.Publisher("a.b")
 	require.ErrorIs(t, err, ErrTableFull)
 	require.ErrorIs(t, err, ErrCorrupt)
-	require.ErrorContains(t, err, "publisher record 0 owns slot 1073741824")
+	require.ErrorContains(t, err, "publisher record 0 names slot 1073741824")
 }
 
 // TestPublishingFarAhead: positions so high that the limit of a look at the gates wraps; the wait ends with its context.

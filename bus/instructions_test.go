@@ -25,9 +25,10 @@ func TestLockedInstructions(t *testing.T) {
 			"(*Subscription).Next", "(*Subscription).Receive", "(*Subscription).TryNext", "(*Subscription).Read",
 			"(*Subscription).ReceiveBatch", "(*Subscription).more", "(*Subscription).alike", "(*Subscription).takeAlike", "(*Subscription).receiveOther", "(*Subscription).next",
 			"(*Subscription).look", "(*Subscription).take", "(*Subscription).advance", "(*Subscription).skip", "(*Subscription).count",
-			"(*Subscription).crossed", "wakeBlocked",
+			"(*Subscription).crossed",
 		},
 		"internal/topics": {"(*Interest).Topic"},
+		"internal/sleep":  {"WakeBlocked", "AnyToWake"},
 	} {
 		archive := filepath.Join(t.TempDir(), "pkg.a")
 		out, err := exec.Command("go", "build", "-o", archive, "shmbus/"+pkg).CombinedOutput()

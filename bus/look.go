@@ -7,6 +7,7 @@ import (
 	"shmbus/internal/fault"
 	"shmbus/internal/fence"
 	"shmbus/internal/segment"
+	"shmbus/internal/sleep"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -104,7 +105,7 @@ func (s *Subscription) advance() {
 // comes by here behind a locked instruction (room.blocked in ring/model/litmus). On arm64 the order is that of STLR and LDAR.
 func (s *Subscription) crossed() {
 	if s.reliable {
-		wakeBlocked(s.seg)
+		sleep.WakeBlocked(s.seg)
 	}
 }
 

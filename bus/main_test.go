@@ -112,13 +112,7 @@ func asleep(t testing.TB, b *Bus, n int) func() bool {
 		if listeners, err := b.seg.Set.GetNCnt(layout.SemBell); err != nil || n > 0 && listeners == 0 {
 			return false
 		}
-		b.dorm.mu.Lock()
-		defer b.dorm.mu.Unlock()
-		for _, s := range b.dorm.beds {
-			if s.woken() {
-				return false
-			}
-		}
-		return len(b.dorm.beds) == n
+		waiting, woken := b.parker.Waiting()
+		return waiting == n && !woken
 	}
 }

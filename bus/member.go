@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"shmbus/internal/segment"
-	"shmbus/layout"
+	"shmbus/internal/sleep"
 	"shmbus/ring"
 )
 
@@ -15,7 +15,7 @@ type member struct {
 	seg    *segment.Segment
 	ring   *ring.Ring
 	client client
-	dorm   *dormitory
+	parker *sleep.Parker
 
 	present  func() bool // reports whether the bus is still there
 	watching sync.Once
@@ -30,7 +30,7 @@ type member struct {
 
 func newMember(seg *segment.Segment, r *ring.Ring, me client, present func() bool) *member {
 	m := newPassive(seg, r, present)
-	m.client, m.dorm = me, &dormitory{seg: seg, sem: layout.SemSleep(me.index)}
+	m.client, m.parker = me, sleep.NewParker(seg, me.index)
 	return m
 }
 

@@ -86,8 +86,8 @@ func (m *member) goOnPatrol() {
 		turn.Stop()
 	}
 	giveUp(m.seg, !m.seg.Removed())
-	if m.dorm != nil { // an observer's handle has none
-		m.dorm.kickAll()
+	if m.parker != nil { // an observer's handle has none
+		m.parker.UnparkAll()
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/sleep"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 )
@@ -47,7 +48,7 @@ func TestPublisherThatMayNotPost(t *testing.T) {
 				go func() { _, err := other.Next(soon(t)); got <- err }()
 				eventually(t, "both asleep", asleep(t, b, 2))
 				child(t, b, nil)
-				require.EqualValues(t, layout.Claimed, layout.Wake(atomic.LoadUint64(s.sleeper.word)).State())
+				require.EqualValues(t, layout.Claimed, layout.Wake(atomic.LoadUint64(b.seg.Sub(s.index, layout.SubWake))).State())
 				require.Empty(t, got, "nobody was posted")
 				p, q := publisher(t, b, "b"), publisher(t, b, "a")
 				require.NoError(t, q.PublishRaw(soon(t), []byte{9}))
@@ -125,10 +126,10 @@ func testSleeperThatMayNotBePosted(t *testing.T, ignores bool) {
 			go func() { _, err := s.Next(c); ended <- err }()
 		}
 		for n := 0; n == 0 || !asleep(t, h, 2)(); {
-			n, _ = h.seg.Set.GetNCnt(int(h.dorm.sem))
+			n, _ = h.seg.Set.GetNCnt(int(layout.SemSleep(h.client.index)))
 		}
 		say("ready")
-		for posted(h.seg, []sysvsem.Op{{Num: layout.SemSleep(h.client.index + 1), Op: 1}}) == nil {
+		for sleep.Post(h.seg, []sysvsem.Op{{Num: layout.SemSleep(h.client.index + 1), Op: 1}}) == nil {
 			time.Sleep(time.Millisecond)
 		}
 		end()
@@ -141,25 +142,4 @@ func testSleeperThatMayNotBePosted(t *testing.T, ignores bool) {
 	require.Equal(t, 2, clients())
 	require.NoError(t, b.seg.Set.SetPerm(-1, -1, 0o600))
 	eventually(t, "the other has closed its handle", func() bool { return clients() == 1 })
-}
-
-// A semaphore at its maximum keeps nobody asleep: it counts as posted, and the others of the same call are posted.
-func TestSemaphoreAtItsMaximum(t *testing.T) {
-	b := newBus(t, WithSlots(64))
-	k := waker{seg: b.seg}
-	const full, empty = 3, 5 // clients that nobody is
-	require.NoError(t, b.seg.Set.SetVal(int(layout.SemSleep(full)), 32767))
-	for s, c := range []int{full, empty} {
-		atomic.StoreUint64(b.seg.Sub(s, layout.SubOwner), uint64(layout.MakeOwner(c, 1, layout.OwnerHeld)))
-		atomic.StoreUint64(b.seg.Sub(s, layout.SubWake), uint64(layout.MakeWake(0, 1, layout.Asleep)))
-		k.addSub(s)
-	}
-	require.NoError(t, k.post())
-	for s := range 2 {
-		require.EqualValues(t, layout.Notified, layout.Wake(atomic.LoadUint64(b.seg.Sub(s, layout.SubWake))).State())
-		atomic.StoreUint64(b.seg.Sub(s, layout.SubOwner), 0)
-	}
-	v, err := b.seg.Set.GetVal(int(layout.SemSleep(empty)))
-	require.NoError(t, err)
-	require.Equal(t, 1, v)
 }

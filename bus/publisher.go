@@ -11,6 +11,7 @@ import (
 	"shmbus/internal/fault"
 	"shmbus/internal/fence"
 	"shmbus/internal/segment"
+	"shmbus/internal/sleep"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -40,7 +41,7 @@ type Publisher struct {
 	noWait  bool
 	stamp   bool
 	wait    WaitStrategy
-	sleeper *sleeper
+	sleeper *sleep.Publisher
 
 	interest []uint64 // who wants the topic, a bit for each subscriber
 	sleepers []uint64 // who sleeps, as many words
@@ -115,7 +116,7 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	atomic.StoreUint64(&counts[1], 0)
 	p := &Publisher{
 		bus: b, seg: seg, ring: *rp,
-		sleeper:  newSleeper(seg.Pub(i, layout.PubWake)),
+		sleeper:  sleep.NewPublisher(b.parker, i),
 		sleepers: seg.Row(layout.HeaderSleepers, seg.Map.Geometry.SubscriberWords()),
 		subHigh:  seg.Header(layout.HeaderSubHigh),
 		counts:   counts,
@@ -172,9 +173,9 @@ func (p *Publisher) directly() {
 // looks for it before it misses a message. Nobody is asleep for the sake of a message of this publisher.
 func (p *Publisher) announce(id int) error {
 	p.ring.CatchUp()
-	certified := certify(p.seg, p.ring.Next(), p.ring.Index())
+	certified := sleep.Certify(p.seg, p.ring.Next(), p.ring.Index())
 	fault.At(fault.PublisherCertified)
-	woken := wakeUnmatched(p.seg, id)
+	woken := sleep.WakeUnmatched(p.seg, id)
 	fault.At(fault.PublisherAnnounced)
 	if err := errors.Join(woken, certified); err != nil {
 		return fmt.Errorf("subscribers that sleep cannot be woken: %w", err)
@@ -280,7 +281,7 @@ func (p *Publisher) Close() error {
 func (p *Publisher) settle() { p.guard.await(p.kick) }
 
 // kick makes a call that waits look again.
-func (p *Publisher) kick() { p.bus.dorm.kick(p.sleeper) }
+func (p *Publisher) kick() { p.sleeper.Unpark() }
 
 // ending reports whether a call that waits is to end with ErrClosed.
 func (p *Publisher) ending() bool { return p.isClosed() || p.parent != nil && p.parent.isClosed() }
@@ -427,10 +428,10 @@ func (p *Publisher) wakeInterested(from uint64) error {
 		if set == 0 {
 			continue
 		}
-		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && anyToWake(p.seg, i, set) {
+		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && sleep.AnyToWake(p.seg, i, set) {
 			// Whoever is woken resumes here and not where it fell asleep.
-			certified := certify(p.seg, from, p.ring.Index())
-			if err := errors.Join(wakeTopic(p.seg, int(p.id)), certified); err != nil {
+			certified := sleep.Certify(p.seg, from, p.ring.Index())
+			if err := errors.Join(sleep.WakeTopic(p.seg, int(p.id)), certified); err != nil {
 				return &WakeupError{err}
 			}
 			break

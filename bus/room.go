@@ -9,6 +9,7 @@ import (
 
 	"shmbus/internal/fault"
 	"shmbus/internal/fence"
+	"shmbus/internal/sleep"
 	"shmbus/layout"
 	"shmbus/ring"
 )
@@ -89,12 +90,12 @@ func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {
 	seg, n := p.seg, p.seg.Map.Geometry.Slots
 	p.ring.CatchUp() // one that was idle certifies up to where the others are, too
 	if next := p.ring.Next(); next-atomic.LoadUint64(seg.Header(layout.HeaderCertified)) >= uint64(n/4) && first {
-		certify(seg, next, p.ring.Index())
+		sleep.Certify(seg, next, p.ring.Index())
 	}
 	slowest, position = p.ring.Rescan()
 	if slowest >= 0 {
 		// Perhaps the slowest only sleeps, and there is nothing for it.
-		certify(seg, p.ring.Next(), p.ring.Index())
+		sleep.Certify(seg, p.ring.Next(), p.ring.Index())
 		slowest, position = p.ring.Rescan()
 	}
 	return slowest, position
@@ -158,20 +159,10 @@ func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint
 	if p.wait == Spin || p.wait == Yield {
 		return nil
 	}
-	i := p.ring.Index()
-	blocked, bit := p.seg.Header(layout.HeaderBlocked+8*(i/64)), uint64(1)<<(i%64)
-	p.sleeper.fallAsleep()
-	fault.At(fault.RoomAsleep)
-	atomic.OrUint64(blocked, bit)
-	fault.At(fault.RoomBlocked)
-	defer func() {
-		fault.At(fault.RoomSlept)
-		atomic.AndUint64(blocked, ^bit)
-		awaken(p.seg, p.sleeper.word)
-		fault.At(fault.RoomResumed)
-	}()
+	p.sleeper.FallAsleep()
+	defer p.sleeper.WakeUp()
 	if p.bus.ring.Protected(slowest, p.ring.Next()) != position || p.ending() {
 		return nil
 	}
-	return p.bus.dorm.wait(ctx, p.sleeper, roomSlice)
+	return p.sleeper.Wait(ctx, roomSlice)
 }

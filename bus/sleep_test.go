@@ -218,8 +218,8 @@ func TestWakerStoppedHalfWay(t *testing.T) {
 	for _, left := range []uint8{layout.Asleep, layout.Claimed} {
 		go func() { _, err := s.Next(ctx); got <- err }()
 		eventually(t, "asleep", asleep(t, b, 1))
-		w := layout.Wake(atomic.LoadUint64(s.sleeper.word))
-		atomic.StoreUint64(s.sleeper.word, uint64(w.With(left)))
+		w := layout.Wake(atomic.LoadUint64(b.seg.Sub(s.index, layout.SubWake)))
+		atomic.StoreUint64(b.seg.Sub(s.index, layout.SubWake), uint64(w.With(left)))
 		require.NoError(t, p.PublishRaw(ctx, []byte{1}))
 		require.NoError(t, <-got)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"shmbus/internal/fault"
 	"shmbus/internal/segment"
+	"shmbus/internal/sleep"
 	"shmbus/internal/topics"
 	"shmbus/layout"
 	"shmbus/ring"
@@ -32,7 +33,7 @@ type Subscription struct {
 	wait     WaitStrategy
 	like     likeness
 	trail    trail
-	sleeper  *sleeper
+	sleeper  *sleep.Subscriber
 	stride   uint64 // mask of positions at which what was passed over is released: every eighth of a lap
 	half     uint64 // and of those at which a reliable subscriber looks for blocked publishers: every half
 	every    uint64 // mask of messages received at which Receive's short way is left for a look at the context; 0: it is never taken
@@ -123,7 +124,7 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 		bus: b, seg: seg, in: topics.NewInterest(b.topics, i, patterns), index: i, reliable: reliable, wait: c.wait, like: likeNothing(),
 		cur:     b.ring.Join(i, from, reliable),
 		frag:    newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
-		sleeper: newSleeper(seg.Sub(i, layout.SubWake)),
+		sleeper: sleep.NewSubscriber(b.parker, i),
 		stride:  uint64(seg.Map.Geometry.Slots/8 - 1),
 		half:    uint64(seg.Map.Geometry.Slots/2 - 1),
 
@@ -142,7 +143,7 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 		b.wipeSubscriber(i)
 		atomic.StoreUint64(seg.Sub(i, layout.SubOwner), 0)
 		fault.At(fault.FreeSubscriber)
-		wakeBlocked(seg)
+		sleep.WakeBlocked(seg)
 		b.dismiss(l)
 	}
 	s.lease = l
@@ -227,6 +228,6 @@ func (s *Subscription) settle() { s.guard.await(s.kick) }
 // kick makes a call that waits look again.
 func (s *Subscription) kick() {
 	if !s.passive { // which looks of its own accord
-		s.bus.dorm.kick(s.sleeper)
+		s.sleeper.Unpark()
 	}
 }

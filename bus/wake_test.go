@@ -14,7 +14,7 @@ import (
 func inKernel(t testing.TB, b *Bus) {
 	t.Helper()
 	eventually(t, "in the kernel", func() bool {
-		n, err := b.seg.Set.GetNCnt(int(b.dorm.sem))
+		n, err := b.seg.Set.GetNCnt(int(layout.SemSleep(b.client.index)))
 		return err == nil && n == 1
 	})
 }
@@ -37,16 +37,16 @@ func TestWakeGenerationWraps(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, "a", WaitWith(Block))
 	p := publisher(t, b, "a")
-	atomic.StoreUint64(s.sleeper.word, uint64(layout.MakeWake(0, 1<<16-3, layout.Awake)))
+	atomic.StoreUint64(b.seg.Sub(s.index, layout.SubWake), uint64(layout.MakeWake(0, 1<<16-3, layout.Awake)))
 	got := make(chan error)
 	for i := range 6 {
 		go func() { _, err := s.Next(soon(t)); got <- err }()
 		inKernel(t, b)
-		w := layout.Wake(atomic.LoadUint64(s.sleeper.word))
+		w := layout.Wake(atomic.LoadUint64(b.seg.Sub(s.index, layout.SubWake)))
 		require.Equal(t, uint16(1<<16-2+i), w.Generation())
 		require.NoError(t, p.PublishRaw(soon(t), []byte{1}))
 		require.NoError(t, within(t, got))
-		require.False(t, atomic.CompareAndSwapUint64(s.sleeper.word, uint64(w), uint64(w.With(layout.Claimed))))
+		require.False(t, atomic.CompareAndSwapUint64(b.seg.Sub(s.index, layout.SubWake), uint64(w), uint64(w.With(layout.Claimed))))
 	}
 }
 

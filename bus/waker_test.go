@@ -2,50 +2,19 @@ package bus
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/sleep"
 	"shmbus/layout"
 	"shmbus/ring"
 )
 
 // wakeOf returns the state of a wake word.
 func wakeOf(word *uint64) uint8 { return layout.Wake(atomic.LoadUint64(word)).State() }
-
-// A certifier that moves a sleeper on, just as a waker claims it, does not make the waker pass over it.
-func TestClaimIsTriedAgain(t *testing.T) {
-	b := newBus(t, WithSlots(64))
-	s := subscribe(t, b, ">")
-	word, owner := s.sleeper.word, b.seg.Sub(s.index, layout.SubOwner)
-	var done atomic.Bool
-	var wg sync.WaitGroup
-	wg.Go(func() { // who certifies
-		for n := uint64(1); !done.Load(); n++ {
-			w := layout.Wake(atomic.LoadUint64(word))
-			if w.State() == layout.Asleep {
-				atomic.CompareAndSwapUint64(word, uint64(w), uint64(layout.MakeWake(n, w.Generation(), layout.Asleep)))
-			}
-		}
-	})
-	claims, claimed := 0, 0
-	k := waker{seg: b.seg}
-	for start := time.Now(); time.Since(start) < 300*time.Millisecond; {
-		for range 1000 {
-			s.sleeper.fallAsleep()
-			claims++
-			if k.n = 0; k.add(word, owner) {
-				claimed++
-			}
-		}
-	}
-	done.Store(true)
-	wg.Wait()
-	require.Equal(t, claims, claimed)
-}
 
 // Whichever way a message is published, it wakes who sleeps and wants it.
 func TestEveryWayOfPublishingWakes(t *testing.T) {
@@ -107,8 +76,7 @@ func TestSleeperWakesTheBlockedFirst(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	block := func() {
-		p.sleeper.fallAsleep()
-		atomic.OrUint64(b.seg.Header(layout.HeaderBlocked), 1<<p.Index())
+		p.sleeper.FallAsleep()
 	}
 	for name, step := range map[string]func(){
 		"before it sleeps":           func() { s.sleep(ended) },
@@ -117,11 +85,11 @@ func TestSleeperWakesTheBlockedFirst(t *testing.T) {
 	} {
 		block()
 		step()
-		require.Equal(t, uint8(layout.Notified), wakeOf(p.sleeper.word), name)
+		require.Equal(t, uint8(layout.Notified), wakeOf(b.seg.Pub(p.Index(), layout.PubWake)), name)
 	}
 	block()
 	require.NoError(t, s.Close())
-	require.Equal(t, uint8(layout.Notified), wakeOf(p.sleeper.word), "when it leaves")
+	require.Equal(t, uint8(layout.Notified), wakeOf(b.seg.Pub(p.Index(), layout.PubWake)), "when it leaves")
 }
 
 // Whoever is awake, has left or is dead has no bit among the sleepers and no interest: publishers would look at its record for each of
@@ -134,7 +102,7 @@ func TestNobodyWhoIsGoneIsLookedAt(t *testing.T) {
 	kill := child(t, b, func(h *Bus, say func(string)) {
 		s, _ := h.Subscribe("a", WaitWith(Block))
 		go s.Next(context.Background())
-		for h.dorm == nil || !asleep(t, h, 1)() {
+		for h.parker == nil || !asleep(t, h, 1)() {
 			time.Sleep(time.Millisecond)
 		}
 		say("ready")
@@ -186,8 +154,8 @@ func TestClaimedSleeperIsPosted(t *testing.T) {
 			got := make(chan error)
 			go func() { _, err := s.Next(ctx); got <- err }()
 			eventually(t, "asleep", soundAsleep(t, b))
-			w := layout.Wake(atomic.LoadUint64(s.sleeper.word))
-			atomic.StoreUint64(s.sleeper.word, uint64(w.With(layout.Claimed)))
+			w := layout.Wake(atomic.LoadUint64(b.seg.Sub(s.index, layout.SubWake)))
+			atomic.StoreUint64(b.seg.Sub(s.index, layout.SubWake), uint64(w.With(layout.Claimed)))
 			for range messages["other"] {
 				require.NoError(t, p.PublishRaw(ctx, []byte{1}))
 			}
@@ -232,7 +200,7 @@ func TestTopicBeforeTheLastLook(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, "a")
 	s.in.Match()
-	wakeUnmatched(b.seg, b.Geometry().Topics) // it is awake, and nobody will wake it for this one
+	sleep.WakeUnmatched(b.seg, b.Geometry().Topics) // it is awake, and nobody will wake it for this one
 	require.False(t, s.lastLook())
 }
 

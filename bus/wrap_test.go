@@ -212,7 +212,7 @@ func TestSleeperIsCertifiedForLaps(t *testing.T) {
 				for i := range 2 {
 					go next()
 					eventually(t, "asleep, and certified", func() bool {
-						w := layout.Wake(atomic.LoadUint64(s.sleeper.word))
+						w := layout.Wake(atomic.LoadUint64(b.seg.Sub(s.index, layout.SubWake)))
 						return asleep(t, b, 1)() && !w.IsNotYet()
 					})
 					forward(t, b, laps)
@@ -241,6 +241,7 @@ func TestSleeperIsCertifiedForLaps(t *testing.T) {
 
 // A wake word holds the low 46 bits of a position. Before a sleeper's cursor is too far behind to tell the others from them, it is woken.
 func TestSleeperIsNotMovedTooFar(t *testing.T) {
+	const maxSleep = 1 << 44 // of package sleep
 	b := newBus(t, WithSlots(8), WithSlotSize(64))
 	busy, rare := publisher(t, b, "busy"), publisher(t, b, "rare")
 	s := subscribe(t, b, "rare", Reliable(), WaitWith(Block))
@@ -250,7 +251,7 @@ func TestSleeperIsNotMovedTooFar(t *testing.T) {
 	go func() { var err error; m, err = s.Next(soon(t)); received <- err }()
 	sleeps := func() uint64 { return atomic.LoadUint64(b.seg.Sub(s.index, layout.SubSleeps)) }
 	settled := func() bool {
-		return asleep(t, b, 1)() && !layout.Wake(atomic.LoadUint64(s.sleeper.word)).IsNotYet()
+		return asleep(t, b, 1)() && !layout.Wake(atomic.LoadUint64(b.seg.Sub(s.index, layout.SubWake))).IsNotYet()
 	}
 	for i := range uint64(9) { // 2.25 times round the 46 bits
 		eventually(t, "asleep", settled)

@@ -6,24 +6,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/internal/segment"
+	"shmbus/internal/segment/segtest"
 	"shmbus/layout"
 )
-
-// newSegment returns the words of a segment that no process but this one has. Nobody in it lives.
-func newSegment(t *testing.T) *segment.Segment {
-	t.Helper()
-	m, err := layout.NewMap(layout.Default())
-	require.NoError(t, err)
-	words, err := segment.NewWords(make([]byte, m.Size), m)
-	require.NoError(t, err)
-	return &segment.Segment{Words: words}
-}
 
 // Whoever matches topics begins where it stood, and whoever makes one begins after those that are
 // known: with each topic once, ten thousand take ten thousand steps and not fifty million.
 func TestTopicsAreLookedAtOnce(t *testing.T) {
-	seg := newSegment(t)
+	seg := segtest.New(t)
 	me := layout.MakeOwner(0, 1, layout.OwnerHeld)
 	mine, others := NewTable(seg), NewTable(seg)
 	all, err := Parse(">")

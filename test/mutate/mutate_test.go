@@ -84,8 +84,10 @@ func TestMutationsThatNoLongerApply(t *testing.T) {
 	require.Error(t, applies(root, []mutation{{file: "p/gone.go"}}))
 }
 
-// The table is one of different mutations, which say what they take out and who is to notice it; some are for each change.
+// The table is one of different mutations, which apply to the tree as it is, and say what they take
+// out and which test is to notice it; some are tried for each change.
 func TestTable(t *testing.T) {
+	require.NoError(t, applies("../..", table))
 	names := map[string]bool{}
 	for _, m := range table {
 		require.NotEmpty(t, m.name)

@@ -1,4 +1,4 @@
-package bus
+package sleep
 
 import (
 	"math/bits"
@@ -15,17 +15,19 @@ type activity struct {
 	interest []uint64 // who wants its topic
 }
 
-// maxActive bounds the records that are looked at one by one; of more than that, it is assumed
-// that each has something for whoever wants its topic.
+// maxActive bounds the publisher records that are looked at one by one. If more are active, each is
+// taken to have something for whoever wants its topic.
 const maxActive = 64
 
-// certify proves to the subscribers that sleep that nothing for them was published below n, and moves them
-// there; those for whom there may be something are woken. Everything below n is published, and publisher record self,
-// the caller's own, has woken for all that it published. Those whom this process may not wake are left claimed, for the next to wake; the error
-// says so. See "Certified sleep" in docs/design.md.
-func certify(s *segment.Segment, n uint64, self int) error {
+// Certify proves to the subscribers that sleep that nothing for them was published below n, and
+// moves them there. It wakes those for which there may be something. Everything below n is
+// published, and publisher record self, the caller's own, has woken for all that it published. The
+// error says that this process may not wake a sleeper, which stays claimed for the next waker. See
+// "Certified sleep" in docs/design.md.
+func Certify(s *segment.Segment, n uint64, self int) error {
 	from := atomic.LoadUint64(s.Header(layout.HeaderCertified))
-	if n <= from || n&layout.NotYet == layout.NotYet { // wake words cannot hold that position: the next will do
+	// A wake word cannot hold a position whose low bits mean NotYet: the next position will do.
+	if n <= from || n&layout.NotYet == layout.NotYet {
 		return nil
 	}
 	nw := (s.High(layout.HeaderSubHigh, s.Map.Geometry.Subscribers) + 63) / 64
@@ -51,9 +53,10 @@ func certifySleepers(s *segment.Segment, n, from uint64, nw, self int) error {
 	var active [maxActive]activity
 	found := 0
 	for p := range s.High(layout.HeaderPubHigh, s.Map.Geometry.Publishers) {
-		// The intent was stored before the exchange that published, so no message is overlooked. The topic is loaded
-		// after the intent: a publisher that changes its topic stores them in the opposite order, after it has woken for
-		// all that it published on the old one. An old intent with a new topic overlooks only who was notified already.
+		// A publisher stores its intent before its exchange, so no message is overlooked. The topic
+		// is loaded after the intent: a publisher that changes its topic stores topic and intent in
+		// this order, after it has woken for all that it published on the old topic. An old intent
+		// with the new topic overlooks only subscribers that were notified already.
 		below := atomic.LoadUint64(s.Pub(p, layout.PubIntent))
 		if p == self || below <= from {
 			continue
@@ -77,7 +80,8 @@ func certifySleepers(s *segment.Segment, n, from uint64, nw, self int) error {
 		for set := atomic.LoadUint64(s.Header(layout.HeaderSleepers + 8*i)); set != 0; set &= set - 1 {
 			bit := bits.TrailingZeros64(set)
 			sub := 64*i + bit
-			if want[i]&(1<<bit) != 0 && (found > maxActive || missed(s, sub, n, active[:found])) || !certifySub(s, sub, n) {
+			wants := want[i]&(1<<bit) != 0
+			if wants && (found > maxActive || missed(s, sub, n, active[:found])) || !certifySub(s, sub, n) {
 				k.addSub(sub)
 			}
 		}
@@ -87,8 +91,8 @@ func certifySleepers(s *segment.Segment, n, from uint64, nw, self int) error {
 	return err
 }
 
-// missed reports whether one of the active may have published something that subscriber sub, who
-// sleeps, wants and has not been certified past.
+// missed reports whether one of the active publishers may have published something that subscriber
+// sub, which sleeps, wants and has not been certified past.
 func missed(s *segment.Segment, sub int, n uint64, active []activity) bool {
 	at := layout.Wake(atomic.LoadUint64(s.Sub(sub, layout.SubWake))).Position(n)
 	for _, a := range active {
@@ -99,12 +103,14 @@ func missed(s *segment.Segment, sub int, n uint64, active []activity) bool {
 	return false
 }
 
-// maxSleep bounds how far a sleeper is moved before it is woken: the low bits of a position that a wake word has tell the whole from a
-// cursor less than 2^45 before it, however long ago that was. At 40 million messages a second this is a wake-up every five days.
+// maxSleep bounds how far a sleeper is moved before it is woken. A wake word has the low 46 bits of
+// a position: the whole position is told from a cursor that is less than 2^45 before it, however
+// long ago that was. At 40 million messages a second this is a wake-up every five days.
 const maxSleep = 1 << 44
 
-// certifySub moves a sleeper to n. It is false for one that must be woken instead: it has not taken its last look
-// yet, it has been moved far, or somebody claimed it and may have been stopped before it posted.
+// certifySub moves subscriber i to n if it sleeps. It returns false if the subscriber must be woken
+// instead: it has not taken its last look yet, it has been moved far, or somebody claimed it and
+// may have been stopped before it posted.
 func certifySub(s *segment.Segment, i int, n uint64) bool {
 	word := s.Sub(i, layout.SubWake)
 	for {
@@ -122,7 +128,8 @@ func certifySub(s *segment.Segment, i int, n uint64) bool {
 		if at/maxSleep != n/maxSleep {
 			return false
 		}
-		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(layout.MakeWake(n, w.Generation(), layout.Asleep))) {
+		moved := layout.MakeWake(n, w.Generation(), layout.Asleep)
+		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(moved)) {
 			fault.At(fault.CertifyMoved)
 			return true
 		}

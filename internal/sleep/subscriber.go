@@ -1,0 +1,75 @@
+package sleep
+
+import (
+	"context"
+	"sync/atomic"
+
+	"shmbus/internal/fault"
+	"shmbus/layout"
+	"shmbus/ring"
+)
+
+// A Subscriber is a subscriber record of this process that can sleep until there is something to
+// read.
+type Subscriber struct {
+	waiter
+	record int
+	bits   *uint64 // the header's word of sleepers that has bit
+	bit    uint64
+}
+
+// NewSubscriber returns the sleeping side of a subscriber record that this client owns.
+func NewSubscriber(p *Parker, record int) *Subscriber {
+	return &Subscriber{
+		waiter: newWaiter(p, p.seg.Sub(record, layout.SubWake), record), record: record,
+		bits: p.seg.Header(layout.HeaderSleepers + 8*(record/64)), bit: 1 << (record % 64),
+	}
+}
+
+// FallAsleep makes publishers wake this subscriber from now on. They do not certify it yet. The
+// caller then takes its last look: what came before this call wakes nobody.
+func (s *Subscriber) FallAsleep() {
+	fallAsleep(s.word)
+	fault.At(fault.SleepWord)
+	atomic.OrUint64(s.bits, s.bit)
+	fault.At(fault.SleepBit)
+}
+
+// LookedAt says that the last look found nothing at position, the subscriber's cursor. From now on
+// publishers may certify the subscriber.
+func (s *Subscriber) LookedAt(position uint64) {
+	fault.At(fault.SleepLooked)
+	lookedAt(s.word, position)
+	fault.At(fault.SleepPosition)
+}
+
+// Wait returns when somebody has woken the subscriber, [Subscriber.Unpark] was called, the context
+// has ended, or, with an error, when it can no longer wait.
+func (s *Subscriber) Wait(ctx context.Context) error {
+	err := s.park(ctx, -1)
+	fault.At(fault.SleepReturned)
+	return err
+}
+
+// WakeUp ends the sleep, however it came to its end: below the position in the wake word there is
+// nothing for this subscriber. A subscriber that stayed marked asleep would be certified on, and
+// would lose what it has not read.
+//
+// The cursor moves first, so that the gate never seems to go back. That would hold publishers for
+// a moment and lose nothing: see [ring.Ring.Protected].
+func (s *Subscriber) WakeUp(cur *ring.Cursor) {
+	for {
+		w := layout.Wake(atomic.LoadUint64(s.word))
+		next := cur.Next() // near the position: see maxSleep
+		if p := w.Position(next); w.State() != layout.Awake && !w.IsNotYet() && int64(p-next) > 0 {
+			cur.SetNext(p)
+			fault.At(fault.SleepCursor)
+		}
+		if atomic.CompareAndSwapUint64(s.word, uint64(w), uint64(w.With(layout.Awake))) {
+			break
+		}
+	}
+	fault.At(fault.SleepAwake)
+	atomic.AndUint64(s.bits, ^s.bit)
+	fault.At(fault.SleepOver)
+}

@@ -1,0 +1,9 @@
+package topics
+
+import (
+	"testing"
+
+	"shmbus/test/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
