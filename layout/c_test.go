@@ -69,7 +69,8 @@ func newSegment(t *testing.T, g layout.Geometry) (file string, mem []byte, r *ri
 	return file, mem, r
 }
 
-// command returns a command that ends after half a minute: a peer waits for ever for one that has failed.
+// command returns a command that ends after half a minute: a peer waits for ever for one that has
+// failed.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -78,7 +79,8 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 
 const patience = 30 * time.Second
 
-// TestC: a program in C that was written from docs/layout.md publishes and reads together with this implementation.
+// TestC: a program in C that was written from docs/layout.md publishes and reads together with this
+// implementation.
 func TestC(t *testing.T) {
 	peer := buildPeer(t)
 	const each = 5000

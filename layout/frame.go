@@ -2,13 +2,17 @@ package layout
 
 // FrameHeaderSize is the size in bytes of the header at the start of every slot.
 //
-//	0  position  uint64  the message's position; the final word when laps wrap
+//	0  position  uint64  the message's position
 //	8  info      uint64  size:24 flags:8 publisher:16 topic:16, size in the low bits
 //
-// The payload follows. With [FlagTime] its last 8 bytes are the publish time, in
-// nanoseconds since 1970. A fragment, which is every slot without both [FlagFirst] and
-// [FlagLast], begins with [FragmentPrefix] bytes: the size of the whole frame in the low 32 bits of a
-// word, the number of the fragment, from 0, in the high ones.
+// The payload follows. The slot's owner stores the whole slot, plain, before the compare-and-swap
+// of the entry; readers load it, and then the entry again. Where laps are the same again after 2^32
+// of them, the position decides.
+//
+// With [FlagTime], the last 8 bytes of the frame are the publish time, in nanoseconds since 1970. A
+// slot without both [FlagFirst] and [FlagLast] holds a fragment. It begins with a word,
+// [FragmentPrefix] bytes: the size of the whole frame in the low 32 bits, and the number of the
+// fragment, from 0, in the high 32 bits.
 const (
 	FrameHeaderSize = 16
 	FramePosition   = 0
@@ -29,15 +33,17 @@ const (
 // A FrameInfo is the second word of a frame header.
 type FrameInfo uint64
 
-// MakeFrameInfo packs the word; every argument is cut to its width.
+// MakeFrameInfo packs the word; size is cut to its width.
 func MakeFrameInfo(size int, flags uint8, publisher, topic uint16) FrameInfo {
-	return FrameInfo(topic)<<48 | FrameInfo(publisher)<<32 | FrameInfo(flags)<<24 | FrameInfo(size&(1<<24-1))
+	return FrameInfo(topic)<<48 | FrameInfo(publisher)<<32 |
+		FrameInfo(flags)<<24 | FrameInfo(size&(1<<24-1))
 }
 
-// Size returns the bytes of payload in the slot, unbounded by the slot's size.
+// Size returns the bytes of payload in the slot. The caller bounds it by the size of a slot.
 func (i FrameInfo) Size() int { return int(i & (1<<24 - 1)) }
 
-// A FrameKind is what frames of one publisher on one topic with the same flags have in common: a FrameInfo without its size.
+// A FrameKind is a FrameInfo without its size: the same for all frames of one publisher on one
+// topic with the same flags.
 type FrameKind uint64
 
 // Kind returns the frame's kind.
@@ -49,7 +55,7 @@ func (k FrameKind) Publisher() uint16 { return uint16(k >> 8) }
 // Flags returns the flags.
 func (i FrameInfo) Flags() uint8 { return uint8(i >> 24) }
 
-// Publisher returns the number of the publisher record that published it.
+// Publisher returns the number of the publisher record that published the frame.
 func (i FrameInfo) Publisher() uint16 { return uint16(i >> 32) }
 
 // Topic returns the number of the topic.

@@ -6,9 +6,9 @@ import (
 	"math/bits"
 )
 
-// Bounds of a geometry. They follow from the widths of the fields in an entry
-// word (20 bits of slot), a frame header (24 bits of size, 16 of publisher and
-// topic) and an owner word (16 bits of client).
+// Bounds of a geometry. They follow from the widths of the fields in an entry (20 bits of slot), in
+// a frame header (24 bits of size, 16 of publisher and of topic) and in an owner word (16 bits of
+// client).
 const (
 	MinSlots       = 8
 	MaxSlots       = 1 << 19
@@ -22,17 +22,17 @@ const (
 	MaxTopics      = 1 << 16
 	MaxFrameSize   = 1 << 30
 
-	// TotalSlotsLimit bounds ring slots and owned slots together.
+	// TotalSlotsLimit bounds the slots of the ring and of all publisher records together.
 	TotalSlotsLimit = 1 << slotBits
 	// MaxFragments bounds the fragments of one frame.
 	MaxFragments = 1 << 24
 )
 
-// Line is the distance, in bytes, between words that different processes write:
-// two cache lines, since adjacent lines are prefetched as a pair.
+// Line is the distance, in bytes, between words that different processes write: two cache lines,
+// because processors fetch adjacent lines as a pair.
 const Line = 128
 
-// ErrGeometry is wrapped by every error about sizes that cannot make a bus.
+// ErrGeometry means that a bus cannot have these sizes.
 var ErrGeometry = errors.New("layout: impossible geometry")
 
 // A Geometry holds the sizes that are fixed when a bus is created.
@@ -47,8 +47,9 @@ type Geometry struct {
 	MaxFrame    int // largest frame in bytes, fragments together
 }
 
-// Default returns the geometry that suits most: under 5 MiB. A ring of
-// fewer slots is slower with small messages, since those that are written next are still in the cache of who read them a lap ago.
+// Default returns a geometry that suits most uses; it takes less than 5 MiB. With fewer slots,
+// small messages are slower, because the slot that is written next is still in the cache of the
+// processor that has read it one lap before.
 func Default() Geometry {
 	g := Geometry{
 		Slots: 16384, SlotSize: 256, Owned: 8,
@@ -58,33 +59,35 @@ func Default() Geometry {
 	return g
 }
 
-// DefaultMaxFrame returns the largest frame of a bus that is created without a word about it: 16 MiB, or what
-// its ring carries, if that is less.
+// DefaultMaxFrame returns the largest frame, in bytes, of a bus whose creator does not set it: 16
+// MiB, or what the ring carries, if that is less.
 func (g Geometry) DefaultMaxFrame() int { return max(min(16<<20, g.Carries()), 1) }
 
-// Carries returns the bytes of the largest frame that the ring carries, time included or not: one that takes half of its
-// positions. While such a frame is published, and for another half lap after it, all of it is there to be read: so it
-// reaches a reader that nobody waits for and that was asleep when it began, and a publisher that waits for a reliable
-// subscriber has room for it as soon as that one has read what was there before. What takes more than the ring has
-// positions could only be read while it is being published, and only if its publisher waits.
+// Carries returns the size, in bytes, of the largest frame that the ring carries: with its time, it
+// takes half of the ring's positions. While it is published, and for half a lap after that, the
+// whole frame is in the ring. So it reaches a lossy reader that was asleep when it began; and a
+// publisher that waits for a reliable subscriber has room for the frame as soon as the subscriber
+// has read what came before it. A frame of more positions than the ring has could be read only
+// while it is being published, and only if its publisher waits.
 func (g Geometry) Carries() int {
 	return max(g.Slots/2*(g.SlotPayload()-FragmentPrefix)-TimeSize, 0)
 }
 
-// FrameLimit returns the bytes of the largest frame that is published on a bus of this geometry: MaxFrame, or what the ring
-// carries, if that is less. A bus that was made by an earlier version may have been promised more.
+// FrameLimit returns the size, in bytes, of the largest frame that can be published: MaxFrame, or
+// what the ring carries, if that is less. In a bus that was created by an earlier version MaxFrame
+// may be larger.
 func (g Geometry) FrameLimit() int { return min(g.MaxFrame, g.Carries()) }
 
-// SlotPayload returns the bytes of a slot that carry a frame or a fragment.
+// SlotPayload returns how many bytes of a slot carry a frame or a fragment.
 func (g Geometry) SlotPayload() int { return g.SlotSize - FrameHeaderSize }
 
-// TotalSlots returns the ring's slots and the owned ones together.
+// TotalSlots returns the number of all slots: those of the ring and those of the publisher records.
 func (g Geometry) TotalSlots() int { return g.Slots + g.Publishers*g.Owned }
 
-// SubscriberWords returns the words of a bitmap with a bit for each subscriber.
+// SubscriberWords returns how many words a bitmap with a bit for each subscriber has.
 func (g Geometry) SubscriberWords() int { return g.Subscribers / 64 }
 
-// PublisherWords returns the words of a bitmap with a bit for each publisher.
+// PublisherWords returns how many words a bitmap with a bit for each publisher has.
 func (g Geometry) PublisherWords() int { return (g.Publishers + 63) / 64 }
 
 // Fragments returns how many positions a frame of n bytes takes.
@@ -97,12 +100,15 @@ func (g Geometry) Fragments(n int) int {
 	return (n + p - 1) / p
 }
 
-// Validate reports the first size that is out of bounds, as an error that
-// wraps [ErrGeometry] and names the bounds.
+// Validate checks all sizes. Its error wraps [ErrGeometry] and names the bounds of each size that
+// is out of them.
 func (g Geometry) Validate() error {
+	bad := func(format string, a ...any) error {
+		return fmt.Errorf("%w: %s", ErrGeometry, fmt.Sprintf(format, a...))
+	}
 	check := func(what string, v, lo, hi int) error {
 		if v < lo || v > hi {
-			return fmt.Errorf("%w: %s %d is not in %d…%d", ErrGeometry, what, v, lo, hi)
+			return bad("%s %d is not in %d…%d", what, v, lo, hi)
 		}
 		return nil
 	}
@@ -120,16 +126,20 @@ func (g Geometry) Validate() error {
 	}
 	switch {
 	case bits.OnesCount(uint(g.Slots)) != 1:
-		return fmt.Errorf("%w: slots %d is not a power of two (try %d)", ErrGeometry, g.Slots, 1<<bits.Len(uint(g.Slots)))
+		return bad("slots %d is not a power of two (try %d)", g.Slots, 1<<bits.Len(uint(g.Slots)))
 	case g.SlotSize%64 != 0:
-		return fmt.Errorf("%w: slot size %d is not a multiple of 64 (try %d)", ErrGeometry, g.SlotSize, (g.SlotSize+63)/64*64)
+		return bad("slot size %d is not a multiple of 64 (try %d)",
+			g.SlotSize, (g.SlotSize+63)/64*64)
 	case g.Subscribers%64 != 0:
-		return fmt.Errorf("%w: subscribers %d is not a multiple of 64 (try %d)", ErrGeometry, g.Subscribers, (g.Subscribers+63)/64*64)
+		return bad("subscribers %d is not a multiple of 64 (try %d)",
+			g.Subscribers, (g.Subscribers+63)/64*64)
 	case g.TotalSlots() > TotalSlotsLimit:
-		return fmt.Errorf("%w: %d ring slots and %d owned ones are more than %d together: use fewer slots, publishers or owned slots",
-			ErrGeometry, g.Slots, g.Publishers*g.Owned, TotalSlotsLimit)
+		return bad("%d ring slots and %d owned ones are more than %d together: "+
+			"use fewer slots, publishers or owned slots",
+			g.Slots, g.Publishers*g.Owned, TotalSlotsLimit)
 	case g.Fragments(g.MaxFrame) > MaxFragments:
-		return fmt.Errorf("%w: a frame of %d bytes needs more than %d slots of %d bytes: use larger slots", ErrGeometry, g.MaxFrame, MaxFragments, g.SlotSize)
+		return bad("a frame of %d bytes needs more than %d slots of %d bytes: use larger slots",
+			g.MaxFrame, MaxFragments, g.SlotSize)
 	}
 	return nil
 }

@@ -152,7 +152,8 @@ func TestMap(t *testing.T) {
 	})
 }
 
-// ExampleMap_String shows where everything is in a bus of the default geometry; docs/layout.md has the same table.
+// ExampleMap_String shows where everything is in a bus of the default geometry; docs/layout.md has
+// the same table.
 func ExampleMap_String() {
 	m, err := NewMap(Default())
 	if err != nil {

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// frozen is every number that two programs must agree on. When this test fails, the layout has changed: bump Version
-// when this changes, then correct this table, the hash below, and docs/layout.md.
+// frozen is every number that two programs must agree on. When this test fails, the layout has
+// changed: bump Version when this changes, then correct this table, the hash below, and
+// docs/layout.md.
 var frozen = map[string]int{
 	"Line": 128, "HeaderSize": 4096, "ClientRecordSize": 128, "PublisherRecordSize": 384, "SubscriberRecordSize": 512,
 	"TopicRecordSize": 256, "EntrySize": 8, "FrameHeaderSize": 16, "FragmentPrefix": 8, "TimeSize": 8, "MaxOwned": 12,

@@ -8,8 +8,8 @@ import (
 	"shmbus/test/machine"
 )
 
-// On arm64 loads pass each other. DecodeHeader loads the magic number, then passes a load barrier, then copies the rest: in
-// any other order it could take a half-written header for a complete one.
+// On arm64 loads pass each other. DecodeHeader loads the magic number, then passes a load barrier,
+// then copies the rest: in any other order it could take a half-written header for a complete one.
 func TestMagicBeforeTheRestOnARM64(t *testing.T) {
 	load := regexp.MustCompile(`^MOVD \(R\d+\), R\d+$`)
 	var steps []string

@@ -87,7 +87,8 @@ func TestWakePositionNearWrap(t *testing.T) {
 	}
 }
 
-// TestNotYet: the position of a sleeper that has none yet is not one that a sleeper has before 2^46-1.
+// TestNotYet: the position of a sleeper that has none yet is not one that a sleeper has before
+// 2^46-1.
 func TestNotYet(t *testing.T) {
 	w := MakeWake(NotYet, 3, Asleep)
 	if NotYet != 1<<46-1 || !w.IsNotYet() || !w.With(Claimed).IsNotYet() || w.Generation() != 3 {

@@ -21,13 +21,13 @@ type Section struct {
 	Count  int
 }
 
-// End returns the offset of the first byte behind the section.
+// End returns the offset of the first byte after the section.
 func (s Section) End() int { return s.Offset + s.Stride*s.Count }
 
-// At returns the offset of record i. The caller has bounded i.
+// At returns the offset of record i, which the caller has bounded.
 func (s Section) At(i int) int { return s.Offset + s.Stride*i }
 
-// A Map says where the sections of a segment of one geometry are.
+// A Map says where the sections of a segment with a given geometry are.
 type Map struct {
 	Geometry    Geometry
 	Clients     Section
@@ -40,7 +40,7 @@ type Map struct {
 	Size        int // bytes of the whole segment
 }
 
-// NewMap validates g and computes where everything is.
+// NewMap validates g and computes its map.
 func NewMap(g Geometry) (Map, error) {
 	if err := g.Validate(); err != nil {
 		return Map{}, err
@@ -64,30 +64,17 @@ func NewMap(g Geometry) (Map, error) {
 	return m, nil
 }
 
-// Sections returns the sections in the order in which they stand.
+// Sections returns the sections in their order in the segment.
 func (m Map) Sections() []Section {
-	return []Section{m.Clients, m.Publishers, m.Subscribers, m.Topics, m.Interest, m.Entries, m.Slots}
+	return []Section{
+		m.Clients, m.Publishers, m.Subscribers, m.Topics, m.Interest, m.Entries, m.Slots,
+	}
 }
 
-// Semaphores returns the size of the semaphore set that goes with the segment.
+// Semaphores returns how many semaphores the set that goes with the segment has.
 func (m Map) Semaphores() int { return 1 + 2*m.Geometry.Clients }
 
-// Semaphore numbers in the set that goes with a segment.
-const SemBell = 0
-
-// Values of a liveness semaphore. It is 0 where nobody is or the client has died.
-const (
-	LiveJoined  = 1 // the client lives
-	LiveJoining = 2 // a process has taken the record, and buries the client before it, if that died
-)
-
-// SemLive returns the number of client c's liveness semaphore: [LiveJoined] while it lives.
-func SemLive(c int) uint16 { return uint16(1 + 2*c) }
-
-// SemSleep returns the number of the semaphore on which client c sleeps.
-func SemSleep(c int) uint16 { return uint16(2 + 2*c) }
-
-// String shows the sections with their offsets, a line each.
+// String returns a line for each section, with its offset, record size and number of records.
 func (m Map) String() string {
 	s := fmt.Sprintf("%-12s %12d %8d × %d\n", "header", 0, HeaderSize, 1)
 	for _, sec := range m.Sections() {
