@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -290,6 +291,48 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	require.Greater(t, n, 20)
+}
+
+// The tests that a page names are there, so that a promise does not lose its test by a rename.
+func TestNamedTests(t *testing.T) {
+	var source strings.Builder
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		source.Write(text)
+		return err
+	})
+	require.NoError(t, err)
+	named := regexp.MustCompile("`((?:Test|Fuzz)(?:…?[A-Z]\\w*)?…?)`")
+	n := 0
+	for page, text := range pages(t) {
+		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			n++
+			name := strings.ReplaceAll(m[1], "…", `\w+`)
+			require.True(t, regexp.MustCompile(`(?m)^func `+name+`\(`).MatchString(source.String()), "%s names %s, and there is none", page, m[1])
+		}
+	}
+	require.Greater(t, n, 50)
+}
+
+// Prose has at most 100 columns, but for tables, blocks of code, and what cannot be broken.
+func TestProseIsNarrow(t *testing.T) {
+	for page, text := range pages(t) {
+		code, n := false, 0
+		for line := range strings.Lines(text) {
+			n++
+			line = strings.TrimSuffix(line, "\n")
+			switch {
+			case strings.HasPrefix(strings.TrimSpace(line), "```"):
+				code = !code
+			case code || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "!["):
+			default:
+				require.LessOrEqual(t, utf8.RuneCountInString(line), 100, "%s:%d: %s", page, n, line)
+			}
+		}
+	}
 }
 
 // output may be written to and read at the same time.
