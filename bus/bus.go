@@ -66,7 +66,7 @@ func Create(name string, opts ...Option) (*Bus, error) {
 func Open(name string, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", name, c.named(name), func() (*Bus, error) {
-		return openWith("open", name, c, c.entering(func() (*segment.Segment, error) { return openSegment(name, c, sysvshm.ReadWrite) }))
+		return openWith("open", name, c, c.entering(func() (*segment.Segment, error) { return openSegment(c.dirs, name, sysvshm.ReadWrite) }))
 	})
 }
 
@@ -94,19 +94,6 @@ func OpenKey(key int32, opts ...Option) (*Bus, error) {
 	})
 }
 
-// Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others learn it at
-// their next look. It also clears what a bus left that was damaged or partly removed.
-func Remove(name string, opts ...Option) error {
-	c := newConfig(opts)
-	if err := ValidName(name); err != nil {
-		return &OpError{"remove", name, err}
-	}
-	if err := removeSegment(name, c); err != nil {
-		return &OpError{"remove", name, err}
-	}
-	return nil
-}
-
 // keyName stands in errors for a bus whose name is not known yet; it is no valid name.
 func keyName(key int32) string { return fmt.Sprintf("%s%#x", keyName0, uint32(key)) }
 
@@ -116,7 +103,7 @@ const keyName0 = "key "
 func (c config) creating(name string) func() (*segment.Segment, client, error) {
 	return func() (*segment.Segment, client, error) {
 		var me client
-		seg, err := createSegment(name, c, func(seg *segment.Segment) (undo func(), err error) {
+		seg, err := createSegment(c.dirs[0], name, c.spec, func(seg *segment.Segment) (undo func(), err error) {
 			me, err = join(seg, c)
 			return func() { leave(seg, me) }, err
 		})
@@ -150,7 +137,7 @@ func (c config) entering(attach func() (*segment.Segment, error)) func() (*segme
 }
 
 func openWith(op, name string, c config, enter func() (*segment.Segment, client, error)) (*Bus, error) {
-	fail := func(err error) (*Bus, error) { return nil, &OpError{op, name, err} }
+	fail := func(err error) (*Bus, error) { return nil, &OpError{op, name, explain(err)} }
 	if err := ValidName(name); err != nil && !strings.HasPrefix(name, keyName0) {
 		return fail(err)
 	}

@@ -18,21 +18,29 @@ import (
 	"shmbus/sysvshm"
 )
 
+// A spec says what a new bus is to be like.
+type spec struct {
+	geometry layout.Geometry
+	mode     fs.FileMode
+	uid, gid int // of the owner; -1: as the key file comes
+	huge     bool
+}
+
 // A joining makes this process a client of a bus that it creates. leave undoes that.
 type joining func(*segment.Segment) (leave func(), err error)
 
-// createSegment makes the bus. Its error is ErrExists if there is one already.
+// createSegment makes the bus. Its error is errExists if there is one already.
 //
 // It runs under the key file's lock. What a creator leaves behind that dies on the way is found
 // by the next one through the key file, which says beforehand what is about to be made; the magic
 // number, without which nobody attaches, is written last. The creator joins before that: nothing that can
 // fail comes after, so that it never has to take away a bus that others use, and nobody can fill the client table before it.
-func createSegment(name string, c config, join joining) (*segment.Segment, error) {
+func createSegment(dir, name string, c spec, join joining) (*segment.Segment, error) {
 	m, err := layout.NewMap(c.geometry)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := freshKeyFile(keyPath(c.dirs[0], name), c)
+	lock, err := freshKeyFile(keyPath(dir, name), c)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +53,7 @@ func createSegment(name string, c config, join joining) (*segment.Segment, error
 	return seg, nil
 }
 
-func makeObjects(lock *lockedKey, name string, c config, m layout.Map, join joining) (*segment.Segment, error) {
+func makeObjects(lock *lockedKey, name string, c spec, m layout.Map, join joining) (*segment.Segment, error) {
 	var id layout.UUID
 	rand.Read(id[:])
 	// ftok maps many files to one key: on a collision the next project number is taken.
@@ -154,7 +162,7 @@ func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 }
 
 // clearLeftovers removes what an earlier bus under the locked key file left. A bus that was completed is left
-// alone, with ErrExists or the reason why it cannot be used, unless force says otherwise. The segment, which tells whose
+// alone, with errExists or the reason why it cannot be used, unless force says otherwise. The segment, which tells whose
 // the set is, goes last.
 func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	if k.here(lock.path) != nil {
@@ -172,12 +180,12 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	}
 	if found.ours && k.State == keyReady && !force {
 		switch {
-		case errors.Is(found.defect, ErrRemoved):
+		case errors.Is(found.defect, segment.ErrRemoved):
 			// Whoever removed it did not get to the end.
 		case found.defect != nil:
 			return fmt.Errorf("%w; remove it first: busd rm", found.defect)
 		default:
-			return ErrExists
+			return errExists
 		}
 	}
 	set, err := sysvsem.Get(k.Key, 0, 0)
@@ -299,17 +307,17 @@ func (found inspection) ownSet(set *sysvsem.Set, k keyFile) (*sysvsem.Set, error
 	return set, nil
 }
 
-// halfRemoved returns ErrRemoved for a bus that is marked removed, or whose semaphore set is gone.
+// halfRemoved returns segment.ErrRemoved for a bus that is marked removed, or whose semaphore set is gone.
 func halfRemoved(mem []byte, h layout.Header) error {
 	w, err := segment.NewWords(mem, layout.Map{Size: layout.HeaderSize})
 	if err != nil {
 		return err
 	}
 	if atomic.LoadUint64(w.Header(layout.HeaderState)) != layout.StateLive {
-		return ErrRemoved
+		return segment.ErrRemoved
 	}
 	if _, err := sysvsem.FromID(int(h.SemID)).Stat(); errors.Is(err, sysvsem.ErrRemoved) {
-		return ErrRemoved
+		return segment.ErrRemoved
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // Errors for errors.Is. Many come inside a type that says more.
 var (
 	ErrNotFound  = fs.ErrNotExist // no such bus; see NotFoundError
-	ErrExists    = error(&sentinel{"the bus exists already", fs.ErrExist})
+	ErrExists    = errExists
 	ErrClosed    = error(&sentinel{"the bus, publisher or subscription is closed", fs.ErrClosed})
 	ErrRemoved   = segment.ErrRemoved
 	ErrFull      = errors.New("the ring is full: a reliable subscriber has not read its oldest message yet") // see FullError
@@ -27,7 +27,7 @@ var (
 	ErrTableFull = errors.New("table full")
 	ErrSizes     = errors.New("the bus exists with other sizes")
 	ErrTopic     = errors.New("invalid topic")
-	ErrName      = errors.New("invalid bus name")
+	ErrName      = errName
 	ErrDecode    = errors.New("the message cannot be decoded")
 	ErrBusy      = errors.New("a call on this publisher or subscription is in progress, or its reservation is outstanding")
 	ErrInvalid   = fs.ErrInvalid // an argument that no call takes: a nil context, message or callback, a frame without a byte
@@ -67,9 +67,19 @@ type NotFoundError struct {
 	Elsewhere []LostBus
 }
 
-func notFound(dirs []string, name string) error {
-	lost, elsewhere := lostBuses(dirs, name)
-	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs), Lost: lost, Elsewhere: elsewhere}
+// explain gives an error of the registry its public type.
+func explain(err error) error {
+	e, ok := err.(*notFoundError)
+	if !ok {
+		return err
+	}
+	public := func(from []lostBus) (to []LostBus) {
+		for _, l := range from {
+			to = append(to, LostBus(l))
+		}
+		return to
+	}
+	return &NotFoundError{Name: e.name, Dirs: e.dirs, Known: e.known, Lost: public(e.lost), Elsewhere: public(e.elsewhere)}
 }
 
 func (e *NotFoundError) Error() string {

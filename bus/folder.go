@@ -19,11 +19,8 @@ const systemDir = "/run/shmbus"
 
 var userRuntimeDirs = "/run/user"
 
-// Dirs returns the folders in which key files are looked for, in this order. New buses are made in
-// the first: $SHMBUS_DIR if it is set, otherwise /run/shmbus for root, and for others
-// $XDG_RUNTIME_DIR/shmbus, or /run/user/UID/shmbus where /run/user/UID exists (cron and
-// services have it without the variable), or /tmp/shmbus-UID.
-func Dirs() []string {
+// defaultDirs returns the folders in which key files are looked for; new ones are made in the first.
+func defaultDirs() []string {
 	if d := os.Getenv("SHMBUS_DIR"); d != "" {
 		return []string{d}
 	}

@@ -60,7 +60,7 @@ func ownerOf(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
 
 // freshKeyFile returns the locked key file of a bus that is to be made, with nothing left of an earlier one. It belongs to
 // who makes the bus, or gets it.
-func freshKeyFile(path string, c config) (*lockedKey, error) {
+func freshKeyFile(path string, c spec) (*lockedKey, error) {
 	for {
 		lock, err := lockKeyFile(path, true, c.mode)
 		if err != nil {
@@ -80,7 +80,7 @@ func freshKeyFile(path string, c config) (*lockedKey, error) {
 
 // prepare clears what an earlier bus left and takes the key file over. again says that it was removed, because it was
 // somebody else's, who may have it open still.
-func (l *lockedKey) prepare(c config) (again bool, err error) {
+func (l *lockedKey) prepare(c spec) (again bool, err error) {
 	known, ok, err := l.read()
 	if err != nil {
 		return false, err
@@ -102,7 +102,7 @@ func (l *lockedKey) prepare(c config) (again bool, err error) {
 
 // give makes segment and set belong to whom the bus is for, and the key file last: until then the objects' creator, whom they
 // keep, is the key file's owner.
-func give(lock *lockedKey, c config, shm *sysvshm.Segment, set *sysvsem.Set) error {
+func give(lock *lockedKey, c spec, shm *sysvshm.Segment, set *sysvsem.Set) error {
 	st, err := lock.f.Stat()
 	if err != nil {
 		return err

@@ -7,32 +7,32 @@ import (
 	"sort"
 	"time"
 
+	"shmbus/internal/segment"
+	"shmbus/layout"
 	"shmbus/sysvshm"
 )
 
-// An Info is a bus as its key file describes it.
-type Info struct {
-	Name  string      `json:"name"`
-	Path  string      `json:"path"` // of the key file
-	Key   int32       `json:"key"`
-	ShmID int         `json:"shmid"`
-	SemID int         `json:"semid"`
-	UUID  string      `json:"uuid"`
-	UID   int         `json:"uid"` // owner of the segment; -1 where there is none
-	GID   int         `json:"gid"`
-	Mode  fs.FileMode `json:"mode"`  // permission bits of the segment
-	State string      `json:"state"` // "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
-	Err   error       `json:"-"`     // why it is not live
+// An entry is a bus as its key file describes it.
+type entry struct {
+	Name  string
+	Path  string // of the key file
+	Key   int32
+	ShmID int
+	SemID int
+	UUID  string
+	UID   int // owner of the segment; -1 where there is none
+	GID   int
+	Mode  fs.FileMode // permission bits of the segment
+	State string      // "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
+	Err   error       // why it is not live
 }
 
-// List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of one name in the
-// order of their folders: the first is the one that [Open] takes. With an error about a folder come the buses of the others.
-func List(opts ...Option) ([]Info, error) {
-	c := newConfig(opts)
-	var out []Info
+// listIn returns the buses whose key files are in the folders, by name, those of one name in the order of their folders.
+func listIn(dirs []string) ([]entry, error) {
+	var out []entry
 	var errs []error
-	for i := range c.dirs {
-		paths, err := keyFiles(c.dirs, i)
+	for i := range dirs {
+		paths, err := keyFiles(dirs, i)
 		errs = append(errs, err)
 		for _, p := range paths {
 			out = append(out, describe(p))
@@ -42,7 +42,7 @@ func List(opts ...Option) ([]Info, error) {
 	return out, errors.Join(errs...)
 }
 
-func describe(path string) Info {
+func describe(path string) entry {
 	info, k := describeOnce(path)
 	// A bus that is removed and made again meanwhile looks like another's for a moment.
 	for tries := 0; tries < 10 && info.State != "live" && k.State == keyReady && k.overtaken(path); tries++ {
@@ -52,8 +52,8 @@ func describe(path string) Info {
 	return info
 }
 
-func describeOnce(path string) (Info, keyFile) {
-	info := Info{Name: nameOf(path), Path: path, UID: -1, GID: -1, State: "live"}
+func describeOnce(path string) (entry, keyFile) {
+	info := entry{Name: nameOf(path), Path: path, UID: -1, GID: -1, State: "live"}
 	k, err := readKeyFile(path)
 	if err != nil {
 		info.State, info.Err = "incomplete", err
@@ -64,7 +64,7 @@ func describeOnce(path string) (Info, keyFile) {
 	}
 	info.Key, info.ShmID, info.SemID, info.UUID = k.Key, k.ShmID, k.SemID, k.UUID
 	if k.State != keyReady {
-		info.State, info.Err = "incomplete", ErrIncomplete
+		info.State, info.Err = "incomplete", layout.ErrIncomplete
 		return info, k
 	}
 	if err := k.here(path); err != nil {
@@ -73,16 +73,16 @@ func describeOnce(path string) (Info, keyFile) {
 	}
 	seg, err := attachKey(k.Key, sysvshm.ReadOnly)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrRemoved):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, segment.ErrRemoved):
 		info.State = "stale"
 	case errors.Is(err, fs.ErrPermission):
 		info.State = "denied"
-	case errors.Is(err, ErrIncomplete):
+	case errors.Is(err, layout.ErrIncomplete):
 		info.State = "incomplete"
 	case err != nil:
 		info.State = "foreign"
 	case seg.Identity.UUID.String() != k.UUID:
-		info.State, err = "foreign", ErrNotABus
+		info.State, err = "foreign", layout.ErrNotABus
 	}
 	if seg != nil {
 		seg.Detach()

@@ -18,8 +18,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// A LostBus is a segment of a live bus whose key file is not where it was looked for: it was lost, or is in another folder.
-type LostBus struct {
+// A lostBus is a segment of a live bus whose key file is not where it was looked for: it was lost, or is in another folder.
+type lostBus struct {
 	ShmID    int
 	Key      int32
 	UUID     string
@@ -33,7 +33,7 @@ type LostBus struct {
 // lostBuses returns the segments that say that they are buses of a name which none of the folders has: those for which no key file
 // was found anywhere, and those that a key file in another folder names. A key is made of the
 // device of the key file's folder, among other things, so that those of other devices are not looked at.
-func lostBuses(dirs []string, name string) (lost, elsewhere []LostBus) {
+func lostBuses(dirs []string, name string) (lost, elsewhere []lostBus) {
 	all, _ := sysvshm.List()
 	forced := sysvshm.ForcedRemoval() // then a look at one that nobody has attached destroys it
 	for _, st := range all {
@@ -44,7 +44,7 @@ func lostBuses(dirs []string, name string) (lost, elsewhere []LostBus) {
 		if err != nil || h.Name != name || h.Key != st.Key {
 			continue
 		}
-		l := LostBus{ShmID: st.ID, Key: st.Key, UUID: h.UUID.String(), Created: time.Unix(0, h.Created), UID: st.UID, Attached: st.Attached, Pids: pids}
+		l := lostBus{ShmID: st.ID, Key: st.Key, UUID: h.UUID.String(), Created: time.Unix(0, h.Created), UID: st.UID, Attached: st.Attached, Pids: pids}
 		if l.Path = keyFileElsewhere(dirs, st, h, pids); l.Path != "" {
 			elsewhere = append(elsewhere, l)
 		} else {
@@ -172,10 +172,13 @@ func peek(shmid int) (h layout.Header, pids []int, err error) {
 	}
 	set := sysvsem.FromID(int(h.SemID))
 	live, _ := set.GetAll()
-	look := snapshotter{seg: &segment.Segment{Words: w, Set: set, Identity: h}, live: live}
-	for _, c := range look.clients() {
+	seg := segment.Segment{Words: w, Set: set, Identity: h}
+	for c := range seg.High(layout.HeaderClientHigh, m.Geometry.Clients) {
+		if seg.ClientState(c).State() != layout.ClientJoined || !segment.LivesIn(live, c) {
+			continue
+		}
 		// The pid in the record is that of the client's own namespace; the kernel tells the one in this.
-		if pid, err := set.GetPid(int(layout.SemLive(c.Index))); c.Alive && err == nil && pid > 0 {
+		if pid, err := set.GetPid(int(layout.SemLive(c))); err == nil && pid > 0 {
 			pids = append(pids, pid)
 		}
 	}

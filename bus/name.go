@@ -17,9 +17,9 @@ import (
 	"shmbus/layout"
 )
 
-// ValidName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
+// validName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
 // underscores, the first a letter or a digit.
-func ValidName(name string) error {
+func validName(name string) error {
 	ok := name != "" && len(name) < layout.NameSize
 	for i := 0; i < len(name) && ok; i++ {
 		c := name[i]
@@ -27,7 +27,7 @@ func ValidName(name string) error {
 		ok = alnum || i > 0 && (c == '.' || c == '-' || c == '_')
 	}
 	if !ok {
-		return fmt.Errorf("%w %q: use 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit", ErrName, name)
+		return fmt.Errorf("%w %q: use 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit", errName, name)
 	}
 	return nil
 }
@@ -209,13 +209,6 @@ func (l *lockedKey) unlink() error { return os.Remove(l.path) }
 
 // close releases the lock.
 func (l *lockedKey) close() { l.f.Close() }
-
-func programName() string {
-	if len(os.Args) == 0 {
-		return "unknown"
-	}
-	return filepath.Base(os.Args[0])
-}
 
 func nameOf(path string) string {
 	base := filepath.Base(path)

@@ -25,7 +25,7 @@ func Observe(name string, opts ...Option) (*Observer, error) {
 		if err := ValidName(name); err != nil {
 			return nil, &OpError{"observe", name, err}
 		}
-		seg, err := openSegment(name, c, sysvshm.ReadOnly)
+		seg, err := openSegment(c.dirs, name, sysvshm.ReadOnly)
 		return newObserver(name, seg, err)
 	})
 }
@@ -46,7 +46,7 @@ func ObserveID(shmid int) (*Observer, error) {
 
 func newObserver(name string, seg *segment.Segment, err error) (*Observer, error) {
 	if err != nil {
-		return nil, &OpError{"observe", name, err}
+		return nil, &OpError{"observe", name, explain(err)}
 	}
 	r, err := ring.New(seg.Mem, seg.Map)
 	if err != nil {

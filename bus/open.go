@@ -8,6 +8,7 @@ import (
 
 	"shmbus/internal/fault"
 	"shmbus/internal/segment"
+	"shmbus/layout"
 	"shmbus/sysvshm"
 )
 
@@ -17,9 +18,9 @@ const openPatience = 2 * time.Second
 // openSegment attaches to the bus with the given name. Between reading the key file and attaching
 // the bus may be removed and made again, so a failure counts only if the key file still says the
 // same and nobody is at work on it; otherwise everything is looked up again.
-func openSegment(name string, c config, flags sysvshm.AttachFlag) (*segment.Segment, error) {
+func openSegment(dirs []string, name string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	for deadline := time.Now().Add(openPatience); ; time.Sleep(openPause) {
-		path, err := findKeyFile(c.dirs, name)
+		path, err := findKeyFile(dirs, name)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +63,7 @@ func awaitReady(path string, deadline time.Time) (k keyFile, err error) {
 		}
 		if time.Now().After(deadline) || err == nil && abandoned(path) {
 			if err == nil {
-				err = fmt.Errorf("%w: its creator died or was stopped; create it again", ErrIncomplete)
+				err = fmt.Errorf("%w: its creator died or was stopped; create it again", layout.ErrIncomplete)
 			}
 			return k, err
 		}
@@ -89,7 +90,7 @@ func (k keyFile) attach(path string, flags sysvshm.AttachFlag) (*segment.Segment
 	if seg.Identity.UUID.String() != k.UUID {
 		seg.Detach()
 		return nil, fmt.Errorf("%w: another bus (%s, created as %q) has System V key %#x, which %s names: "+
-			"clean up with: busd doctor --fix", ErrNotABus, seg.Identity.UUID, seg.Identity.Name, uint32(k.Key), path)
+			"clean up with: busd doctor --fix", layout.ErrNotABus, seg.Identity.UUID, seg.Identity.Name, uint32(k.Key), path)
 	}
 	return seg, nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"time"
 
 	"shmbus/layout"
@@ -14,25 +16,30 @@ import (
 type Option func(*config)
 
 type config struct {
-	geometry layout.Geometry
-	asked    layout.Geometry // the sizes that options name; 0 where none does
-	exact    bool
-	clients  int
-	mode     fs.FileMode
-	uid, gid int // of the owner; -1: as the key file comes
-	huge     bool
-	dirs     []string
-	client   string
-	daemon   bool
-	awaits   bool // await says for how long opening waits for the bus
-	await    context.Context
+	spec
+	asked   layout.Geometry // the sizes that options name; 0 where none does
+	exact   bool
+	clients int
+	dirs    []string
+	client  string
+	daemon  bool
+	awaits  bool // await says for how long opening waits for the bus
+	await   context.Context
+}
+
+// programName is the default name of a client.
+func programName() string {
+	if len(os.Args) == 0 {
+		return "unknown"
+	}
+	return filepath.Base(os.Args[0])
 }
 
 // unset is a size that no option has set.
 const unset = math.MinInt
 
 func newConfig(opts []Option) config {
-	c := config{geometry: layout.Default(), mode: 0o600, uid: -1, gid: -1, client: programName()}
+	c := config{spec: spec{geometry: layout.Default(), mode: 0o600, uid: -1, gid: -1}, client: programName()}
 	c.geometry.MaxFrame = unset
 	for _, o := range opts {
 		if o != nil {

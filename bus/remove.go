@@ -12,14 +12,14 @@ import (
 )
 
 // removeSegment removes the bus with the given name, whatever state it is in.
-func removeSegment(name string, c config) error {
-	path, err := findKeyFile(c.dirs, name)
+func removeSegment(dirs []string, name string) error {
+	path, err := findKeyFile(dirs, name)
 	if err != nil {
 		return err
 	}
 	lock, err := lockKeyFile(path, false, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return notFound(c.dirs, name)
+		return notFound(dirs, name)
 	} else if err != nil {
 		return err
 	}

@@ -14,22 +14,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// Restore writes the key file of a bus again that has lost it (to a cleaner of /tmp, say), for the segment with the given
-// identifier, in the folder where buses are made. It takes root, the bus's owner, or its creator: nobody else's key file vouches
-// for it. Clients of the bus that wait do the same by themselves; the error is [ErrExists] if somebody has.
-func Restore(name string, shmid int, opts ...Option) error {
-	c := newConfig(opts)
-	err := ValidName(name)
-	if err == nil {
-		err = restoreSegment(name, shmid, c)
-	}
-	if err != nil {
-		return &OpError{"restore", name, err}
-	}
-	return nil
-}
-
-func restoreSegment(name string, shmid int, c config) error {
+// restoreSegment writes the key file of a bus again that has lost it, in a folder.
+func restoreSegment(dir, name string, shmid int) error {
 	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
 	if err != nil {
 		return err
@@ -45,8 +31,8 @@ func restoreSegment(name string, shmid int, c config) error {
 	if !vouches(os.Geteuid(), st.UID, st.CUID) {
 		return fmt.Errorf("%w: the bus belongs to user %d: its key file is written by that user or root", fs.ErrPermission, st.UID)
 	}
-	seg.Path = keyPath(c.dirs[0], name)
-	if err := prepareFolder(c.dirs[0], st.Mode); err != nil {
+	seg.Path = keyPath(dir, name)
+	if err := prepareFolder(dir, st.Mode); err != nil {
 		return err
 	}
 	return writeKeyFile(seg, st)
@@ -80,7 +66,7 @@ func writeKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 		return err
 	}
 	if author := ownerOf(file); file.Size() != 0 || author != os.Geteuid() && !vouches(author, st.UID, st.CUID) {
-		return ErrExists
+		return errExists
 	}
 	now, err := s.Shm.Stat()
 	if err == nil {
@@ -88,7 +74,7 @@ func writeKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 	}
 	if err != nil || now.Destroy || s.Removed() {
 		lock.unlink()
-		return errors.Join(ErrRemoved, err)
+		return errors.Join(segment.ErrRemoved, err)
 	}
 	// As after a creation. Where the group cannot be given, those who need it to read the file do not find the bus, as before.
 	if err := lock.f.Chmod(st.Mode &^ keyFileWrite); err != nil {

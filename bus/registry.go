@@ -1,0 +1,82 @@
+package bus
+
+import (
+	"io/fs"
+	"time"
+)
+
+// Dirs returns the folders in which key files are looked for, in this order. New buses are made in
+// the first: $SHMBUS_DIR if it is set, otherwise /run/shmbus for root, and for others
+// $XDG_RUNTIME_DIR/shmbus, or /run/user/UID/shmbus where /run/user/UID exists (cron and
+// services have it without the variable), or /tmp/shmbus-UID.
+func Dirs() []string { return defaultDirs() }
+
+// ValidName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
+// underscores, the first a letter or a digit.
+func ValidName(name string) error { return validName(name) }
+
+// Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others learn it at
+// their next look. It also clears what a bus left that was damaged or partly removed.
+func Remove(name string, opts ...Option) error {
+	c := newConfig(opts)
+	if err := ValidName(name); err != nil {
+		return &OpError{"remove", name, err}
+	}
+	if err := removeSegment(c.dirs, name); err != nil {
+		return &OpError{"remove", name, explain(err)}
+	}
+	return nil
+}
+
+// Restore writes the key file of a bus again that has lost it (to a cleaner of /tmp, say), for the segment with the given
+// identifier, in the folder where buses are made. It takes root, the bus's owner, or its creator: nobody else's key file vouches
+// for it. Clients of the bus that wait do the same by themselves; the error is [ErrExists] if somebody has.
+func Restore(name string, shmid int, opts ...Option) error {
+	c := newConfig(opts)
+	err := ValidName(name)
+	if err == nil {
+		err = restoreSegment(c.dirs[0], name, shmid)
+	}
+	if err != nil {
+		return &OpError{"restore", name, err}
+	}
+	return nil
+}
+
+// An Info is a bus as its key file describes it.
+type Info struct {
+	Name  string      `json:"name"`
+	Path  string      `json:"path"` // of the key file
+	Key   int32       `json:"key"`
+	ShmID int         `json:"shmid"`
+	SemID int         `json:"semid"`
+	UUID  string      `json:"uuid"`
+	UID   int         `json:"uid"` // owner of the segment; -1 where there is none
+	GID   int         `json:"gid"`
+	Mode  fs.FileMode `json:"mode"`  // permission bits of the segment
+	State string      `json:"state"` // "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
+	Err   error       `json:"-"`     // why it is not live
+}
+
+// List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of one name in the
+// order of their folders: the first is the one that [Open] takes. With an error about a folder come the buses of the others.
+func List(opts ...Option) ([]Info, error) {
+	entries, err := listIn(newConfig(opts).dirs)
+	var out []Info
+	for _, e := range entries {
+		out = append(out, Info(e))
+	}
+	return out, err
+}
+
+// A LostBus is a segment of a live bus whose key file is not where it was looked for: it was lost, or is in another folder.
+type LostBus struct {
+	ShmID    int
+	Key      int32
+	UUID     string
+	Created  time.Time
+	UID      int    // owner
+	Attached int    // mappings
+	Pids     []int  // living clients that are visible in this pid namespace
+	Path     string // of a key file in another folder that names the segment; "" if none was found
+}
