@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"shmbus/internal/registry"
 )
 
 // WaitForBus makes [Open], [OpenKey], [Observe] and [ObserveKey] wait until the bus exists, or ctx ends. It waits where
@@ -81,7 +83,7 @@ func always() bool { return true }
 func (c config) named(name string) func() bool {
 	return func() bool {
 		return ValidName(name) != nil || slices.ContainsFunc(c.dirs, func(dir string) bool {
-			_, err := os.Lstat(keyPath(dir, name))
+			_, err := os.Lstat(registry.KeyPath(dir, name))
 			return !errors.Is(err, os.ErrNotExist)
 		})
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"shmbus/internal/registry"
 )
 
 // WaitForBus ends with the bus that is made meanwhile, in every way to open one.
@@ -70,7 +72,7 @@ func TestWaitForBusEnds(t *testing.T) {
 // Errors that no waiting mends are returned at once.
 func TestWaitForBusDoesNotWaitInVain(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(keyPath(dir, "odd"), []byte("nonsense"), 0o600))
+	require.NoError(t, os.WriteFile(registry.KeyPath(dir, "odd"), []byte("nonsense"), 0o600))
 	_, err := Open("odd", WithDir(dir), WaitForBus(soon(t)))
 	assert.ErrorContains(t, err, "is not a key file of this version")
 	_, err = Open("no/name", WithDir(dir), WaitForBus(soon(t)))

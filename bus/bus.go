@@ -10,6 +10,7 @@ import (
 	"weak"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/internal/topics"
 	"shmbus/layout"
@@ -22,7 +23,7 @@ type Bus struct {
 	*member
 	topics *topics.Table
 	name   string
-	folder *folderLock // a daemon's, of the goroutine on patrol and whoever leaves after it; nil for others
+	folder *registry.FolderLock // a daemon's, of the goroutine on patrol and whoever leaves after it; nil for others
 
 	mu     sync.Mutex
 	closed bool
@@ -66,7 +67,7 @@ func Create(name string, opts ...Option) (*Bus, error) {
 func Open(name string, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", name, c.named(name), func() (*Bus, error) {
-		return openWith("open", name, c, c.entering(func() (*segment.Segment, error) { return openSegment(c.dirs, name, sysvshm.ReadWrite) }))
+		return openWith("open", name, c, c.entering(func() (*segment.Segment, error) { return registry.Open(c.dirs, name, sysvshm.ReadWrite) }))
 	})
 }
 
@@ -90,7 +91,7 @@ func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
 func OpenKey(key int32, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", keyName(key), always, func() (*Bus, error) {
-		return openWith("open", keyName(key), c, c.entering(func() (*segment.Segment, error) { return attachKey(key, sysvshm.ReadWrite) }))
+		return openWith("open", keyName(key), c, c.entering(func() (*segment.Segment, error) { return registry.OpenKey(key, sysvshm.ReadWrite) }))
 	})
 }
 
@@ -103,7 +104,7 @@ const keyName0 = "key "
 func (c config) creating(name string) func() (*segment.Segment, client, error) {
 	return func() (*segment.Segment, client, error) {
 		var me client
-		seg, err := createSegment(c.dirs[0], name, c.spec, func(seg *segment.Segment) (undo func(), err error) {
+		seg, err := registry.Create(c.dirs[0], name, c.Spec, func(seg *segment.Segment) (undo func(), err error) {
 			me, err = join(seg, c)
 			return func() { leave(seg, me) }, err
 		})
@@ -157,9 +158,9 @@ func openWith(op, name string, c config, enter func() (*segment.Segment, client,
 	}
 	b := &Bus{topics: topics.NewTable(seg), name: name, users: make(map[*lease]func() user), refs: 1}
 	if c.daemon && seg.Path != "" {
-		b.folder = new(folderLock)
+		b.folder = new(registry.FolderLock)
 	}
-	b.member = newMember(seg, r, me, lookout(seg, b.folder))
+	b.member = newMember(seg, r, me, registry.Present(seg, b.folder))
 	b.pool.init(b)
 	return b, nil
 }
@@ -277,7 +278,7 @@ func (b *Bus) unref() (err error) {
 		}
 		b.seg.Detach()
 		if b.folder != nil {
-			b.folder.release()
+			b.folder.Release()
 		}
 		fault.At(fault.LeaveDetach)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -86,9 +87,9 @@ func TestStrangersUnderTheKeyOfADeadCreator(t *testing.T) {
 		for _, next := range []string{"create", "remove"} {
 			t.Run(tt.name+", then "+next, func(t *testing.T) {
 				dir := t.TempDir()
-				lock, err := lockKeyFile(keyPath(dir, "x"), true, 0o600)
+				lock, err := registry.Lock(registry.KeyPath(dir, "x"), true, 0o600)
 				require.NoError(t, err)
-				key, err := sysvshm.Ftok(lock.path, 1)
+				key, err := sysvshm.Ftok(lock.Path, 1)
 				require.NoError(t, err)
 				shm, err := sysvshm.Get(key, 1<<16, sysvshm.Create|sysvshm.Exclusive|0o600)
 				require.NoError(t, err)
@@ -105,9 +106,9 @@ func TestStrangersUnderTheKeyOfADeadCreator(t *testing.T) {
 					require.NoError(t, err)
 					pid = st.CreatorPID
 				}
-				require.NoError(t, lock.write(keyFile{Version: 1, State: keyCreating, Key: key, IPC: ipcNamespace(), PID: pid, Sems: sems,
+				require.NoError(t, lock.Write(registry.KeyFile{Version: 1, State: registry.Creating, Key: key, IPC: registry.IPCNamespace(), PID: pid, Sems: sems,
 					UUID: "00000000-0000-0000-0000-000000000001"}))
-				lock.close()
+				lock.Close()
 
 				if next == "create" {
 					b, err := Create("x", WithDir(dir))

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/layout"
 )
@@ -15,7 +16,7 @@ import (
 // Errors for errors.Is. Many come inside a type that says more.
 var (
 	ErrNotFound  = fs.ErrNotExist // no such bus; see NotFoundError
-	ErrExists    = errExists
+	ErrExists    = registry.ErrExists
 	ErrClosed    = error(&sentinel{"the bus, publisher or subscription is closed", fs.ErrClosed})
 	ErrRemoved   = segment.ErrRemoved
 	ErrFull      = errors.New("the ring is full: a reliable subscriber has not read its oldest message yet") // see FullError
@@ -27,7 +28,7 @@ var (
 	ErrTableFull = errors.New("table full")
 	ErrSizes     = errors.New("the bus exists with other sizes")
 	ErrTopic     = errors.New("invalid topic")
-	ErrName      = errName
+	ErrName      = registry.ErrName
 	ErrDecode    = errors.New("the message cannot be decoded")
 	ErrBusy      = errors.New("a call on this publisher or subscription is in progress, or its reservation is outstanding")
 	ErrInvalid   = fs.ErrInvalid // an argument that no call takes: a nil context, message or callback, a frame without a byte
@@ -69,17 +70,17 @@ type NotFoundError struct {
 
 // explain gives an error of the registry its public type.
 func explain(err error) error {
-	e, ok := err.(*notFoundError)
+	e, ok := err.(*registry.NotFoundError)
 	if !ok {
 		return err
 	}
-	public := func(from []lostBus) (to []LostBus) {
+	public := func(from []registry.LostBus) (to []LostBus) {
 		for _, l := range from {
 			to = append(to, LostBus(l))
 		}
 		return to
 	}
-	return &NotFoundError{Name: e.name, Dirs: e.dirs, Known: e.known, Lost: public(e.lost), Elsewhere: public(e.elsewhere)}
+	return &NotFoundError{Name: e.Name, Dirs: e.Dirs, Known: e.Known, Lost: public(e.Lost), Elsewhere: public(e.Elsewhere)}
 }
 
 func (e *NotFoundError) Error() string {

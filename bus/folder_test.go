@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"shmbus/internal/registry"
 )
 
 // Whoever a bus's mode lets in may look into the folders that were made for it. A private bus's follow the umask, as
@@ -84,13 +86,13 @@ func TestWhatIsNoKeyFile(t *testing.T) {
 		"socket": func(path string) error { return unix.Mknod(path, unix.S_IFSOCK|0o600, 0) },
 	} {
 		dir := t.TempDir()
-		require.NoError(t, make(keyPath(dir, "x")))
+		require.NoError(t, make(registry.KeyPath(dir, "x")))
 		_, opened := Open("x", WithDir(dir))
 		_, created := Create("x", WithDir(dir))
 		for _, err := range []error{opened, created, Remove("x", WithDir(dir))} {
 			require.ErrorContains(t, err, "it is not a regular file, as a key file is: remove it or give it another name", what)
 		}
-		_, err := os.Lstat(keyPath(dir, "x"))
+		_, err := os.Lstat(registry.KeyPath(dir, "x"))
 		require.NoError(t, err)
 	}
 }

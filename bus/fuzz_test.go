@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
@@ -62,7 +63,7 @@ func newSpecimen(tb testing.TB) *specimen {
 	x.shm, err = sysvshm.Get(sysvshm.Private, m.Size, sysvshm.Create|0o600)
 	require.NoError(tb, err)
 	nobody := func(*segment.Segment) (func(), error) { return func() {}, nil }
-	seg, _, err := initialise(x.shm, x.set, "specimen", layout.UUID{1}, 0, m, nobody)
+	seg, _, err := registry.Initialise(x.shm, x.set, "specimen", layout.UUID{1}, 0, m, nobody)
 	require.NoError(tb, err)
 	x.mapping = seg.Mapping
 	require.NoError(tb, x.shm.Remove()) // it stays until it is detached
@@ -303,13 +304,13 @@ func FuzzKeyFile(f *testing.F) {
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		dir := t.TempDir()
-		path := filepath.Join(dir, "x"+keySuffix)
+		path := filepath.Join(dir, "x"+registry.KeySuffix)
 		require.NoError(t, os.WriteFile(path, text, 0o600))
-		k, err := readKeyFile(path)
-		if err == nil && (k.ShmID == shm.ID() || k.State == keyCreating) {
+		k, err := registry.ReadKeyFile(path)
+		if err == nil && (k.ShmID == shm.ID() || k.State == registry.Creating) {
 			return // it says that the segment is the bus's, or that its key was free
 		}
-		info := describe(path)
+		info := registry.Describe(path)
 		if info.State == "live" {
 			t.Fatalf("live: %+v", info)
 		}

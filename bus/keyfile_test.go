@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/registry"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -18,11 +19,11 @@ func TestLeftoversAfterClockSteps(t *testing.T) {
 	for name, step := range map[string]time.Duration{"back": 48 * time.Hour, "forward": -48 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := keyPath(dir, "x")
+			path := registry.KeyPath(dir, "x")
 			require.NoError(t, os.WriteFile(path, nil, 0o600))
 			key, err := sysvshm.Ftok(path, 1)
 			require.NoError(t, err)
-			text, err := json.Marshal(keyFile{Version: 1, State: keyCreating, UUID: "00000000-0000-0000-0000-000000000001", Key: key, IPC: ipcNamespace(), PID: os.Getpid(), Sems: 3})
+			text, err := json.Marshal(registry.KeyFile{Version: 1, State: registry.Creating, UUID: "00000000-0000-0000-0000-000000000001", Key: key, IPC: registry.IPCNamespace(), PID: os.Getpid(), Sems: 3})
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, text, 0o600))
 			shm, err := sysvshm.Get(key, 64<<10, sysvshm.Create|sysvshm.Exclusive|0o600)

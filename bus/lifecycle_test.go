@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/sysvsem"
@@ -89,11 +90,11 @@ func TestBadNamesAndSizes(t *testing.T) {
 
 // A creator can die behind each of its steps; the next one must succeed and leave nothing of the first.
 func TestCreateAfterCreatorDied(t *testing.T) {
-	intent := func(t *testing.T, lock *lockedKey) int32 {
-		key, err := sysvshm.Ftok(lock.path, 1)
+	intent := func(t *testing.T, lock *registry.LockedKey) int32 {
+		key, err := sysvshm.Ftok(lock.Path, 1)
 		require.NoError(t, err)
 		id := layout.UUID{1}
-		require.NoError(t, lock.write(keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key, PID: os.Getpid(), Sems: 5}))
+		require.NoError(t, lock.Write(registry.KeyFile{Version: 1, State: registry.Creating, UUID: id.String(), Key: key, PID: os.Getpid(), Sems: 5}))
 		return key
 	}
 	segment := func(t *testing.T, key int32) *sysvshm.Segment {
@@ -101,17 +102,17 @@ func TestCreateAfterCreatorDied(t *testing.T) {
 		require.NoError(t, err)
 		return shm
 	}
-	for name, die := range map[string]func(t *testing.T, lock *lockedKey){
-		"with an empty key file": func(*testing.T, *lockedKey) {},
-		"before the segment":     func(t *testing.T, l *lockedKey) { intent(t, l) },
-		"before the set":         func(t *testing.T, l *lockedKey) { segment(t, intent(t, l)) },
-		"before the header": func(t *testing.T, l *lockedKey) {
+	for name, die := range map[string]func(t *testing.T, lock *registry.LockedKey){
+		"with an empty key file": func(*testing.T, *registry.LockedKey) {},
+		"before the segment":     func(t *testing.T, l *registry.LockedKey) { intent(t, l) },
+		"before the set":         func(t *testing.T, l *registry.LockedKey) { segment(t, intent(t, l)) },
+		"before the header": func(t *testing.T, l *registry.LockedKey) {
 			key := intent(t, l)
 			segment(t, key)
 			_, err := sysvsem.Get(key, 5, sysvsem.Create|sysvsem.Exclusive|0o600)
 			require.NoError(t, err)
 		},
-		"before the magic number": func(t *testing.T, l *lockedKey) {
+		"before the magic number": func(t *testing.T, l *registry.LockedKey) {
 			shm := segment(t, intent(t, l))
 			m, err := shm.Attach(sysvshm.ReadWrite)
 			require.NoError(t, err)
@@ -122,10 +123,10 @@ func TestCreateAfterCreatorDied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			lock, err := lockKeyFile(keyPath(dir, "x"), true, 0o600)
+			lock, err := registry.Lock(registry.KeyPath(dir, "x"), true, 0o600)
 			require.NoError(t, err)
 			die(t, lock)
-			lock.close()
+			lock.Close()
 			b, err := Create("x", WithDir(dir))
 			require.NoError(t, err)
 			require.NoError(t, b.Close())
@@ -140,7 +141,7 @@ func TestCreateAfterCreatorDied(t *testing.T) {
 
 func TestForeignSegmentUnderTheKey(t *testing.T) {
 	dir := t.TempDir()
-	path := keyPath(dir, "x")
+	path := registry.KeyPath(dir, "x")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	key, err := sysvshm.Ftok(path, 1)
 	require.NoError(t, err)

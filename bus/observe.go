@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/internal/topics"
 	"shmbus/layout"
@@ -25,7 +26,7 @@ func Observe(name string, opts ...Option) (*Observer, error) {
 		if err := ValidName(name); err != nil {
 			return nil, &OpError{"observe", name, err}
 		}
-		seg, err := openSegment(c.dirs, name, sysvshm.ReadOnly)
+		seg, err := registry.Open(c.dirs, name, sysvshm.ReadOnly)
 		return newObserver(name, seg, err)
 	})
 }
@@ -33,7 +34,7 @@ func Observe(name string, opts ...Option) (*Observer, error) {
 // ObserveKey attaches read-only to the bus with the given System V key.
 func ObserveKey(key int32, opts ...Option) (*Observer, error) {
 	return await(newConfig(opts), "observe", keyName(key), always, func() (*Observer, error) {
-		seg, err := attachKey(key, sysvshm.ReadOnly)
+		seg, err := registry.OpenKey(key, sysvshm.ReadOnly)
 		return newObserver(keyName(key), seg, err)
 	})
 }
@@ -57,7 +58,7 @@ func newObserver(name string, seg *segment.Segment, err error) (*Observer, error
 		name = seg.Identity.Name
 	}
 	return &Observer{&Bus{
-		member: newPassive(seg, r, lookout(seg, nil)), topics: topics.NewTable(seg), name: name,
+		member: newPassive(seg, r, registry.Present(seg, nil)), topics: topics.NewTable(seg), name: name,
 		users: make(map[*lease]func() user), refs: 1,
 	}}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"shmbus/internal/registry"
 	"shmbus/layout"
 )
 
@@ -16,7 +17,7 @@ import (
 type Option func(*config)
 
 type config struct {
-	spec
+	registry.Spec
 	asked   layout.Geometry // the sizes that options name; 0 where none does
 	exact   bool
 	clients int
@@ -39,8 +40,8 @@ func programName() string {
 const unset = math.MinInt
 
 func newConfig(opts []Option) config {
-	c := config{spec: spec{geometry: layout.Default(), mode: 0o600, uid: -1, gid: -1}, client: programName()}
-	c.geometry.MaxFrame = unset
+	c := config{Spec: registry.Spec{Geometry: layout.Default(), Mode: 0o600, UID: -1, GID: -1}, client: programName()}
+	c.Geometry.MaxFrame = unset
 	for _, o := range opts {
 		if o != nil {
 			o(&c)
@@ -49,8 +50,8 @@ func newConfig(opts []Option) config {
 	if len(c.dirs) == 0 {
 		c.dirs = Dirs()
 	}
-	c.dirs = absolute(c.dirs)
-	g := &c.geometry
+	c.dirs = registry.Absolute(c.dirs)
+	g := &c.Geometry
 	switch {
 	case g.MaxFrame == unset:
 		g.MaxFrame = g.DefaultMaxFrame()
@@ -74,26 +75,26 @@ func newConfig(opts []Option) config {
 }
 
 // WithSlots sets how many messages the ring holds: a power of two from 8 to 2^19. Default 16384.
-func WithSlots(n int) Option { return func(c *config) { c.geometry.Slots, c.asked.Slots = n, n } }
+func WithSlots(n int) Option { return func(c *config) { c.Geometry.Slots, c.asked.Slots = n, n } }
 
 // WithSlotSize sets the bytes of a slot, a multiple of 64 from 64 to 16 MiB. 16 of them are the frame's
 // header. Larger frames take several slots. Default 256.
 func WithSlotSize(bytes int) Option {
-	return func(c *config) { c.geometry.SlotSize, c.asked.SlotSize = bytes, bytes }
+	return func(c *config) { c.Geometry.SlotSize, c.asked.SlotSize = bytes, bytes }
 }
 
 // WithTopics sets how many topics there can ever be, up to 65536. Default 1024.
-func WithTopics(n int) Option { return func(c *config) { c.geometry.Topics, c.asked.Topics = n, n } }
+func WithTopics(n int) Option { return func(c *config) { c.Geometry.Topics, c.asked.Topics = n, n } }
 
 // WithPublishers sets how many publishers there can be at a time, up to 4096. Default 64.
 func WithPublishers(n int) Option {
-	return func(c *config) { c.geometry.Publishers, c.asked.Publishers = n, n }
+	return func(c *config) { c.Geometry.Publishers, c.asked.Publishers = n, n }
 }
 
 // WithSubscribers sets how many subscriptions there can be at a time, up to 1024, rounded up to
 // a multiple of 64. Default 256.
 func WithSubscribers(n int) Option {
-	return func(c *config) { c.geometry.Subscribers, c.asked.Subscribers = n, n }
+	return func(c *config) { c.Geometry.Subscribers, c.asked.Subscribers = n, n }
 }
 
 // WithClients sets how many handles can be open at a time. Default: publishers + subscribers + 32.
@@ -101,7 +102,7 @@ func WithClients(n int) Option { return func(c *config) { c.clients, c.asked.Cli
 
 // WithOwnedSlots sets how many slots each publisher owns beside those of the ring, 2 to 12. More
 // let a publisher run further ahead of the caches. Default 8.
-func WithOwnedSlots(n int) Option { return func(c *config) { c.geometry.Owned, c.asked.Owned = n, n } }
+func WithOwnedSlots(n int) Option { return func(c *config) { c.Geometry.Owned, c.asked.Owned = n, n } }
 
 // WithMaxFrame sets the size in bytes of the largest message, up to 1 GiB. Default 16 MiB.
 //
@@ -109,7 +110,7 @@ func WithOwnedSlots(n int) Option { return func(c *config) { c.geometry.Owned, c
 // less, it is the limit: 1.8 MiB in a ring of default sizes. More or larger slots ([WithSlots], [WithSlotSize]) carry
 // larger messages. [Publisher.MaxFrame] says what the bus takes, and so does the [TooLargeError] of what it does not take.
 func WithMaxFrame(bytes int) Option {
-	return func(c *config) { c.geometry.MaxFrame, c.asked.MaxFrame = bytes, bytes }
+	return func(c *config) { c.Geometry.MaxFrame, c.asked.MaxFrame = bytes, bytes }
 }
 
 // WithExactSizes makes [Open] and [OpenOrCreate] fail with a [*SizesError] where the bus exists with other sizes than
@@ -119,16 +120,16 @@ func WithExactSizes() Option { return func(c *config) { c.exact = true } }
 // WithMode sets the permission bits of segment and semaphores. Default 0600. Publishing and
 // subscribing need read and write, [Observe] needs read only. The key file gets the same without
 // the right of others to write.
-func WithMode(mode fs.FileMode) Option { return func(c *config) { c.mode = mode.Perm() } }
+func WithMode(mode fs.FileMode) Option { return func(c *config) { c.Mode = mode.Perm() } }
 
 // WithOwner gives a new bus to a user and a group; -1 leaves either as it is: the user is the creator, the group that which the
 // folder of key files gives to a new file, the creator's own unless the folder has the setgid bit. The creator stays the creator to
 // the kernel: it keeps the rights of the owner, and its own group those of the bus's group. Giving a bus to another
 // user takes root; to a group, membership.
-func WithOwner(uid, gid int) Option { return func(c *config) { c.uid, c.gid = uid, gid } }
+func WithOwner(uid, gid int) Option { return func(c *config) { c.UID, c.GID = uid, gid } }
 
 // WithHugePages makes the segment of huge pages, which must be available (sysctl vm.nr_hugepages).
-func WithHugePages() Option { return func(c *config) { c.huge = true } }
+func WithHugePages() Option { return func(c *config) { c.Huge = true } }
 
 // WithDir sets the folder of key files, instead of [Dirs].
 func WithDir(dir string) Option { return func(c *config) { c.dirs = []string{dir} } }

@@ -3,17 +3,19 @@ package bus
 import (
 	"io/fs"
 	"time"
+
+	"shmbus/internal/registry"
 )
 
 // Dirs returns the folders in which key files are looked for, in this order. New buses are made in
 // the first: $SHMBUS_DIR if it is set, otherwise /run/shmbus for root, and for others
 // $XDG_RUNTIME_DIR/shmbus, or /run/user/UID/shmbus where /run/user/UID exists (cron and
 // services have it without the variable), or /tmp/shmbus-UID.
-func Dirs() []string { return defaultDirs() }
+func Dirs() []string { return registry.Dirs() }
 
 // ValidName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
 // underscores, the first a letter or a digit.
-func ValidName(name string) error { return validName(name) }
+func ValidName(name string) error { return registry.ValidName(name) }
 
 // Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others learn it at
 // their next look. It also clears what a bus left that was damaged or partly removed.
@@ -22,7 +24,7 @@ func Remove(name string, opts ...Option) error {
 	if err := ValidName(name); err != nil {
 		return &OpError{"remove", name, err}
 	}
-	if err := removeSegment(c.dirs, name); err != nil {
+	if err := registry.Remove(c.dirs, name); err != nil {
 		return &OpError{"remove", name, explain(err)}
 	}
 	return nil
@@ -35,7 +37,7 @@ func Restore(name string, shmid int, opts ...Option) error {
 	c := newConfig(opts)
 	err := ValidName(name)
 	if err == nil {
-		err = restoreSegment(c.dirs[0], name, shmid)
+		err = registry.Restore(c.dirs[0], name, shmid)
 	}
 	if err != nil {
 		return &OpError{"restore", name, err}
@@ -61,7 +63,7 @@ type Info struct {
 // List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of one name in the
 // order of their folders: the first is the one that [Open] takes. With an error about a folder come the buses of the others.
 func List(opts ...Option) ([]Info, error) {
-	entries, err := listIn(newConfig(opts).dirs)
+	entries, err := registry.List(newConfig(opts).dirs)
 	var out []Info
 	for _, e := range entries {
 		out = append(out, Info(e))

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"shmbus/internal/registry"
 )
 
 // attend lets something of the bus wait, as in every program that receives, until the test ends.
@@ -27,8 +29,8 @@ func TestKeyFileIsWrittenAgain(t *testing.T) {
 	dir := t.TempDir()
 	b, err := Create("x", WithDir(dir), WithMode(0o640))
 	require.NoError(t, err)
-	path := keyPath(dir, "x")
-	before, err := readKeyFile(path)
+	path := registry.KeyPath(dir, "x")
+	before, err := registry.ReadKeyFile(path)
 	require.NoError(t, err)
 	for _, lose := range []func(){
 		func() { require.NoError(t, os.Remove(path)) },
@@ -36,8 +38,8 @@ func TestKeyFileIsWrittenAgain(t *testing.T) {
 	} {
 		lose()
 		attend(t, b)
-		eventually(t, "the key file is back", func() bool { k, err := readKeyFile(path); return err == nil && k.State == keyReady })
-		after, err := readKeyFile(path)
+		eventually(t, "the key file is back", func() bool { k, err := registry.ReadKeyFile(path); return err == nil && k.State == registry.Ready })
+		after, err := registry.ReadKeyFile(path)
 		require.NoError(t, err)
 		require.Equal(t, before, after)
 		st, err := os.Stat(path)
@@ -58,7 +60,7 @@ func TestKeyFileIsWrittenAgain(t *testing.T) {
 // The key file of a bus that goes, or of one that has the name by now, is not written.
 func TestKeyFileIsNotWritten(t *testing.T) {
 	dir := t.TempDir()
-	path := keyPath(dir, "x")
+	path := registry.KeyPath(dir, "x")
 	b, err := Create("x", WithDir(dir))
 	require.NoError(t, err)
 	st, err := b.seg.Shm.Stat()
@@ -67,7 +69,7 @@ func TestKeyFileIsNotWritten(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	second, err := Create("x", WithDir(dir))
 	require.NoError(t, err)
-	require.ErrorIs(t, writeKeyFile(b.seg, st), ErrExists)
+	require.ErrorIs(t, registry.WriteKeyFile(b.seg, st), ErrExists)
 	h, err := Open("x", WithDir(dir))
 	require.NoError(t, err)
 	require.Equal(t, second.UUID(), h.UUID())
@@ -75,9 +77,9 @@ func TestKeyFileIsNotWritten(t *testing.T) {
 	require.NoError(t, second.Close())
 	require.NoError(t, Remove("x", WithDir(dir)))
 
-	require.NoError(t, writeKeyFile(b.seg, st))
+	require.NoError(t, registry.WriteKeyFile(b.seg, st))
 	require.NoError(t, Remove("x", WithDir(dir)))
-	require.ErrorIs(t, writeKeyFile(b.seg, st), ErrRemoved)
+	require.ErrorIs(t, registry.WriteKeyFile(b.seg, st), ErrRemoved)
 	require.NoFileExists(t, path)
 
 	// A folder that was chosen and is gone may be out of sight.
@@ -85,7 +87,7 @@ func TestKeyFileIsNotWritten(t *testing.T) {
 	third, err := Create("y", WithDir(gone))
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(gone))
-	require.False(t, restoreKeyFile(third.seg, st))
+	require.False(t, registry.RestoreKeyFile(third.seg, st))
 	require.NoDirExists(t, gone)
 	require.NoError(t, Restore("y", third.ShmID(), WithDir(gone)))
 	require.NoError(t, third.Close())
@@ -100,7 +102,7 @@ func TestLostKeyFileIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	other, err := Create("y", WithDir(dir))
 	require.NoError(t, err)
-	require.NoError(t, os.Remove(keyPath(dir, "x")))
+	require.NoError(t, os.Remove(registry.KeyPath(dir, "x")))
 
 	_, err = Open("x", WithDir(dir))
 	var missing *NotFoundError
@@ -132,14 +134,14 @@ func TestBusOfAnotherFolderIsNotLost(t *testing.T) {
 	require.ErrorAs(t, err, &missing)
 	require.Empty(t, missing.Lost)
 	require.Len(t, missing.Elsewhere, 1)
-	require.Equal(t, keyPath(other, "x"), missing.Elsewhere[0].Path)
+	require.Equal(t, registry.KeyPath(other, "x"), missing.Elsewhere[0].Path)
 	require.ErrorContains(t, err, "set SHMBUS_DIR="+other)
 	require.NotContains(t, err.Error(), "busd restore")
 
 	// Beside it another bus of the name has lost its own.
 	b, err := Create("x", WithDir(dir))
 	require.NoError(t, err)
-	require.NoError(t, os.Remove(keyPath(dir, "x")))
+	require.NoError(t, os.Remove(registry.KeyPath(dir, "x")))
 	_, err = Open("x", WithDir(dir))
 	require.ErrorAs(t, err, &missing)
 	require.Len(t, missing.Lost, 1)
@@ -147,23 +149,23 @@ func TestBusOfAnotherFolderIsNotLost(t *testing.T) {
 	require.Len(t, missing.Elsewhere, 1)
 
 	// What names another bus, or another segment, vouches for nothing.
-	k, err := readKeyFile(keyPath(other, "x"))
+	k, err := registry.ReadKeyFile(registry.KeyPath(other, "x"))
 	require.NoError(t, err)
-	for what, change := range map[string]func(*keyFile){
-		"uuid": func(k *keyFile) { k.UUID = b.UUID().String() }, "segment": func(k *keyFile) { k.ShmID++ },
-		"state": func(k *keyFile) { k.State = keyCreating }, "namespace": func(k *keyFile) { k.IPC++ },
+	for what, change := range map[string]func(*registry.KeyFile){
+		"uuid": func(k *registry.KeyFile) { k.UUID = b.UUID().String() }, "segment": func(k *registry.KeyFile) { k.ShmID++ },
+		"state": func(k *registry.KeyFile) { k.State = registry.Creating }, "namespace": func(k *registry.KeyFile) { k.IPC++ },
 	} {
 		wrong := k
 		change(&wrong)
 		text, err := json.Marshal(wrong)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(keyPath(other, "x"), text, 0o600))
+		require.NoError(t, os.WriteFile(registry.KeyPath(other, "x"), text, 0o600))
 		_, err = Open("x", WithDir(dir))
 		require.ErrorAs(t, err, &missing)
 		require.Len(t, missing.Lost, 2, what)
 		require.ErrorContains(t, err, "--shmid")
 	}
-	require.NoError(t, os.Remove(keyPath(other, "x")))
+	require.NoError(t, os.Remove(registry.KeyPath(other, "x")))
 	for _, r := range []struct {
 		b   *Bus
 		dir string

@@ -19,12 +19,12 @@ import (
 // Everything else measures with values of time.Now that never left this process, which are monotonic.
 var stamps = map[string]string{
 	"bus/bus.go Created":                        "told to the caller",
-	"bus/create.go ownSet":                      "whether there is one",
+	"internal/registry/create.go ownSet":        "whether there is one",
 	"bus/client.go takeClient":                  "written for people",
-	"bus/create.go initialise":                  "written for people",
-	"bus/lost.go lostBuses":                     "told to the caller",
+	"internal/registry/create.go Initialise":    "written for people",
+	"internal/registry/lost.go lostBuses":       "told to the caller",
 	"bus/message.go Time":                       "told to the caller",
-	"bus/patrol.go stillThere":                  "compared with itself: whether a file has changed",
+	"internal/registry/present.go stillThere":   "compared with itself: whether a file has changed",
 	"bus/publisher.go newRecord":                "written for people",
 	"bus/publisher.go fillTime":                 "written for the receiver",
 	"bus/snapshot.go clients":                   "told to the caller",

@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// restoreSegment writes the key file of a bus again that has lost it, in a folder.
-func restoreSegment(dir, name string, shmid int) error {
+// Restore writes the key file of a bus again that has lost it, in a folder.
+func Restore(dir, name string, shmid int) error {
 	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
 	if err != nil {
 		return err
@@ -31,17 +31,17 @@ func restoreSegment(dir, name string, shmid int) error {
 	if !vouches(os.Geteuid(), st.UID, st.CUID) {
 		return fmt.Errorf("%w: the bus belongs to user %d: its key file is written by that user or root", fs.ErrPermission, st.UID)
 	}
-	seg.Path = keyPath(dir, name)
+	seg.Path = KeyPath(dir, name)
 	if err := prepareFolder(dir, st.Mode); err != nil {
 		return err
 	}
-	return writeKeyFile(seg, st)
+	return WriteKeyFile(seg, st)
 }
 
-// restoreKeyFile writes the key file again if it is missing, or empty as a killed creator leaves it, and this process
+// RestoreKeyFile writes the key file again if it is missing, or empty as a killed creator leaves it, and this process
 // may vouch for the bus. It waits for nobody: whoever looks next tries again. A folder is made again only
 // where it is a default one; another may be out of this process's sight.
-func restoreKeyFile(s *segment.Segment, st sysvshm.Stat) bool {
+func RestoreKeyFile(s *segment.Segment, st sysvshm.Stat) bool {
 	dir := filepath.Dir(s.Path)
 	if s.ReadOnly() || !vouches(os.Geteuid(), st.UID, st.CUID) {
 		return false
@@ -49,24 +49,24 @@ func restoreKeyFile(s *segment.Segment, st sysvshm.Stat) bool {
 	if _, err := os.Stat(dir); err != nil && (dir != systemDir && !isOwnDir(dir) || prepareFolder(dir, st.Mode) != nil) {
 		return false
 	}
-	return writeKeyFile(s, st) == nil
+	return WriteKeyFile(s, st) == nil
 }
 
-// writeKeyFile writes a key file where there is none, for a bus that is not about to go. Under its lock nobody creates or removes
+// WriteKeyFile writes a key file where there is none, for a bus that is not about to go. Under its lock nobody creates or removes
 // the bus; what is in it already, or is not a file of this user's or of the bus's owner, is left alone.
-func writeKeyFile(s *segment.Segment, st sysvshm.Stat) error {
+func WriteKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 	lock, err := lockKeyFileWithin(0, s.Path, true, st.Mode)
 	if err != nil {
 		return err
 	}
-	defer lock.close()
+	defer lock.Close()
 	fault.At(fault.RestoreLocked)
 	file, err := lock.f.Stat()
 	if err != nil {
 		return err
 	}
 	if author := ownerOf(file); file.Size() != 0 || author != os.Geteuid() && !vouches(author, st.UID, st.CUID) {
-		return errExists
+		return ErrExists
 	}
 	now, err := s.Shm.Stat()
 	if err == nil {
@@ -85,28 +85,28 @@ func writeKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 		uid = st.UID
 	}
 	_ = lock.f.Chown(uid, st.GID)
-	k := keyFile{Version: 1, State: keyReady, UUID: s.Identity.UUID.String(), Key: s.Identity.Key, ShmID: s.Shm.ID(), SemID: s.Set.ID(),
-		IPC: ipcNamespace(), PID: int(s.Identity.Creator), Sems: s.Map.Semaphores()}
-	if err := lock.write(k); err != nil {
+	k := KeyFile{Version: 1, State: Ready, UUID: s.Identity.UUID.String(), Key: s.Identity.Key, ShmID: s.Shm.ID(), SemID: s.Set.ID(),
+		IPC: IPCNamespace(), PID: int(s.Identity.Creator), Sems: s.Map.Semaphores()}
+	if err := lock.Write(k); err != nil {
 		return err
 	}
 	fault.At(fault.RestoreWritten)
 	return nil
 }
 
-// A folderLock keeps cleaners away from a folder: systemd-tmpfiles passes over a folder on which somebody has a lock
+// A FolderLock keeps cleaners away from a folder: systemd-tmpfiles passes over a folder on which somebody has a lock
 // (flock). It is a shared lock on the folder, which nobody else asks for, and has nothing to do with those of key files.
-type folderLock struct{ f *os.File }
+type FolderLock struct{ f *os.File }
 
-// hold takes the lock, and keeps what it has if the path names the same folder still.
-func (l *folderLock) hold(dir string) {
+// Hold takes the lock, and keeps what it has if the path names the same folder still.
+func (l *FolderLock) Hold(dir string) {
 	if l.f != nil {
 		held, err1 := l.f.Stat()
 		named, err2 := os.Stat(dir)
 		if err1 == nil && err2 == nil && os.SameFile(held, named) {
 			return
 		}
-		l.release()
+		l.Release()
 	}
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -114,11 +114,11 @@ func (l *folderLock) hold(dir string) {
 	}
 	l.f = os.NewFile(uintptr(fd), dir)
 	if unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) != nil { // a cleaner is at it: next time
-		l.release()
+		l.Release()
 	}
 }
 
-func (l *folderLock) release() {
+func (l *FolderLock) Release() {
 	if l.f != nil {
 		l.f.Close()
 		l.f = nil

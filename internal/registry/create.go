@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"crypto/rand"
@@ -18,33 +18,33 @@ import (
 	"shmbus/sysvshm"
 )
 
-// A spec says what a new bus is to be like.
-type spec struct {
-	geometry layout.Geometry
-	mode     fs.FileMode
-	uid, gid int // of the owner; -1: as the key file comes
-	huge     bool
+// A Spec says what a new bus is to be like.
+type Spec struct {
+	Geometry layout.Geometry
+	Mode     fs.FileMode
+	UID, GID int // of the owner; -1: as the key file comes
+	Huge     bool
 }
 
-// A joining makes this process a client of a bus that it creates. leave undoes that.
-type joining func(*segment.Segment) (leave func(), err error)
+// A Joining makes this process a client of a bus that it creates. leave undoes that.
+type Joining func(*segment.Segment) (leave func(), err error)
 
-// createSegment makes the bus. Its error is errExists if there is one already.
+// Create makes the bus. Its error is errExists if there is one already.
 //
 // It runs under the key file's lock. What a creator leaves behind that dies on the way is found
 // by the next one through the key file, which says beforehand what is about to be made; the magic
 // number, without which nobody attaches, is written last. The creator joins before that: nothing that can
 // fail comes after, so that it never has to take away a bus that others use, and nobody can fill the client table before it.
-func createSegment(dir, name string, c spec, join joining) (*segment.Segment, error) {
-	m, err := layout.NewMap(c.geometry)
+func Create(dir, name string, c Spec, join Joining) (*segment.Segment, error) {
+	m, err := layout.NewMap(c.Geometry)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := freshKeyFile(keyPath(dir, name), c)
+	lock, err := freshKeyFile(KeyPath(dir, name), c)
 	if err != nil {
 		return nil, err
 	}
-	defer lock.close()
+	defer lock.Close()
 	seg, err := makeObjects(lock, name, c, m, join)
 	if err != nil {
 		lock.unlink()
@@ -53,12 +53,12 @@ func createSegment(dir, name string, c spec, join joining) (*segment.Segment, er
 	return seg, nil
 }
 
-func makeObjects(lock *lockedKey, name string, c spec, m layout.Map, join joining) (*segment.Segment, error) {
+func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map, join Joining) (*segment.Segment, error) {
 	var id layout.UUID
 	rand.Read(id[:])
 	// ftok maps many files to one key: on a collision the next project number is taken.
 	for proj := 1; proj <= 255; proj++ {
-		key, err := sysvshm.Ftok(lock.path, byte(proj))
+		key, err := sysvshm.Ftok(lock.Path, byte(proj))
 		if err != nil {
 			return nil, err
 		}
@@ -68,13 +68,13 @@ func makeObjects(lock *lockedKey, name string, c spec, m layout.Map, join joinin
 		} else if used {
 			continue
 		}
-		k := keyFile{Version: 1, State: keyCreating, UUID: id.String(), Key: key, IPC: ipcNamespace(), PID: os.Getpid(), Sems: m.Semaphores()}
-		if err := lock.write(k); err != nil {
+		k := KeyFile{Version: 1, State: Creating, UUID: id.String(), Key: key, IPC: IPCNamespace(), PID: os.Getpid(), Sems: m.Semaphores()}
+		if err := lock.Write(k); err != nil {
 			return nil, err
 		}
 		fault.At(fault.CreateAnnounced)
-		flags := sysvshm.Create | sysvshm.Exclusive | sysvshm.Perm(c.mode)
-		if c.huge {
+		flags := sysvshm.Create | sysvshm.Exclusive | sysvshm.Perm(c.Mode)
+		if c.Huge {
 			flags |= sysvshm.HugeTLB
 		}
 		shm, err := sysvshm.Get(key, m.Size, flags)
@@ -85,7 +85,7 @@ func makeObjects(lock *lockedKey, name string, c spec, m layout.Map, join joinin
 			return nil, fmt.Errorf("segment of %d bytes: %w", m.Size, err)
 		}
 		fault.At(fault.CreateSegment)
-		set, err := sysvsem.Get(key, m.Semaphores(), sysvsem.Create|sysvsem.Exclusive|sysvsem.Perm(c.mode))
+		set, err := sysvsem.Get(key, m.Semaphores(), sysvsem.Create|sysvsem.Exclusive|sysvsem.Perm(c.Mode))
 		if err != nil {
 			shm.Remove()
 			if errors.Is(err, fs.ErrExist) {
@@ -97,16 +97,16 @@ func makeObjects(lock *lockedKey, name string, c spec, m layout.Map, join joinin
 		var seg *segment.Segment
 		var leave func()
 		if err = give(lock, c, shm, set); err == nil {
-			seg, leave, err = initialise(shm, set, name, id, key, m, join)
+			seg, leave, err = Initialise(shm, set, name, id, key, m, join)
 		}
 		if err != nil {
 			set.Remove()
 			shm.Remove()
 			return nil, err
 		}
-		seg.Path = lock.path
-		k.State, k.ShmID, k.SemID = keyReady, shm.ID(), set.ID()
-		if err := lock.write(k); err != nil {
+		seg.Path = lock.Path
+		k.State, k.ShmID, k.SemID = Ready, shm.ID(), set.ID()
+		if err := lock.Write(k); err != nil {
 			leave()
 			atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved) // its key may have been guessed
 			seg.Detach()
@@ -117,10 +117,10 @@ func makeObjects(lock *lockedKey, name string, c spec, m layout.Map, join joinin
 		fault.At(fault.CreateReady)
 		return seg, nil
 	}
-	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use another name", lock.path)
+	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use another name", lock.Path)
 }
 
-func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, join joining) (*segment.Segment, func(), error) {
+func Initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, join Joining) (*segment.Segment, func(), error) {
 	mapping, err := segment.AttachMemory(shm, sysvshm.ReadWrite)
 	if err != nil {
 		return nil, nil, err
@@ -164,8 +164,8 @@ func initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 // clearLeftovers removes what an earlier bus under the locked key file left. A bus that was completed is left
 // alone, with errExists or the reason why it cannot be used, unless force says otherwise. The segment, which tells whose
 // the set is, goes last.
-func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
-	if k.here(lock.path) != nil {
+func clearLeftovers(lock *LockedKey, k KeyFile, force bool) error {
+	if k.here(lock.Path) != nil {
 		return nil // whatever has the key in this IPC namespace is not of the bus
 	}
 	var found inspection
@@ -178,14 +178,14 @@ func clearLeftovers(lock *lockedKey, k keyFile, force bool) error {
 	} else if err != nil {
 		return err
 	}
-	if found.ours && k.State == keyReady && !force {
+	if found.ours && k.State == Ready && !force {
 		switch {
 		case errors.Is(found.defect, segment.ErrRemoved):
 			// Whoever removed it did not get to the end.
 		case found.defect != nil:
 			return fmt.Errorf("%w; remove it first: busd rm", found.defect)
 		default:
-			return errExists
+			return ErrExists
 		}
 	}
 	set, err := sysvsem.Get(k.Key, 0, 0)
@@ -252,7 +252,7 @@ type inspection struct {
 // key was free when the key file was written, but anybody may have taken it since: between that and the creator's
 // own try, or after its death. So such a segment is the key file's only if the kernel says that the very process which wrote the
 // key file made it. From another pid namespace the kernel says something else, and the segment stays where it is.
-func inspectSegment(shm *sysvshm.Segment, k keyFile) (found inspection, err error) {
+func inspectSegment(shm *sysvshm.Segment, k KeyFile) (found inspection, err error) {
 	st, err := shm.Stat()
 	if err != nil {
 		return found, err
@@ -275,7 +275,7 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile) (found inspection, err erro
 	copy(id[:], mem[layout.HeaderUUID:])
 	found.named = id.String() == k.UUID
 	found.semID = int(int32(binary.LittleEndian.Uint32(mem[layout.HeaderSemID:])))
-	if k.State == keyReady {
+	if k.State == Ready {
 		// After a reboot identifiers begin again: a sound segment of another bus is never ours.
 		found.ours = found.named || defect != nil && shm.ID() == k.ShmID
 	} else {
@@ -290,8 +290,8 @@ func inspectSegment(shm *sysvshm.Segment, k keyFile) (found inspection, err erro
 // Of a bus that was not completed, the header names it, or the segment is there and nobody has operated on the set, as nobody has before
 // the header is complete. The kernel does not tell who made a set; one of a stranger with this key, this number of
 // semaphores and an owner for whom the key file can vouch, made since the key was free and never used, would be taken for it.
-func (found inspection) ownSet(set *sysvsem.Set, k keyFile) (*sysvsem.Set, error) {
-	if k.State == keyReady {
+func (found inspection) ownSet(set *sysvsem.Set, k KeyFile) (*sysvsem.Set, error) {
+	if k.State == Ready {
 		if set.ID() == k.SemID {
 			return set, nil
 		}

@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"errors"
@@ -60,9 +60,9 @@ func ownerOf(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
 
 // freshKeyFile returns the locked key file of a bus that is to be made, with nothing left of an earlier one. It belongs to
 // who makes the bus, or gets it.
-func freshKeyFile(path string, c spec) (*lockedKey, error) {
+func freshKeyFile(path string, c Spec) (*LockedKey, error) {
 	for {
-		lock, err := lockKeyFile(path, true, c.mode)
+		lock, err := Lock(path, true, c.Mode)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ func freshKeyFile(path string, c spec) (*lockedKey, error) {
 		if err == nil && !again {
 			return lock, nil
 		}
-		lock.close()
+		lock.Close()
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,7 @@ func freshKeyFile(path string, c spec) (*lockedKey, error) {
 
 // prepare clears what an earlier bus left and takes the key file over. again says that it was removed, because it was
 // somebody else's, who may have it open still.
-func (l *lockedKey) prepare(c spec) (again bool, err error) {
+func (l *LockedKey) prepare(c Spec) (again bool, err error) {
 	known, ok, err := l.read()
 	if err != nil {
 		return false, err
@@ -94,30 +94,30 @@ func (l *lockedKey) prepare(c spec) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if uid := ownerOf(st); uid != os.Geteuid() && uid != c.uid {
+	if uid := ownerOf(st); uid != os.Geteuid() && uid != c.UID {
 		return true, explainFile(l.unlink())
 	}
-	return false, l.f.Chmod(c.mode &^ keyFileWrite)
+	return false, l.f.Chmod(c.Mode &^ keyFileWrite)
 }
 
 // give makes segment and set belong to whom the bus is for, and the key file last: until then the objects' creator, whom they
 // keep, is the key file's owner.
-func give(lock *lockedKey, c spec, shm *sysvshm.Segment, set *sysvsem.Set) error {
+func give(lock *LockedKey, c Spec, shm *sysvshm.Segment, set *sysvsem.Set) error {
 	st, err := lock.f.Stat()
 	if err != nil {
 		return err
 	}
-	uid, gid := c.uid, c.gid
+	uid, gid := c.UID, c.GID
 	if gid < 0 {
 		gid = int(st.Sys().(*syscall.Stat_t).Gid)
 	}
 	if uid < 0 && gid == os.Getegid() {
 		return nil
 	}
-	if err := shm.SetPerm(uid, gid, c.mode); err != nil {
+	if err := shm.SetPerm(uid, gid, c.Mode); err != nil {
 		return err
 	}
-	if err := set.SetPerm(uid, gid, c.mode); err != nil {
+	if err := set.SetPerm(uid, gid, c.Mode); err != nil {
 		return err
 	}
 	if err := lock.f.Chown(uid, gid); err != nil {
@@ -131,7 +131,7 @@ func vouches(author, uid, creator int) bool { return author == 0 || author == ui
 
 // mayRemove reports why the objects, of which either may be nil, must not be removed on the key file's word: it is somebody
 // else's than they, or they are not the caller's to remove. It finds out without doing anything.
-func (l *lockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
+func (l *LockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 	file, err := l.f.Stat()
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (l *lockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 			return nil
 		}
 		return fmt.Errorf("%w: %s belongs to user %d, and %s %d, which it names, to user %d: nothing is removed; "+
-			"if the key file is wrong, delete it", fs.ErrPermission, l.path, author, what, id, uid)
+			"if the key file is wrong, delete it", fs.ErrPermission, l.Path, author, what, id, uid)
 	}
 	if shm != nil {
 		st, err := shm.Stat()
@@ -169,7 +169,7 @@ func (l *lockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 		}
 	}
 	// A bus without a key file could not be found, one whose key file stays could not be made again by others.
-	dir := filepath.Dir(l.path)
+	dir := filepath.Dir(l.Path)
 	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
 		return explainFile(&fs.PathError{Op: "remove from", Path: dir, Err: err})
 	}
@@ -191,8 +191,8 @@ func taken(key int32) (bool, error) {
 	return false, err
 }
 
-// ipcNamespace returns the number of this process's IPC namespace, 0 where it can not be known.
-func ipcNamespace() uint64 {
+// IPCNamespace returns the number of this process's IPC namespace, 0 where it can not be known.
+func IPCNamespace() uint64 {
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/ns/ipc", &st) != nil {
 		return 0
@@ -202,8 +202,8 @@ func ipcNamespace() uint64 {
 
 // here reports, as a bus that is not there, a key file that was written in another IPC namespace: what has its key
 // in this one is not looked at.
-func (k keyFile) here(path string) error {
-	here := ipcNamespace()
+func (k KeyFile) here(path string) error {
+	here := IPCNamespace()
 	if k.IPC == 0 || here == 0 || k.IPC == here {
 		return nil
 	}
@@ -234,7 +234,7 @@ func explainFile(err error) error {
 }
 
 // explainAccess adds to a refusal to attach what the bus's mode allows.
-func (k keyFile) explainAccess(err error, flags sysvshm.AttachFlag) error {
+func (k KeyFile) explainAccess(err error, flags sysvshm.AttachFlag) error {
 	st, statErr := sysvshm.FromID(k.ShmID).Stat() // needs permission to read
 	switch {
 	case statErr != nil:

@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"errors"
@@ -19,8 +19,8 @@ const systemDir = "/run/shmbus"
 
 var userRuntimeDirs = "/run/user"
 
-// defaultDirs returns the folders in which key files are looked for; new ones are made in the first.
-func defaultDirs() []string {
+// Dirs returns the folders in which key files are looked for; new ones are made in the first.
+func Dirs() []string {
 	if d := os.Getenv("SHMBUS_DIR"); d != "" {
 		return []string{d}
 	}
@@ -58,8 +58,8 @@ func isOwnDir(dir string) bool {
 	return uid != 0 && slices.Contains(ownDirs(uid), filepath.Clean(dir))
 }
 
-// absolute makes folders mean the same after this process has changed its own.
-func absolute(dirs []string) []string {
+// Absolute makes folders mean the same after this process has changed its own.
+func Absolute(dirs []string) []string {
 	all := slices.Clone(dirs)
 	for i, d := range all {
 		if a, err := filepath.Abs(d); err == nil {
@@ -105,7 +105,7 @@ func keyFiles(dirs []string, i int) ([]string, error) {
 	}
 	var paths []string
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), keySuffix) {
+		if strings.HasSuffix(e.Name(), KeySuffix) {
 			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}

@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"encoding/json"
@@ -17,9 +17,9 @@ import (
 	"shmbus/layout"
 )
 
-// validName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
+// ValidName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
 // underscores, the first a letter or a digit.
-func validName(name string) error {
+func ValidName(name string) error {
 	ok := name != "" && len(name) < layout.NameSize
 	for i := 0; i < len(name) && ok; i++ {
 		c := name[i]
@@ -27,19 +27,19 @@ func validName(name string) error {
 		ok = alnum || i > 0 && (c == '.' || c == '-' || c == '_')
 	}
 	if !ok {
-		return fmt.Errorf("%w %q: use 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit", errName, name)
+		return fmt.Errorf("%w %q: use 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit", ErrName, name)
 	}
 	return nil
 }
 
 const (
-	keySuffix   = ".shmbus"
+	KeySuffix   = ".shmbus"
 	keyFileSize = 256 // bytes
 )
 
-// A keyFile maps a bus's name to its System V objects. It is a small JSON file, written and
+// A KeyFile maps a bus's name to its System V objects. It is a small JSON file, written and
 // replaced only under an exclusive flock on it, which the kernel releases if its holder dies.
-type keyFile struct {
+type KeyFile struct {
 	Version int    `json:"shmbus"`
 	State   string `json:"state"` // keyCreating, keyReady
 	UUID    string `json:"uuid"`
@@ -52,11 +52,11 @@ type keyFile struct {
 }
 
 const (
-	keyCreating = "creating"
-	keyReady    = "ready"
+	Creating = "creating"
+	Ready    = "ready"
 )
 
-func keyPath(dir, name string) string { return filepath.Join(dir, name+keySuffix) }
+func KeyPath(dir, name string) string { return filepath.Join(dir, name+KeySuffix) }
 
 // findKeyFile returns the path of the bus's key file, or a *NotFoundError.
 func findKeyFile(dirs []string, name string) (string, error) {
@@ -68,7 +68,7 @@ func findKeyFile(dirs []string, name string) (string, error) {
 			}
 			continue
 		}
-		path := keyPath(d, name)
+		path := KeyPath(d, name)
 		if _, err := os.Lstat(path); err == nil {
 			return path, nil
 		} else if err := explainFolder(d, err); !errors.Is(err, fs.ErrNotExist) {
@@ -93,26 +93,26 @@ func knownNames(dirs []string) []string {
 	return slices.Compact(names)
 }
 
-func readKeyFile(path string) (keyFile, error) {
+func ReadKeyFile(path string) (KeyFile, error) {
 	f, err := openKeyFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return keyFile{}, err
+		return KeyFile{}, err
 	}
 	defer f.Close()
 	return parseKeyFile(f, path)
 }
 
-func parseKeyFile(r io.Reader, path string) (keyFile, error) {
+func parseKeyFile(r io.Reader, path string) (KeyFile, error) {
 	b, err := io.ReadAll(io.LimitReader(r, 4096))
 	if err != nil {
-		return keyFile{}, err
+		return KeyFile{}, err
 	}
-	var k keyFile
+	var k KeyFile
 	if len(b) == 0 {
 		return k, nil // made, and not written yet
 	}
 	if err := json.Unmarshal(b, &k); err != nil || k.Version != 1 {
-		return keyFile{}, fmt.Errorf("%s is not a key file of this version (%d bytes): remove it, or use another name or SHMBUS_DIR", path, len(b))
+		return KeyFile{}, fmt.Errorf("%s is not a key file of this version (%d bytes): remove it, or use another name or SHMBUS_DIR", path, len(b))
 	}
 	return k, nil
 }
@@ -120,15 +120,15 @@ func parseKeyFile(r io.Reader, path string) (keyFile, error) {
 // lockPatience is how long creating or removing waits for somebody who does the same.
 const lockPatience = 5 * time.Second
 
-// A lockedKey is a key file that this process has locked.
-type lockedKey struct {
+// A LockedKey is a key file that this process has locked.
+type LockedKey struct {
 	f    *os.File
-	path string
+	Path string
 }
 
-// lockKeyFile opens the key file, made if it is missing, and locks it. It waits for whoever creates or removes the
+// Lock opens the key file, made if it is missing, and locks it. It waits for whoever creates or removes the
 // bus just now, and returns with a file that is still the one under that name.
-func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error) {
+func Lock(path string, create bool, mode fs.FileMode) (*LockedKey, error) {
 	if create {
 		if err := prepareFolder(filepath.Dir(path), mode); err != nil {
 			return nil, err
@@ -138,7 +138,7 @@ func lockKeyFile(path string, create bool, mode fs.FileMode) (*lockedKey, error)
 }
 
 // lockKeyFileWithin is lockKeyFile in a folder that is there, for who waits no longer than that.
-func lockKeyFileWithin(patience time.Duration, path string, create bool, mode fs.FileMode) (*lockedKey, error) {
+func lockKeyFileWithin(patience time.Duration, path string, create bool, mode fs.FileMode) (*LockedKey, error) {
 	flags := os.O_RDWR
 	if create {
 		flags |= os.O_CREATE
@@ -168,7 +168,7 @@ func lockKeyFileWithin(patience time.Duration, path string, create bool, mode fs
 		mine, err1 := f.Stat()
 		named, err2 := os.Lstat(path)
 		if err1 == nil && err2 == nil && os.SameFile(mine, named) {
-			return &lockedKey{f: f, path: path}, nil
+			return &LockedKey{f: f, Path: path}, nil
 		}
 		f.Close() // removed while we waited
 	}
@@ -185,18 +185,18 @@ func beingWritten(path string) bool {
 }
 
 // read returns what the file says; ok is false for a new, empty file.
-func (l *lockedKey) read() (k keyFile, ok bool, err error) {
+func (l *LockedKey) read() (k KeyFile, ok bool, err error) {
 	st, err := l.f.Stat()
 	if err != nil || st.Size() == 0 {
-		return keyFile{}, false, err
+		return KeyFile{}, false, err
 	}
-	k, err = parseKeyFile(io.NewSectionReader(l.f, 0, 4096), l.path)
+	k, err = parseKeyFile(io.NewSectionReader(l.f, 0, 4096), l.Path)
 	return k, err == nil, err
 }
 
-// write replaces what the file says with one write of always the same length, so that nobody, however this process
+// Write replaces what the file says with one write of always the same length, so that nobody, however this process
 // ends, finds a part of it.
-func (l *lockedKey) write(k keyFile) error {
+func (l *LockedKey) Write(k KeyFile) error {
 	b, err := json.Marshal(k)
 	if err != nil {
 		return err
@@ -205,12 +205,12 @@ func (l *lockedKey) write(k keyFile) error {
 	return explainFile(err)
 }
 
-func (l *lockedKey) unlink() error { return os.Remove(l.path) }
+func (l *LockedKey) unlink() error { return os.Remove(l.Path) }
 
-// close releases the lock.
-func (l *lockedKey) close() { l.f.Close() }
+// Close releases the lock.
+func (l *LockedKey) Close() { l.f.Close() }
 
 func nameOf(path string) string {
 	base := filepath.Base(path)
-	return base[:max(0, len(base)-len(keySuffix))]
+	return base[:max(0, len(base)-len(KeySuffix))]
 }

@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"bytes"
@@ -18,8 +18,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// A lostBus is a segment of a live bus whose key file is not where it was looked for: it was lost, or is in another folder.
-type lostBus struct {
+// A LostBus is a segment of a live bus whose key file is not where it was looked for: it was lost, or is in another folder.
+type LostBus struct {
 	ShmID    int
 	Key      int32
 	UUID     string
@@ -33,7 +33,7 @@ type lostBus struct {
 // lostBuses returns the segments that say that they are buses of a name which none of the folders has: those for which no key file
 // was found anywhere, and those that a key file in another folder names. A key is made of the
 // device of the key file's folder, among other things, so that those of other devices are not looked at.
-func lostBuses(dirs []string, name string) (lost, elsewhere []lostBus) {
+func lostBuses(dirs []string, name string) (lost, elsewhere []LostBus) {
 	all, _ := sysvshm.List()
 	forced := sysvshm.ForcedRemoval() // then a look at one that nobody has attached destroys it
 	for _, st := range all {
@@ -44,7 +44,7 @@ func lostBuses(dirs []string, name string) (lost, elsewhere []lostBus) {
 		if err != nil || h.Name != name || h.Key != st.Key {
 			continue
 		}
-		l := lostBus{ShmID: st.ID, Key: st.Key, UUID: h.UUID.String(), Created: time.Unix(0, h.Created), UID: st.UID, Attached: st.Attached, Pids: pids}
+		l := LostBus{ShmID: st.ID, Key: st.Key, UUID: h.UUID.String(), Created: time.Unix(0, h.Created), UID: st.UID, Attached: st.Attached, Pids: pids}
 		if l.Path = keyFileElsewhere(dirs, st, h, pids); l.Path != "" {
 			elsewhere = append(elsewhere, l)
 		} else {
@@ -74,7 +74,7 @@ func keyOfDirs(key int32, dirs []string) bool {
 // those beside the given ones. A key file counts only if its author can vouch for the segment: anybody may write one that names it.
 func keyFileElsewhere(dirs []string, st sysvshm.Stat, h layout.Header, pids []int) string {
 	names := func(dir string) bool {
-		path := keyPath(dir, h.Name)
+		path := KeyPath(dir, h.Name)
 		if slices.Contains(dirs, filepath.Clean(dir)) {
 			return false
 		}
@@ -82,8 +82,8 @@ func keyFileElsewhere(dirs []string, st sysvshm.Stat, h layout.Header, pids []in
 		if err != nil || !file.Mode().IsRegular() || !vouches(ownerOf(file), st.UID, st.CUID) {
 			return false
 		}
-		k, err := readKeyFile(path)
-		return err == nil && k.State == keyReady && k.ShmID == st.ID && k.Key == st.Key && k.UUID == h.UUID.String() && k.here(path) == nil
+		k, err := ReadKeyFile(path)
+		return err == nil && k.State == Ready && k.ShmID == st.ID && k.Key == st.Key && k.UUID == h.UUID.String() && k.here(path) == nil
 	}
 	likely := []string{systemDir, filepath.Join(userRuntimeDirs, strconv.Itoa(st.UID), "shmbus"),
 		filepath.Join(os.TempDir(), "shmbus-"+strconv.Itoa(st.UID)), filepath.Join("/tmp", "shmbus-"+strconv.Itoa(st.UID))}
@@ -96,7 +96,7 @@ func keyFileElsewhere(dirs []string, st sysvshm.Stat, h layout.Header, pids []in
 		likely = append(likely, foldersBeside(dir, st.Key)...)
 	}
 	if i := slices.IndexFunc(likely, names); i >= 0 {
-		return keyPath(likely[i], h.Name)
+		return KeyPath(likely[i], h.Name)
 	}
 	return ""
 }

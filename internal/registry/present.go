@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"errors"
@@ -18,15 +18,15 @@ type keyStamp struct {
 	mtime time.Time
 }
 
-// lookout returns a function that reports whether the bus is still there. With a folder it keeps that from cleaners, too.
-func lookout(s *segment.Segment, folder *folderLock) func() bool {
+// Present returns a function that reports whether the bus is still there. With a folder it keeps that from cleaners, too.
+func Present(s *segment.Segment, folder *FolderLock) func() bool {
 	var key keyStamp
 	return func() bool {
 		if !stillThere(s, &key) {
 			return false
 		}
 		if folder != nil {
-			folder.hold(filepath.Dir(s.Path))
+			folder.Hold(filepath.Dir(s.Path))
 		}
 		return true
 	}
@@ -47,7 +47,7 @@ func stillThere(s *segment.Segment, last *keyStamp) bool {
 	}
 	st, err := os.Lstat(s.Path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Size() == 0 {
-		restoreKeyFile(s, shm)
+		RestoreKeyFile(s, shm)
 	}
 	if err != nil {
 		return true
@@ -66,7 +66,7 @@ func stillThere(s *segment.Segment, last *keyStamp) bool {
 		return true
 	}
 	k, err := parseKeyFile(f, s.Path)
-	if err != nil || k.State != keyReady {
+	if err != nil || k.State != Ready {
 		return true // being written, or nobody's
 	}
 	*last = stamp

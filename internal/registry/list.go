@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// An entry is a bus as its key file describes it.
-type entry struct {
+// An Entry is a bus as its key file describes it.
+type Entry struct {
 	Name  string
 	Path  string // of the key file
 	Key   int32
@@ -27,34 +27,34 @@ type entry struct {
 	Err   error       // why it is not live
 }
 
-// listIn returns the buses whose key files are in the folders, by name, those of one name in the order of their folders.
-func listIn(dirs []string) ([]entry, error) {
-	var out []entry
+// List returns the buses whose key files are in the folders, by name, those of one name in the order of their folders.
+func List(dirs []string) ([]Entry, error) {
+	var out []Entry
 	var errs []error
 	for i := range dirs {
 		paths, err := keyFiles(dirs, i)
 		errs = append(errs, err)
 		for _, p := range paths {
-			out = append(out, describe(p))
+			out = append(out, Describe(p))
 		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out, errors.Join(errs...)
 }
 
-func describe(path string) entry {
+func Describe(path string) Entry {
 	info, k := describeOnce(path)
 	// A bus that is removed and made again meanwhile looks like another's for a moment.
-	for tries := 0; tries < 10 && info.State != "live" && k.State == keyReady && k.overtaken(path); tries++ {
+	for tries := 0; tries < 10 && info.State != "live" && k.State == Ready && k.overtaken(path); tries++ {
 		time.Sleep(openPause)
 		info, k = describeOnce(path)
 	}
 	return info
 }
 
-func describeOnce(path string) (entry, keyFile) {
-	info := entry{Name: nameOf(path), Path: path, UID: -1, GID: -1, State: "live"}
-	k, err := readKeyFile(path)
+func describeOnce(path string) (Entry, KeyFile) {
+	info := Entry{Name: nameOf(path), Path: path, UID: -1, GID: -1, State: "live"}
+	k, err := ReadKeyFile(path)
 	if err != nil {
 		info.State, info.Err = "incomplete", err
 		if errors.Is(err, fs.ErrPermission) {
@@ -63,7 +63,7 @@ func describeOnce(path string) (entry, keyFile) {
 		return info, k
 	}
 	info.Key, info.ShmID, info.SemID, info.UUID = k.Key, k.ShmID, k.SemID, k.UUID
-	if k.State != keyReady {
+	if k.State != Ready {
 		info.State, info.Err = "incomplete", layout.ErrIncomplete
 		return info, k
 	}
@@ -71,7 +71,7 @@ func describeOnce(path string) (entry, keyFile) {
 		info.State, info.Err = "elsewhere", err
 		return info, k
 	}
-	seg, err := attachKey(k.Key, sysvshm.ReadOnly)
+	seg, err := OpenKey(k.Key, sysvshm.ReadOnly)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, segment.ErrRemoved):
 		info.State = "stale"
@@ -95,7 +95,7 @@ func describeOnce(path string) (entry, keyFile) {
 }
 
 // statOf returns the kernel's record of a bus's segment, also to those who may not read it.
-func statOf(k keyFile) (sysvshm.Stat, bool) {
+func statOf(k KeyFile) (sysvshm.Stat, bool) {
 	st, err := sysvshm.FromID(k.ShmID).Stat()
 	if err != nil {
 		all, _ := sysvshm.List()

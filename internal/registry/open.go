@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"errors"
@@ -15,10 +15,10 @@ import (
 // openPatience is how long opening waits for whoever creates or removes the bus just now.
 const openPatience = 2 * time.Second
 
-// openSegment attaches to the bus with the given name. Between reading the key file and attaching
+// Open attaches to the bus with the given name. Between reading the key file and attaching
 // the bus may be removed and made again, so a failure counts only if the key file still says the
 // same and nobody is at work on it; otherwise everything is looked up again.
-func openSegment(dirs []string, name string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
+func Open(dirs []string, name string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	for deadline := time.Now().Add(openPatience); ; time.Sleep(openPause) {
 		path, err := findKeyFile(dirs, name)
 		if err != nil {
@@ -42,23 +42,23 @@ func openSegment(dirs []string, name string, flags sysvshm.AttachFlag) (*segment
 const openPause = 2 * time.Millisecond
 
 // overtaken reports whether the key file says something else by now, or is about to.
-func (k keyFile) overtaken(path string) bool {
-	now, err := readKeyFile(path)
+func (k KeyFile) overtaken(path string) bool {
+	now, err := ReadKeyFile(path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && now != k || beingWritten(path)
 }
 
 // awaitReady reads the key file of a bus that is complete. Whoever creates the bus just now needs a
 // moment; one who died or was stopped is not waited for.
-func awaitReady(path string, deadline time.Time) (k keyFile, err error) {
+func awaitReady(path string, deadline time.Time) (k KeyFile, err error) {
 	for {
-		k, err = readKeyFile(path)
+		k, err = ReadKeyFile(path)
 		if errors.Is(err, fs.ErrPermission) {
 			return k, fmt.Errorf("%w (the bus's mode and group decide who may use it: busd --mode, --group)", err)
 		}
 		if path := (*fs.PathError)(nil); errors.As(err, &path) {
 			return k, explainFile(err)
 		}
-		if err == nil && k.State == keyReady {
+		if err == nil && k.State == Ready {
 			return k, nil
 		}
 		if time.Now().After(deadline) || err == nil && abandoned(path) {
@@ -72,11 +72,11 @@ func awaitReady(path string, deadline time.Time) (k keyFile, err error) {
 }
 
 // attach attaches to the bus that the key file names.
-func (k keyFile) attach(path string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
+func (k KeyFile) attach(path string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	if err := k.here(path); err != nil {
 		return nil, err
 	}
-	seg, err := attachKey(k.Key, flags)
+	seg, err := OpenKey(k.Key, flags)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, segment.Gone(fmt.Sprintf("its key file %s is there, but segment and semaphores are gone: "+
 			"create it again, or clean up with: busd doctor --fix", path))
@@ -100,12 +100,12 @@ func abandoned(path string) bool {
 	if beingWritten(path) {
 		return false
 	}
-	k, err := readKeyFile(path)
-	return err == nil && k.State != keyReady
+	k, err := ReadKeyFile(path)
+	return err == nil && k.State != Ready
 }
 
-// attachKey attaches to the bus with the given System V key.
-func attachKey(key int32, flags sysvshm.AttachFlag) (*segment.Segment, error) {
+// OpenKey attaches to the bus with the given System V key.
+func OpenKey(key int32, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	shm, err := sysvshm.Get(key, 0, 0)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package bus
+package registry
 
 import (
 	"errors"
@@ -11,19 +11,19 @@ import (
 	"shmbus/sysvshm"
 )
 
-// removeSegment removes the bus with the given name, whatever state it is in.
-func removeSegment(dirs []string, name string) error {
+// Remove removes the bus with the given name, whatever state it is in.
+func Remove(dirs []string, name string) error {
 	path, err := findKeyFile(dirs, name)
 	if err != nil {
 		return err
 	}
-	lock, err := lockKeyFile(path, false, 0)
+	lock, err := Lock(path, false, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return notFound(dirs, name)
 	} else if err != nil {
 		return err
 	}
-	defer lock.close()
+	defer lock.Close()
 	fault.At(fault.RemoveLocked)
 	k, ok, err := lock.read()
 	if err != nil {
@@ -44,8 +44,8 @@ func removeSegment(dirs []string, name string) error {
 	return nil
 }
 
-func removeObjects(lock *lockedKey, k keyFile) error {
-	seg, err := attachKey(k.Key, sysvshm.ReadWrite)
+func removeObjects(lock *LockedKey, k KeyFile) error {
+	seg, err := OpenKey(k.Key, sysvshm.ReadWrite)
 	if err == nil && seg.Identity.UUID.String() == k.UUID {
 		defer seg.Detach()
 		if err := lock.mayRemove(seg.Shm, seg.Set); err != nil {

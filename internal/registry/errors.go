@@ -1,0 +1,36 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Errors of names and key files.
+var (
+	ErrExists = error(exists{})
+	ErrName   = errors.New("invalid bus name")
+)
+
+// exists is an error that errors.Is finds to be fs.ErrExist.
+type exists struct{}
+
+func (exists) Error() string        { return "the bus exists already" }
+func (exists) Is(target error) bool { return target == fs.ErrExist }
+
+// A NotFoundError says which buses there are instead of one that was looked for. errors.Is finds it to be fs.ErrNotExist.
+type NotFoundError struct {
+	Name      string
+	Dirs      []string  // where key files were looked for
+	Known     []string  // buses that exist there
+	Lost      []LostBus // segments of buses of that name, for which no key file was found anywhere
+	Elsewhere []LostBus // of those that a key file in another folder names
+}
+
+func (e *NotFoundError) Error() string        { return fmt.Sprintf("there is no bus %q", e.Name) }
+func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
+
+func notFound(dirs []string, name string) error {
+	lost, elsewhere := lostBuses(dirs, name)
+	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs), Lost: lost, Elsewhere: elsewhere}
+}
