@@ -4,8 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"shmbus/internal/testproc"
 	"testing"
+
+	"shmbus/internal/testproc"
 
 	"github.com/stretchr/testify/require"
 )

@@ -2,8 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"shmbus/internal/testproc"
 	"testing"
+
+	"shmbus/internal/testproc"
 
 	"github.com/stretchr/testify/require"
 )

@@ -2,8 +2,9 @@ package main
 
 import (
 	"fmt"
-	"shmbus/internal/testload"
 	"sync"
+
+	"shmbus/internal/testload"
 )
 
 // accounts is what the truth says of each publisher: by its number, from 1.

@@ -2,8 +2,9 @@ package main
 
 import (
 	"fmt"
-	"shmbus/internal/testload"
 	"strings"
+
+	"shmbus/internal/testload"
 )
 
 // topics are those that publishers use. The last is a quiet one: who wants only that sleeps long.

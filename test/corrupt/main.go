@@ -7,9 +7,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"shmbus/internal/testproc"
 	"syscall"
 	"time"
+
+	"shmbus/internal/testproc"
 )
 
 // A config is what a run is asked for.

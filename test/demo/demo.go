@@ -34,13 +34,12 @@ const (
 
 // A demo is one run: its processes and what is known of them.
 type demo struct {
-	o       options
-	screen  *screen
-	bin     string // folder of the commands
-	dir     string // of the bus's key file
-	spawner spawner
-	cancel  context.CancelCauseFunc
-	start   time.Time
+	o      options
+	screen *screen
+	bin    string // folder of the commands
+	dir    string // of the bus's key file
+	cancel context.CancelCauseFunc
+	start  time.Time
 
 	observer *bus.Observer
 	corpus   corpus
@@ -97,7 +96,7 @@ type outcome struct {
 
 func newDemo(o options, s *screen) *demo {
 	return &demo{
-		o: o, screen: s, spawner: newSpawner(),
+		o: o, screen: s,
 		current: map[string]*child{}, roles: map[string]*role{},
 	}
 }
@@ -211,7 +210,7 @@ func (d *demo) command(name, program string, args ...string) *child {
 func (d *demo) launch(c *child) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.spawner.start(c, d.ended); err != nil {
+	if err := c.start(d.ended); err != nil {
 		return fmt.Errorf("%s can not be started: %w", c.name, err)
 	}
 	d.children = append(d.children, c)
@@ -249,9 +248,9 @@ func (d *demo) startRole(name string, args ...string) error {
 	d.roles[name] = r
 	c := d.command(name, "demo", append([]string{roleSubscribe, "-name", name}, args...)...)
 	c.cmd.Path = "/proc/self/exe"
-	c.onLine = func(line []byte) {
+	c.onLine = func(line string) {
 		var rep report
-		if json.Unmarshal(line, &rep) != nil {
+		if json.Unmarshal([]byte(line), &rep) != nil {
 			return
 		}
 		d.mu.Lock()
@@ -371,7 +370,7 @@ func (d *demo) finish(ctx context.Context, well bool) error {
 	pub, sub := d.child("buspub"), d.child("bussub")
 	if well {
 		end := time.Now().Add(fileLateness)
-		for time.Now().Before(end) && ctx.Err() == nil && (pub.running() || sub.running()) {
+		for time.Now().Before(end) && ctx.Err() == nil && (pub.Running() || sub.Running()) {
 			time.Sleep(frameEvery)
 			if err := d.show(); err != nil {
 				return err
@@ -392,7 +391,7 @@ func (d *demo) finish(ctx context.Context, well bool) error {
 			subscribers = append(subscribers, c)
 		}
 	}
-	if pub != nil && pub.running() {
+	if pub != nil && pub.Running() {
 		pub.signal(unix.SIGTERM)
 		publishers = append(publishers, pub)
 	}
@@ -400,7 +399,7 @@ func (d *demo) finish(ctx context.Context, well bool) error {
 	gone := func(list []*child) {
 		for _, c := range list {
 			if !c.wait(endWithin) {
-				errs = append(errs, fmt.Errorf("%s (pid %d) did not end when it was told to", c.name, c.pid))
+				errs = append(errs, fmt.Errorf("%s (pid %d) did not end when it was told to", c.name, c.PID()))
 			}
 		}
 	}
@@ -411,7 +410,7 @@ func (d *demo) finish(ctx context.Context, well bool) error {
 	for _, c := range subscribers {
 		c.hangUp()
 	}
-	if sub != nil && sub.running() {
+	if sub != nil && sub.Running() {
 		// What was published is to be written before it ends.
 		time.Sleep(20 * time.Millisecond)
 		sub.signal(unix.SIGTERM)
@@ -423,7 +422,7 @@ func (d *demo) finish(ctx context.Context, well bool) error {
 		d.outcome.audited = err == nil
 		errs = append(errs, err)
 	}
-	if busd := d.child("busd"); busd != nil && busd.running() {
+	if busd := d.child("busd"); busd != nil && busd.Running() {
 		busd.signal(unix.SIGTERM)
 		gone([]*child{busd})
 	}
@@ -445,14 +444,14 @@ func (d *demo) cleanUp() {
 	d.mu.Unlock()
 	for _, c := range all {
 		c.excused.Store(true)
-		if c.running() {
+		if c.Running() {
 			c.signal(unix.SIGKILL)
 		}
 	}
 	var errs []error
 	for _, c := range all {
 		if !c.wait(5 * time.Second) {
-			errs = append(errs, fmt.Errorf("%s (pid %d) is still there", c.name, c.pid))
+			errs = append(errs, fmt.Errorf("%s (pid %d) is still there", c.name, c.PID()))
 		}
 	}
 	if d.observer != nil {

@@ -10,12 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"shmbus/internal/testproc"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"shmbus/internal/testproc"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"

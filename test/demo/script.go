@@ -72,13 +72,13 @@ func (d *demo) until(ctx context.Context, atMost, every time.Duration, so func(b
 func (d *demo) pauseRecorder(ctx context.Context) error {
 	c := d.child("recorder")
 	begin := time.Now()
-	c.tell("pause")
+	c.Tell("pause")
 	fill := 0.
 	_, err := d.until(ctx, pauseAtMost, 5*time.Millisecond, func(s bus.Snapshot) bool {
 		fill = s.Fill
 		return fill >= fillUpTo || time.Since(begin) > pauseAtMost/2
 	})
-	c.tell("resume")
+	c.Tell("resume")
 	if err == nil {
 		d.announce(note, "recorder paused for %s: the ring filled to %.0f%%, nothing is lost", short(time.Since(begin)), 100*fill)
 	}
@@ -94,7 +94,7 @@ func (d *demo) notice(ctx context.Context, c *child) (time.Duration, error) {
 	begin := c.kill()
 	at, err := d.until(ctx, 5*time.Second, 0, func(s bus.Snapshot) bool { return s.Deaths > before.Deaths })
 	if err != nil {
-		return 0, fmt.Errorf("the death of %s (pid %d): %w", c.name, c.pid, err)
+		return 0, fmt.Errorf("the death of %s (pid %d): %w", c.name, c.PID(), err)
 	}
 	return at.Sub(begin), nil
 }
@@ -109,7 +109,7 @@ func (d *demo) killPublisher(ctx context.Context) error {
 	if err := d.startSource(victim); err != nil {
 		return err
 	}
-	pid := d.child(victim).pid
+	pid := d.child(victim).PID()
 	at, err := d.until(ctx, 5*time.Second, time.Millisecond, func(s bus.Snapshot) bool {
 		for _, p := range s.Publishers {
 			if p.Pid == pid && p.Topic == victimTopic && p.Messages > 0 {
@@ -143,7 +143,7 @@ func (d *demo) stopSlow(ctx context.Context) error {
 	d.announce(bad, "SIGSTOP slow: the others go on, and the ring laps it")
 	_, err := d.until(ctx, 2*stopAtMost, 10*time.Millisecond, func(s bus.Snapshot) bool {
 		for _, sub := range s.Subscribers {
-			if sub.Pid == c.pid && sub.Lag > lapsOfTheOne*slots {
+			if sub.Pid == c.PID() && sub.Lag > lapsOfTheOne*slots {
 				return true
 			}
 		}
@@ -189,7 +189,7 @@ func (d *demo) killBusd(ctx context.Context) error {
 	if err := d.startBusd(); err != nil {
 		return err
 	}
-	pid := d.child("busd").pid
+	pid := d.child("busd").PID()
 	var head uint64
 	at, err := d.until(ctx, 5*time.Second, time.Millisecond, func(s bus.Snapshot) bool {
 		head = s.Head
@@ -258,7 +258,7 @@ func (d *demo) awaitFile(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-sub.done:
+	case <-sub.Ended:
 	}
 	c, err := compare(d.corpus.file, d.received)
 	if err != nil {

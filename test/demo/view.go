@@ -68,7 +68,7 @@ func (d *demo) view(s bus.Snapshot) view {
 		fileLines: d.corpus.lines, events: slices.Clone(d.events),
 	}
 	for _, c := range d.children {
-		if c.running() {
+		if c.Running() {
 			v.processes++
 		}
 	}
@@ -90,7 +90,7 @@ func (d *demo) view(s bus.Snapshot) view {
 	for _, sub := range s.Subscribers {
 		v.subscribers = append(v.subscribers, d.subscriberRow(sub, r))
 	}
-	if c := d.current["bussub"]; c != nil && !c.running() {
+	if c := d.current["bussub"]; c != nil && !c.Running() {
 		v.subscribers = slices.DeleteFunc(v.subscribers, func(s subscriberRow) bool { return s.name == "bussub" })
 		v.subscribers = append(v.subscribers, subscriberRow{
 			name: "bussub", pattern: "file.>", policy: "reliable", received: uint64(d.corpus.lines), state: done,

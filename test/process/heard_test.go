@@ -3,10 +3,11 @@ package process
 import (
 	"os/exec"
 	"path/filepath"
-	"shmbus/internal/testload"
 	"syscall"
 	"testing"
 	"time"
+
+	"shmbus/internal/testload"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"

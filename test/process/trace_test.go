@@ -4,11 +4,12 @@ import (
 	"errors"
 	"os"
 	"runtime"
-	"shmbus/internal/testproc"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"shmbus/internal/testproc"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"

@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"shmbus/internal/testproc"
 	"strconv"
 	"strings"
 	"time"
+
+	"shmbus/internal/testproc"
 
 	"golang.org/x/sys/unix"
 )

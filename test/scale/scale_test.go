@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
-	"shmbus/internal/testproc"
 	"strings"
 	"testing"
+
+	"shmbus/internal/testproc"
 
 	"github.com/stretchr/testify/require"
 )
