@@ -14,5 +14,5 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(worker.Main(os.Args[2:], os.Stdin, os.Stdout))
 	}
-	leak.Main(linktest.WithServer{Runner: m})
+	leak.Main(linktest.WithServer(m))
 }

@@ -82,7 +82,7 @@ func (s *Session) serving() (used []time.Duration, err error) {
 		if p.role != server {
 			break
 		}
-		cpu, err := cpuOf(p.cmd.Process.Pid)
+		cpu, err := cpuOf(p.PID())
 		if err != nil {
 			return nil, err
 		}

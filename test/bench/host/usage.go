@@ -25,7 +25,7 @@ type Usage struct {
 func (s *Session) Usage() ([]Usage, error) {
 	all := make([]Usage, len(s.workers))
 	for i, p := range s.workers {
-		pid := p.cmd.Process.Pid
+		pid := p.PID()
 		if p.standsFor > 0 {
 			pid = p.standsFor
 		}

@@ -10,7 +10,7 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-func TestMain(m *testing.M) { linktest.Main(linktest.WithServer{Runner: m}) }
+func TestMain(m *testing.M) { linktest.Main(linktest.WithServer(m)) }
 
 func params(t *testing.T, more ...string) []string {
 	dir, err := os.MkdirTemp("", "bench")

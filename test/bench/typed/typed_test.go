@@ -10,7 +10,7 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-func TestMain(m *testing.M) { linktest.Main(linktest.WithServer{Runner: m}) }
+func TestMain(m *testing.M) { linktest.Main(linktest.WithServer(m)) }
 
 // Every value arrives as it was sent.
 func TestOneWay(t *testing.T) {

@@ -2,9 +2,6 @@
 package linktest
 
 import (
-	"bufio"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"shmbus/internal/testproc"
 	"shmbus/test/bench/link"
 	"shmbus/test/bench/worker"
 )
@@ -29,71 +27,51 @@ func Main(m Runner) {
 	os.Exit(m.Run())
 }
 
-// WithServer is tests of contenders that need bench-nats: it is built for them.
-type WithServer struct{ Runner }
+// WithServer is tests of contenders that need the NATS server: it is built for them.
+func WithServer(m Runner) Runner {
+	return testproc.Commands(server{m}, "shmbus/test/bench/natsserver")
+}
 
-func (w WithServer) Run() int {
-	dir, err := os.MkdirTemp("", "bench-nats-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "bench-nats")
-	if out, err := exec.Command("go", "build", "-o", path, "shmbus/test/bench/natsserver").CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("%v: %s", err, out))
-	}
-	os.Setenv(link.ServerVariable, path)
-	return w.Runner.Run()
+type server struct{ Runner }
+
+func (s server) Run() int {
+	os.Setenv(link.ServerVariable, filepath.Join(testproc.Bin(), "natsserver"))
+	return s.Runner.Run()
 }
 
 // A Worker is a worker process.
 type Worker struct {
-	t     *testing.T
-	name  string
-	cmd   *exec.Cmd
-	in    io.WriteCloser
-	lines chan string
-	ended bool // as it was told to
+	*testproc.Process
+	t    *testing.T
+	name string
 }
 
 // Start starts a worker and waits until it is ready. A worker that says skipped skips the test.
 func Start(t *testing.T, argv ...string) *Worker {
 	t.Helper()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
+	p, err := testproc.Launch(exec.Command(argv[0], argv[1:]...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	w := &Worker{t: t, name: strings.Join(argv[1:], " "), cmd: cmd, in: in, lines: make(chan string, 16)}
-	go func() {
-		defer close(w.lines)
-		for s := bufio.NewScanner(out); s.Scan(); {
-			w.lines <- s.Text()
-		}
-	}()
+	w := &Worker{p, t, strings.Join(argv[1:], " ")}
 	t.Cleanup(func() {
-		if w.ended {
-			return
-		}
-		in.Close()
-		kill := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
-		defer kill.Stop()
-		for range w.lines {
-		}
-		if err := cmd.Wait(); err != nil && !t.Failed() && !t.Skipped() {
-			t.Errorf("%s: %v", w.name, err)
+		w.HangUp()
+		w.end()
+		if !w.Doomed && !w.Cmd.ProcessState.Success() && !t.Failed() && !t.Skipped() {
+			t.Errorf("%s: %s", w.name, w.Process.End())
 		}
 	})
 	w.line("ready")
 	return w
+}
+
+// end waits for the end of the worker.
+func (w *Worker) end() {
+	w.t.Helper()
+	if !w.Wait(5 * time.Second) {
+		w.t.Errorf("%s does not end", w.name)
+		w.Kill()
+	}
 }
 
 // Self is the command line of a worker in this test binary.
@@ -109,12 +87,12 @@ func Self(contender, role string, params ...string) []string {
 func (w *Worker) line(word string) string {
 	w.t.Helper()
 	select {
-	case l := <-w.lines:
+	case l := <-w.Lines:
 		if strings.HasPrefix(l, "error skipped") {
 			w.t.Skipf("%s: %s", w.name, l)
 		}
 		if !strings.HasPrefix(l, word) {
-			w.t.Fatalf("%s: %q instead of %s", w.name, l, word)
+			w.t.Fatalf("%s: %q instead of %s: %s", w.name, l, word, w.Stderr())
 		}
 		return l
 	case <-time.After(60 * time.Second):
@@ -126,20 +104,13 @@ func (w *Worker) line(word string) string {
 // Terminate ends the worker by SIGTERM, and returns when it has ended.
 func (w *Worker) Terminate() {
 	w.t.Helper()
-	w.cmd.Process.Signal(syscall.SIGTERM)
-	kill := time.AfterFunc(5*time.Second, func() {
-		w.t.Errorf("%s does not end", w.name)
-		w.cmd.Process.Kill()
-	})
-	defer kill.Stop()
-	for range w.lines {
-	}
-	w.cmd.Wait()
-	w.ended = true
+	w.Doomed = true
+	w.Signal(syscall.SIGTERM)
+	w.end()
 }
 
 // Begin begins a run of n.
-func (w *Worker) Begin(n int) { fmt.Fprintf(w.in, "run %d\n", n) }
+func (w *Worker) Begin(n int) { w.Tell("run " + strconv.Itoa(n)) }
 
 // End waits for the end of the run and returns what it reports. The run must have been without fault.
 func (w *Worker) End() worker.Params {
