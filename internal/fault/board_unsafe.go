@@ -12,7 +12,7 @@ import (
 
 const boardSize = 8 * (2 + int(points))
 
-// place puts the board's words into the file, or onto the heap if there is none.
+// place puts the board's words into the file at path, or on the heap if path is empty.
 func (b *board) place(path string) error {
 	words := make([]atomic.Uint64, 2+points)
 	if path != "" {

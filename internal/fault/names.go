@@ -1,6 +1,7 @@
 package fault
 
-// names holds each point's name: the identifier's first word is the protocol.
+// names are the names of the points: the protocol, which is the first word of the identifier, and
+// the rest.
 var names = [points]string{
 	CreateLocked:         "create.locked",
 	CreateAnnounced:      "create.announced",

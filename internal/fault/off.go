@@ -5,7 +5,7 @@ package fault
 // Enabled reports whether faults can happen in this build.
 const Enabled = false
 
-// At is a step between two steps of a protocol.
+// At is called between two steps of a protocol.
 func At(Point) {}
 
 // FirstPosition returns the position at which a new bus begins.

@@ -18,7 +18,7 @@ const Enabled = true
 
 var now = load(os.Getenv)
 
-// At is a step between two steps of a protocol. It may not return.
+// At is called between two steps of a protocol. It may not return.
 func At(p Point) {
 	if now != nil {
 		now.visit(p)
@@ -33,7 +33,8 @@ func FirstPosition() uint64 {
 	return now.first
 }
 
-// A board is what goes on in this process; its words are in the file that others look at, or on the heap.
+// A board is the plan of this process, with the words that report its progress: in the file that
+// others read, or on the heap.
 type board struct {
 	plan
 	last, fired *atomic.Uint64
@@ -56,7 +57,7 @@ func (b *board) visit(p Point) {
 	}
 }
 
-// hit is true once in n times.
+// hit returns true with probability 1/n.
 func (b *board) hit(n uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,7 +72,8 @@ func (r rule) happen() {
 			time.Sleep(time.Hour)
 		}
 	case "stop":
-		// To this very thread, so that it does not run on until another one has taken the signal.
+		// The signal goes to this thread: sent to the process, it could be taken by another thread,
+		// while this one runs on.
 		runtime.LockOSThread()
 		unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 		runtime.UnlockOSThread()

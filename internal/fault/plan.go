@@ -15,18 +15,18 @@ import (
 // A rule says what happens at a point.
 type rule struct {
 	action string
-	visit  uint64 // at which visit; for any point: once in how many
+	visit  uint64 // at which visit it happens; in plan.any, with probability 1/visit
 	stall  time.Duration
 }
 
-// A plan is what the environment asks for.
+// A plan is what the environment variables ask for.
 type plan struct {
 	rules map[Point]rule
 	any   rule
 	first uint64
 }
 
-// load returns nil if nothing is asked for.
+// load returns the board for the variables that env returns, or nil if none is set.
 func load(env func(string) string) *board {
 	spec, file, first := env("SHMBUS_FAULT"), env("SHMBUS_FAULT_FILE"), env("SHMBUS_FIRST_POSITION")
 	if spec == "" && file == "" && first == "" {
@@ -73,14 +73,14 @@ func parse(spec string) (plan, error) {
 		}
 		if name == "*" {
 			if !chance {
-				return pl, fmt.Errorf("%q: any point needs a chance, 1/N", s)
+				return pl, fmt.Errorf("%q: * needs a probability: write *=ACTION:1/N", s)
 			}
 			pl.any = r
 			continue
 		}
 		p := slices.Index(names[:], name)
 		if p < 0 || chance {
-			return pl, fmt.Errorf("%q: no such point, or a chance for a single point", s)
+			return pl, fmt.Errorf("%q: no such point, or a probability for a single point", s)
 		}
 		pl.rules[Point(p)] = r
 	}
@@ -92,12 +92,12 @@ func parseRule(s string) (r rule, chance bool, err error) {
 	part := strings.SplitN(s, ":", 3)
 	r = rule{action: part[0], visit: 1, stall: time.Second}
 	if r.action != "kill" && r.action != "stop" && r.action != "stall" {
-		return r, false, fmt.Errorf("action %q is none of kill, stop, stall", r.action)
+		return r, false, fmt.Errorf("action %q is none of kill, stop and stall", r.action)
 	}
 	if len(part) > 1 {
 		n, of := strings.CutPrefix(part[1], "1/")
 		if r.visit, err = strconv.ParseUint(n, 10, 64); err != nil || r.visit == 0 {
-			return r, false, fmt.Errorf("%q is no number of visits", part[1])
+			return r, false, fmt.Errorf("%q is not a number of visits", part[1])
 		}
 		chance = of
 	}

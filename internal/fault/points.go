@@ -1,163 +1,167 @@
 package fault
 
-// A Point is a place between two steps of a protocol: what stands before it is done, what stands behind it is not.
+// A Point is a place between two steps of a protocol: the steps before it are done, those after it
+// are not.
 type Point uint16
 
-// The points, by protocol, in the order in which a process comes by.
+// The points, by protocol, in the order in which a process passes them. Each comment says what was
+// done last.
 const (
-	// Creating a bus, under the key file's lock.
-	CreateLocked    Point = iota // the key file is there and locked
-	CreateAnnounced              // it says what is about to be made
+	// Creating a bus, under the lock on the key file.
+	CreateLocked    Point = iota // the key file exists and is locked
+	CreateAnnounced              // the key file says what is about to be created
 	CreateSegment                // the segment exists
 	CreateSet                    // the semaphore set exists
 	CreateHeader                 // the header is written
 	CreateFormatted              // the ring is formatted
 	CreateMagic                  // the magic number is written
-	CreateReady                  // the key file says ready
+	CreateReady                  // the key file says that the bus is ready
 
-	// Clearing what a dead creator or remover left, before creating or instead of removing.
-	LeftoverSegment // the segment is gone
-	LeftoverSet     // the semaphore set is gone
+	// Removing what a dead creator or remover has left, before creating or removing a bus.
+	LeftoverSegment // the segment is removed
+	LeftoverSet     // the semaphore set is removed
 
-	// Opening and removing one.
-	OpenFound      // the key file is read
-	OpenAttached   // the segment is attached
+	// Opening a bus.
+	OpenFound    // the key file is read
+	OpenAttached // the segment is attached
+
+	// Removing a bus.
 	RemoveLocked   // the key file is locked
-	RemoveMarked   // the segment says that it is removed
-	RemoveSet      // the semaphore set is gone
-	RemoveSegment  // the segment is gone
-	RemoveUnlinked // the key file is gone
+	RemoveMarked   // the segment says that the bus is removed
+	RemoveSet      // the semaphore set is removed
+	RemoveSegment  // the segment is removed
+	RemoveUnlinked // the key file is removed
 
 	// Joining a bus and leaving it.
-	JoinLives   // the kernel holds the client's life
-	JoinAlone   // who died in the record before is buried, and the liveness semaphore says that this one lives
-	JoinFilled  // the record says who it is
-	JoinJoined  // its state says joined
-	LeaveState  // its state says free
-	LeaveLife   // the kernel has let go
-	LeaveDetach // the memory is detached
+	JoinLives   // the liveness semaphore is taken: the kernel would undo that if the process died
+	JoinAlone   // the dead client before is marked dead; the semaphore says that this one lives
+	JoinFilled  // the client record has pid and name
+	JoinJoined  // the client state is joined
+	LeaveState  // the client state is free
+	LeaveLife   // the liveness semaphore is given back
+	LeaveDetach // the segment is detached
 
-	// A topic.
-	TopicTaken  // the record is held
-	TopicFilled // it has a name
-	TopicReady  // and is ready
+	// Creating a topic.
+	TopicTaken  // the topic record is held
+	TopicFilled // the record has the name
+	TopicReady  // the record is ready
 
-	// A new publisher.
+	// Taking a publisher record, and giving it a topic.
 	PublisherTaken     // the record is owned
 	PublisherWiped     // what a dead owner left is cleared
-	PublisherSettled   // its slots are known
-	PublisherCertified // sleepers are certified up to here
-	PublisherAnnounced // everybody knows the topic, or will look
-	PublisherCounted   // of a publisher that changes its topic, what it counted is the old topic's
-	PublisherTopic     // the record says its topic
+	PublisherSettled   // it is known which slots the record owns
+	PublisherCertified // sleepers are certified up to the head
+	PublisherAnnounced // all subscribers know the topic, or will look for it
+	PublisherCounted   // the counts are added to the old topic, if there is one
+	PublisherTopic     // the record says the topic
 
 	// Settling what a dead owner had in flight.
-	SettleFound   // a pair's other slot is seen elsewhere
+	SettleFound   // one slot of a pair is found elsewhere
 	SettleDecided // the pair is settled
 
 	// Publishing.
 	PublishEntered   // the call has begun
-	PublishFilled    // the payload is in the slot
-	PublishIntended  // the record says the position
-	PublishInFlight  // the record says which slots are exchanged
-	PublishExchanged // the message is in the ring
-	PublishSettled   // the record owns the displaced slot
-	PublishLostRace  // another took the position
-	PublishCounted   // the record's counters are up to date
+	PublishFilled    // the slot is filled
+	PublishIntended  // the intent is stored: step 2 of the exchange
+	PublishInFlight  // the pair in flight is stored: step 3
+	PublishExchanged // the message is in the ring: step 4
+	PublishSettled   // the record owns the displaced slot: step 5
+	PublishLostRace  // step 4 has failed: another publisher has used the position
+	PublishCounted   // the record's counts include the message
 	PublishFragment  // a fragment is in the ring, and more are to come
 	PublishReserved  // a slot is lent to the caller
-	PublishCommitted // it is given back, and not yet published
-	PublishDone      // who sleeps is woken
+	PublishCommitted // the slot is given back, and not yet published
+	PublishDone      // the sleepers are woken
 
 	// Waiting for room.
 	RoomLooked   // the gates were looked at
 	RoomAsleep   // the publisher's wake word says asleep
-	RoomBlocked  // its bit says blocked
-	RoomSlept    // it slept, or need not
-	RoomResumed  // bit and word are taken back
+	RoomBlocked  // the publisher's bit in the bitmap of blocked publishers is set
+	RoomSlept    // the publisher has slept, or need not sleep
+	RoomResumed  // bit and wake word are taken back
 	GateOfDead   // the gate of a dead subscriber is open
-	GateReleased // that of one that is too slow is
-	GateNotified // its subscriber is woken
+	GateReleased // the gate of a subscriber that is too slow is open
+	GateNotified // that subscriber is woken
 
 	// Waking.
-	WakeClaimed  // a sleeper's word is claimed
+	WakeClaimed  // a sleeper's wake word is claimed
 	WakePosted   // its semaphore is posted
-	WakeNotified // its word says notified
+	WakeNotified // its wake word says notified
 
 	// Certifying sleepers.
-	CertifyLooked // the others' intents are read
-	CertifyMoved  // a sleeper is moved on
-	CertifyWoken  // the others are woken
-	CertifyDone   // the word in the header says so
+	CertifyLooked // the intents of other publishers are loaded
+	CertifyMoved  // a sleeper's position is moved
+	CertifyWoken  // the sleepers that have something to read are woken
+	CertifyDone   // the certified position in the header is raised
 
-	// A new subscription.
-	SubscribeTaken   // the record is owned
+	// Subscribing.
+	SubscribeTaken   // the subscriber record is owned
 	SubscribeWiped   // what a dead owner left is cleared
-	SubscribeFilled  // the record says what and how
-	SubscribeCursor  // its cursor is at the head
-	SubscribeClosed  // its gate is closed
-	SubscribeGate    // publishers see the gate
-	SubscribeJoined  // the start is taken
-	SubscribeMatched // publishers see its interest
+	SubscribeFilled  // the record has policy and patience
+	SubscribeCursor  // the cursor is stored
+	SubscribeClosed  // the gate is closed
+	SubscribeGate    // the bit in the bitmap of gates is set
+	SubscribeJoined  // the start is determined
+	SubscribeMatched // the interest bits are set
 
 	// Receiving.
 	ReceiveEntered // the call has begun
-	ReceivePeeked  // there is an entry
-	ReceiveCopied  // its slot is copied, not validated
-	ReceiveLapped  // it was overwritten, and the cursor has jumped
-	ReceiveTaken   // the cursor is behind it
+	ReceivePeeked  // the entry is loaded, and has a message
+	ReceiveCopied  // the slot is copied, and not yet validated
+	ReceiveLapped  // the message was overwritten, and the cursor has jumped
+	ReceiveTaken   // the cursor is after the message
 	ReceiveInPlace // the caller reads in place
 
-	// Sleeping.
+	// Sleeping until there is a message.
 	SleepWord     // the wake word says asleep
-	SleepBit      // publishers see the sleeper
-	SleepLooked   // the last look found nothing
-	SleepPosition // the sleeper can be certified
-	SleepReturned // the kernel has let it go
-	SleepCursor   // its cursor is where it was certified to
+	SleepBit      // the bit in the bitmap of sleepers is set
+	SleepLooked   // the last look has found nothing
+	SleepPosition // the wake word has the position: certifiers may move it
+	SleepReturned // the semaphore operation has returned
+	SleepCursor   // the cursor is at the certified position
 	SleepAwake    // the wake word says awake
-	SleepOver     // publishers do not see it any more
+	SleepOver     // the bit is cleared
 
-	// Burying the dead, and clearing what they left.
-	BuryMarked           // the client's state says dead
+	// Marking clients dead, and clearing what they left.
+	BuryMarked           // the client state is dead
 	ClearGate            // a dead subscriber's gate is open
-	ClearSubscriber      // its record is taken
-	ClearSubscriberWiped // and wiped
-	ClearSubscriberFreed // and free
+	ClearSubscriber      // the subscriber record is taken
+	ClearSubscriberWiped // the record is wiped
+	ClearSubscriberFreed // the record is free
 	ClearPublisher       // a dead publisher's record is taken
-	ClearPublisherWiped  // and wiped
-	ClearPublisherFreed  // and free
+	ClearPublisherWiped  // the record is wiped
+	ClearPublisherFreed  // the record is free
 
-	// Wiping a publisher's record, its own or a dead one's, and giving it back.
-	WipeWoken     // who sleeps on its topic is woken
-	WipeCounted   // its counts are added to the topic's
-	WipeTopic     // it says no topic
-	WipeIntent    // it says no position
-	WipePublisher // it is as new
-	FreePublisher // its own is free
+	// Wiping a publisher record, the client's own or a dead one's, and giving it back.
+	WipeWoken     // sleepers that want the topic are woken
+	WipeCounted   // the counts are added to the topic
+	WipeTopic     // the record has no topic
+	WipeIntent    // the record has no intent
+	WipePublisher // the record is as new
+	FreePublisher // the client's own record is free
 
-	// Wiping a subscriber's record, its own or a dead one's, and giving it back.
-	WipeGate       // its gate is open
-	WipeList       // publishers do not look at its gate any more
-	WipeSleeper    // nor at its wake word
-	WipeInterest   // nor for its interest
-	FreeSubscriber // its own is free
+	// Wiping a subscriber record, the client's own or a dead one's, and giving it back.
+	WipeGate       // the gate is open
+	WipeList       // the bit in the bitmap of gates is cleared
+	WipeSleeper    // the bit in the bitmap of sleepers is cleared
+	WipeInterest   // the interest bits are cleared
+	FreeSubscriber // the client's own record is free
 
-	// Looking whether the bus is still there.
-	PatrolListed  // this client takes turns
-	PatrolMarked  // the bus is gone, and the segment says so
-	PatrolRung    // everybody hears it
-	PatrolSet     // the semaphore set is gone
-	PatrolSegment // the segment is gone
+	// Checking whether the bus is still there, and removing what is left if it is not.
+	PatrolListed  // this client is among those that check in turn
+	PatrolMarked  // the segment says that the bus is removed
+	PatrolRung    // the bell has told all clients
+	PatrolSet     // the semaphore set is removed
+	PatrolSegment // the segment is removed
 
-	// Writing the key file of a bus again that has lost it, under its lock.
-	RestoreLocked  // the key file is there and locked
-	RestoreWritten // it names the bus
+	// Restoring a lost key file, under the lock on it.
+	RestoreLocked  // the key file exists and is locked
+	RestoreWritten // the key file names the bus
 
-	// The death bell.
-	BellRead    // its value is known
-	BellHeard   // and what there was to do is done
-	BellLowered // its value is taken down
+	// Hearing the death bell.
+	BellRead    // the value of the bell is read
+	BellHeard   // the deaths are dealt with
+	BellLowered // the bell is lowered from its maximum
 
 	points
 )

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// A Report is what SHMBUS_FAULT_FILE of a process says, also after its death.
+// A Report is the content of a process's SHMBUS_FAULT_FILE, which outlives the process.
 type Report struct {
 	Last   Point            // the point visited last
 	Passed bool             // whether any was
@@ -16,7 +16,7 @@ type Report struct {
 	Visits map[Point]uint64 // of the points visited
 }
 
-// ReadReport reads a process's file. One that is not there yet is a process that has passed no point.
+// ReadReport reads a process's file. If it does not exist yet, the process has passed no point.
 func ReadReport(path string) (Report, error) {
 	r := Report{Visits: make(map[Point]uint64)}
 	b, err := os.ReadFile(path)

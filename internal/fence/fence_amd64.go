@@ -2,30 +2,31 @@
 
 package fence
 
-// On amd64 loads are not reordered with loads, nor stores with stores, and no store
-// passes an earlier load (Intel SDM vol. 3, 9.2.2); the compiler keeps the order of memory
-// operations. So plain instructions do what the named orderings ask for.
+// On amd64 loads are not reordered with loads, nor stores with stores, and no store passes an
+// earlier load (Intel SDM vol. 3, 9.2.2); the compiler keeps the order of memory operations. So
+// plain instructions have the orderings that are named here.
 
 // RaceEnabled reports whether every store goes through sync/atomic.
 const RaceEnabled = false
 
-// Store stores a word that only this goroutine writes and that a later release
-// store or compare-and-swap publishes.
+// Store stores v in a word that only this goroutine writes. A later release store or
+// compare-and-swap makes it visible.
 func Store(p *uint64, v uint64) { *p = v }
 
-// StoreRelease stores v after everything before it.
+// StoreRelease stores v; all loads and stores before it come first.
 func StoreRelease(p *uint64, v uint64) { *p = v }
 
-// Loads keeps later loads behind earlier ones.
+// Loads is a barrier: all loads before it come before all loads and stores after it.
 func Loads() {}
 
-// Full keeps later stores behind an earlier compare-and-swap.
+// Full is a barrier: all loads and stores before it, such as a compare-and-swap, come before all
+// stores after it.
 func Full() {}
 
-// Pause lets some 10 to 40 ns pass in a loop that waits for another processor (PAUSE).
+// Pause takes 10 to 40 ns, for loops that wait for another processor (PAUSE).
 func Pause()
 
-// PrefetchWrite asks for the cache line at p, to be written soon (PREFETCHW).
+// PrefetchWrite asks the processor for the cache line at p, to be written soon (PREFETCHW).
 //
 //go:noescape
 func PrefetchWrite(p *uint64)

@@ -10,20 +10,20 @@ import (
 // RaceEnabled reports whether every store goes through sync/atomic.
 const RaceEnabled = true
 
-// Store stores a word that only this goroutine writes.
+// Store stores v in a word that only this goroutine writes.
 func Store(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
 
-// StoreRelease stores v after everything before it.
+// StoreRelease stores v; all loads and stores before it come first.
 func StoreRelease(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
 
-// Loads keeps later loads behind earlier ones; the atomic loads of race builds do.
+// Loads does nothing: the loads of race-detector builds are atomic and keep their order.
 func Loads() {}
 
-// Full keeps later stores behind an earlier compare-and-swap; the atomic stores of race builds do.
+// Full does nothing: the stores of race-detector builds are atomic and keep their order.
 func Full() {}
 
 // Pause lets other goroutines run.
 func Pause() { runtime.Gosched() }
 
-// PrefetchWrite asks for the cache line at p, to be written soon: here not.
+// PrefetchWrite does nothing.
 func PrefetchWrite(*uint64) {}
