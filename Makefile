@@ -40,7 +40,7 @@ arm64: ## build everything for linux/arm64
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
 
 .PHONY: arm64-test
-arm64-test: ## run the tests of layout, sysvsem, sysvshm, ring and bus on an emulated arm64 machine (CPUS="cortex-a72 max")
+arm64-test: ## run the tests of layout, sysvsem, sysvshm, sysvmsg, ring and bus on an emulated arm64 machine (CPUS="cortex-a72 max")
 	test/vm/run.sh arm64 $(CPUS)
 
 .PHONY: oldkernel-test

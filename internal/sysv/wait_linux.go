@@ -30,6 +30,13 @@ func CanInterrupt() bool { return !signal.Ignored(unix.SIGURG) }
 // just before the thread enters the kernel does not end the call, so the signal is repeated until
 // the call has returned, after at most lastPause.
 func Wait(ctx context.Context, call func() syscall.Errno) syscall.Errno {
+	if ctx.Done() == nil {
+		for {
+			if errno := call(); errno != syscall.EINTR {
+				return errno
+			}
+		}
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	pid, tid := os.Getpid(), unix.Gettid()

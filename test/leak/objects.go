@@ -102,8 +102,14 @@ func (o object) describe(text string) string {
 	return fmt.Sprintf("%s %d is left:%s (ipcrm -%s %d)", names[o.kind], o.id, text, letters[o.kind], o.id)
 }
 
-// sleepers lists the threads of this process that are inside semop or semtimedop. The number
-// of threads itself says nothing: the Go runtime keeps idle ones.
+// waits are the system calls that wait, by their number.
+var waits = map[int]string{
+	unix.SYS_SEMOP: "semaphore", unix.SYS_SEMTIMEDOP: "semaphore",
+	unix.SYS_MSGSND: "message queue", unix.SYS_MSGRCV: "message queue",
+}
+
+// sleepers lists the threads of this process that are inside semop, semtimedop, msgsnd or msgrcv.
+// The number of threads itself says nothing: the Go runtime keeps idle ones.
 func sleepers() []string {
 	files, _ := filepath.Glob("/proc/self/task/*/syscall")
 	var list []string
@@ -113,9 +119,11 @@ func sleepers() []string {
 			continue // the thread has ended
 		}
 		number, _, _ := strings.Cut(string(b), " ")
-		if n, err := strconv.Atoi(number); err == nil && (n == unix.SYS_SEMOP || n == unix.SYS_SEMTIMEDOP) {
+		n, err := strconv.Atoi(number)
+		if what := waits[n]; err == nil && what != "" {
 			tid := filepath.Base(filepath.Dir(file))
-			list = append(list, fmt.Sprintf("thread %s sleeps on a semaphore: syscall %s", tid, strings.TrimSpace(string(b))))
+			list = append(list, fmt.Sprintf("thread %s sleeps on a %s: syscall %s", tid, what,
+				strings.TrimSpace(string(b))))
 		}
 	}
 	return list

@@ -6,13 +6,13 @@
 #   run.sh arm64 [CPU...]   cortex-a72 (default): Armv8.0, exchanges are loops of LDAXR and STLXR; max: CASAL, LDADDAL
 #   run.sh oldkernel        Debian 11's kernel 5.10, amd64
 #
-# PACKAGES names other packages than layout, sysvsem, sysvshm, ring and bus; FLAGS are flags of their test binaries;
+# PACKAGES names other packages than layout, sysvsem, sysvshm, sysvmsg, ring and bus; FLAGS are flags of their test binaries;
 # VM_MEMORY is the machine's memory in MiB, VM_SECONDS how long it may run. DEBIAN is the Debian mirror to ask, by default
 # the one that apt asks. Exit: 0 all well, 1 not, 2 something needed is missing.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
-packages=${PACKAGES:-layout sysvsem sysvshm ring bus}
+packages=${PACKAGES:-layout sysvsem sysvshm sysvmsg ring bus}
 
 missing() { echo "run.sh: $*" >&2; exit 2; }
 

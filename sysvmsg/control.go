@@ -1,0 +1,121 @@
+package sysvmsg
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"shmbus/internal/sysv"
+)
+
+// Commands of msgctl beyond those of all System V objects.
+const (
+	cmdMSGSTAT    = 11
+	cmdMSGINFO    = 12
+	cmdMSGSTATANY = 13
+)
+
+// Stat is the kernel's record of a queue.
+type Stat struct {
+	ID          int         // identifier, as from [Queue.ID]
+	Key         Key         // key it was created with, or Private
+	Mode        fs.FileMode // permission bits
+	UID, GID    int         // owner
+	CUID, CGID  int         // creator
+	Messages    int         // number of messages in the queue
+	Bytes       int         // bytes of all of them
+	MaxBytes    int         // bytes that it may hold; 0 in a [List] before Linux 4.17
+	SendPID     int         // process of the last send; 0 if none, or in another pid namespace
+	ReceivePID  int         // process of the last receive; likewise
+	SendTime    time.Time   // last send; zero if there was none
+	ReceiveTime time.Time   // last receive; zero if there was none
+	ChangeTime  time.Time   // creation, or last change by SetPerm or SetMaxBytes
+	Seq         int         // generation of the identifier's slot; [List] before Linux 4.17 has 0
+}
+
+// Stat returns the kernel's record of the queue. Times are in whole seconds.
+func (q *Queue) Stat() (Stat, error) {
+	st, errno := readStat(q.id, sysv.Stat)
+	if errno != 0 {
+		return Stat{}, q.ctlError("msgctl(IPC_STAT)", errno)
+	}
+	return st, nil
+}
+
+// SetPerm changes the owner and the permission bits of the queue; uid or gid -1 leaves it as it is.
+// Only the owner, the creator, and root may.
+func (q *Queue) SetPerm(uid, gid int, mode fs.FileMode) error {
+	if errno := setPerm(q.id, uid, gid, mode); errno != 0 {
+		return q.ctlError("msgctl(IPC_SET)", errno)
+	}
+	return nil
+}
+
+// SetMaxBytes changes how many bytes the queue may hold, and wakes senders that then have room. It
+// removes no message; with 0 nobody can send. Only the owner, the creator, and root may; a number
+// above MSGMNB needs CAP_SYS_RESOURCE.
+//
+// The kernel changes owner, permission bits and this number together, so that SetMaxBytes and
+// [Queue.SetPerm] read what they keep. Of two such calls at the same time, one may undo the other.
+func (q *Queue) SetMaxBytes(n int) error {
+	const call = "msgctl(IPC_SET)"
+	if n < 0 {
+		return q.fail(call, syscall.EINVAL, sysv.Reason{Detail: fmt.Sprintf("negative number %d", n)})
+	}
+	errno := setMaxBytes(q.id, n)
+	if errno == 0 {
+		return nil
+	}
+	if l, err := Limits(); errno == syscall.EPERM && err == nil && n > l.QueueBytes {
+		return q.fail(call, errno, sysv.Reason{Detail: fmt.Sprintf("%d bytes, MSGMNB allows %d without "+
+			"CAP_SYS_RESOURCE: raise it: sysctl -w kernel.msgmnb=%[1]d", n, l.QueueBytes)})
+	}
+	return q.ctlError(call, errno)
+}
+
+// Remove destroys the queue and its messages at once, for everybody. Those who wait for it return
+// with [ErrRemoved]. Only the owner, the creator, and root may.
+func (q *Queue) Remove() error {
+	if errno := msgctlRemove(q.id); errno != 0 {
+		return q.ctlError("msgctl(IPC_RMID)", errno)
+	}
+	return nil
+}
+
+// queues is the kernel's table of all queues.
+var queues = sysv.Table[Stat]{
+	File: "/proc/sysvipc/msg",
+	Any:  cmdMSGSTATANY,
+	Own:  cmdMSGSTAT,
+	Stat: readStat,
+	OfRow: func(r sysv.Row) Stat {
+		return Stat{
+			ID:          r.Int("msqid"),
+			Key:         Key(r["key"]),
+			Mode:        fs.FileMode(r["perms"]).Perm(),
+			UID:         r.Int("uid"),
+			GID:         r.Int("gid"),
+			CUID:        r.Int("cuid"),
+			CGID:        r.Int("cgid"),
+			Messages:    r.Int("qnum"),
+			Bytes:       r.Int("cbytes"),
+			SendPID:     r.Int("lspid"),
+			ReceivePID:  r.Int("lrpid"),
+			SendTime:    r.Time("stime"),
+			ReceiveTime: r.Time("rtime"),
+			ChangeTime:  r.Time("ctime"),
+		}
+	},
+}
+
+// List returns the records of all queues of this IPC namespace, including those that the caller may
+// not read, in the order of the kernel's table. It may have or lack queues that are created or
+// removed meanwhile.
+func List() ([]Stat, error) {
+	usage, err := Usage()
+	if err != nil {
+		return nil, err
+	}
+	return queues.List(usage.Queues, usage.MaxIndex), nil
+}

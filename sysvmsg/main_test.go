@@ -1,0 +1,218 @@
+//go:build linux
+
+package sysvmsg_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"shmbus/sysvmsg"
+	"shmbus/test/leak"
+)
+
+// envHelper names what a process that was started from the test binary is to do.
+const envHelper = "SYSVMSG_TEST_HELPER"
+
+// helpers run in a process of their own, on the queue with the identifier in os.Args[1]. What they
+// return is printed.
+var helpers = map[string]func(*sysvmsg.Queue) error{
+	"be refused":          helpBeRefused,
+	"another namespace":   helpAnotherNamespace,
+	"reach the limits":    helpReachLimits,
+	"ignore SIGURG":       helpIgnoreSignal,
+	"lost signal":         helpLostSignal,
+	"no MSG_COPY":         helpNoCopy,
+	"send":                helpSend,
+	"receive":             helpReceive,
+	"wait for a message":  helpWaitForMessage,
+	"wait for room":       helpWaitForRoom,
+	"example worker":      exampleWorker,
+	"permission of owner": helpOwner,
+}
+
+func TestMain(m *testing.M) {
+	name := os.Getenv(envHelper)
+	if name == "" {
+		leak.Main(m)
+	}
+	id, err := strconv.Atoi(os.Args[1])
+	if err == nil {
+		err = helpers[name](sysvmsg.FromID(id))
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// helper prepares a process that does what name says to the queue.
+func helper(name string, q *sysvmsg.Queue) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", strconv.Itoa(q.ID()))
+	cmd.Env = append(os.Environ(), envHelper+"="+name)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// run runs a helper to its end.
+func run(t *testing.T, name string, q *sysvmsg.Queue, attr *syscall.SysProcAttr) {
+	t.Helper()
+	cmd := helper(name, q)
+	cmd.SysProcAttr = attr
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s", out)
+}
+
+// start starts a helper, waits for its first line, and kills it at the end of the test.
+func start(t *testing.T, name string, q *sysvmsg.Queue) *exec.Cmd {
+	t.Helper()
+	cmd := helper(name, q)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	return cmd
+}
+
+var lastKey atomic.Int32
+
+// newKey returns a key that nothing has: no test of this package shares its namespace.
+func newKey() sysvmsg.Key {
+	return sysvmsg.Key(os.Getpid()&0x7fff)<<16 | lastKey.Add(1)
+}
+
+// newQueue makes a queue and removes it at the end of the test.
+func newQueue(t testing.TB) *sysvmsg.Queue {
+	t.Helper()
+	q, err := sysvmsg.Get(sysvmsg.Private, sysvmsg.Create|0o600)
+	require.NoError(t, err)
+	removeAtEnd(t, q)
+	return q
+}
+
+func removeAtEnd(t testing.TB, q *sysvmsg.Queue) {
+	t.Cleanup(func() {
+		if err := q.Remove(); err != nil && !errors.Is(err, sysvmsg.ErrRemoved) {
+			t.Error(err)
+		}
+	})
+}
+
+// fill sends messages of size bytes and of type 1 until there is no room.
+func fill(t testing.TB, q *sysvmsg.Queue, size int) (n int) {
+	t.Helper()
+	for {
+		err := q.TrySend(sysvmsg.Message{Type: 1, Data: make([]byte, size)})
+		if err == sysvmsg.ErrFull {
+			return n
+		}
+		require.NoError(t, err)
+		n++
+	}
+}
+
+func message(typ int64, data string) sysvmsg.Message {
+	return sysvmsg.Message{Type: typ, Data: []byte(data)}
+}
+
+func stat(t testing.TB, q *sysvmsg.Queue) sysvmsg.Stat {
+	t.Helper()
+	st, err := q.Stat()
+	require.NoError(t, err)
+	return st
+}
+
+// await returns once the condition holds.
+func await(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !condition(); {
+		if time.Now().After(deadline) {
+			require.FailNow(t, "not within 10 s: "+what)
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// awaitWaiters returns once n threads of a process are inside msgsnd and msgrcv, asleep.
+func awaitWaiters(t testing.TB, pid, n int) {
+	t.Helper()
+	await(t, fmt.Sprintf("%d waiters", n), func() bool {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+		require.NoError(t, err)
+		got := 0
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			number, _, _ := strings.Cut(string(b), " ")
+			if c, errNumber := strconv.Atoi(number); err == nil && errNumber == nil &&
+				(c == unix.SYS_MSGSND || c == unix.SYS_MSGRCV) {
+				got++
+			}
+		}
+		return got == n
+	})
+}
+
+// inTime returns what arrives on the channel.
+func inTime[T any](t testing.TB, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Second):
+		require.FailNow(t, "nothing within 10 s")
+		panic("unreachable")
+	}
+}
+
+func expect(err error, targets ...error) error {
+	for _, target := range targets {
+		if !errors.Is(err, target) {
+			return fmt.Errorf("got %v, want %v", err, target)
+		}
+	}
+	return nil
+}
+
+func expectText(err error, text string, targets ...error) error {
+	if err := expect(err, targets...); err != nil {
+		return err
+	}
+	if !strings.Contains(err.Error(), text) {
+		return fmt.Errorf("%q does not say %q", err, text)
+	}
+	return nil
+}
+
+// nobody is a user who has nothing to do with the queue.
+func nobody() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+}
+
+// newNamespace has a process start in an IPC namespace of its own.
+func newNamespace() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
+	if os.Getuid() != 0 {
+		attr.Cloneflags |= syscall.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	}
+	return attr
+}

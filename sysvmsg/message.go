@@ -1,0 +1,145 @@
+package sysvmsg
+
+import (
+	"context"
+	"syscall"
+
+	"shmbus/internal/sysv"
+)
+
+// A Message is what a queue holds.
+type Message struct {
+	Type int64  // above 0
+	Data []byte // may be empty
+}
+
+// ReceiveFlag says how [Queue.Receive] and [Queue.TryReceive] choose and return a message.
+type ReceiveFlag int
+
+const (
+	// NoError cuts a message that is longer than the buffer (MSG_NOERROR). The rest of it is lost,
+	// and nothing tells that there was one.
+	NoError ReceiveFlag = 0o10000
+	// Except chooses the first message whose type is not typ (MSG_EXCEPT).
+	Except ReceiveFlag = 0o20000
+
+	msgCopy = 0o40000 // MSG_COPY
+)
+
+// Send adds the message to the end of the queue, waiting for room until the context ends.
+//
+// A nil error means that the message is in the queue or was received, also when the context ended
+// at the same time; any other means that it is not. When the context ended, the error wraps
+// ctx.Err(). Other errors: [ErrType], [ErrTooLarge], [ErrRemoved], os.ErrPermission.
+func (q *Queue) Send(ctx context.Context, m Message) error {
+	if err := ctx.Err(); err != nil {
+		return q.fail("msgsnd", err, sysv.Reason{})
+	}
+	if err := q.TrySend(m); err != ErrFull {
+		return err
+	}
+	if st, err := q.Stat(); err == nil && len(m.Data) > st.MaxBytes {
+		return q.fail("msgsnd", syscall.EINVAL, neverFits(len(m.Data), st.MaxBytes))
+	}
+	errno, err := q.wait(ctx, "msgsnd", func() syscall.Errno { return msgsnd(q.id, m, 0) })
+	if err != nil {
+		return err
+	}
+	return q.sendResult(m, errno)
+}
+
+// TrySend adds the message to the end of the queue if there is room, and returns [ErrFull]
+// otherwise. It has the other errors of [Queue.Send].
+func (q *Queue) TrySend(m Message) error {
+	if m.Type < 1 {
+		return q.fail("msgsnd", syscall.EINVAL, badType(m.Type))
+	}
+	return q.sendResult(m, msgsnd(q.id, m, sysv.NoWait))
+}
+
+// Receive removes a message from the queue, waiting for one until the context ends. The package
+// comment says which message typ and flags choose. The message's data is in buf.
+//
+// A nil error means that the message was removed, also when the context ended at the same time; any
+// other means that none was. When the context ended, the error wraps ctx.Err(). Other errors:
+// [ErrShortBuffer], [ErrType] if [Except] stands with a typ that is not above 0, [ErrRemoved],
+// os.ErrPermission.
+func (q *Queue) Receive(
+	ctx context.Context, buf []byte, typ int64, flags ReceiveFlag,
+) (Message, error) {
+	if err := ctx.Err(); err != nil {
+		return Message{}, q.fail("msgrcv", err, sysv.Reason{})
+	}
+	m, err := q.TryReceive(buf, typ, flags)
+	if err != ErrNoMessage {
+		return m, err
+	}
+	errno, err := q.wait(ctx, "msgrcv", func() (errno syscall.Errno) {
+		m, errno = msgrcv(q.id, buf, typ, int(flags))
+		return errno
+	})
+	if err != nil {
+		return Message{}, err
+	}
+	return q.receiveResult(m, buf, errno)
+}
+
+// TryReceive removes a message from the queue if there is one to choose, and returns
+// [ErrNoMessage] otherwise. It has the arguments and the other errors of [Queue.Receive].
+func (q *Queue) TryReceive(buf []byte, typ int64, flags ReceiveFlag) (Message, error) {
+	if flags&Except != 0 && typ < 1 {
+		return Message{}, q.fail("msgrcv", syscall.EINVAL, exceptType(typ))
+	}
+	m, errno := msgrcv(q.id, buf, typ, int(flags)|sysv.NoWait)
+	return q.receiveResult(m, buf, errno)
+}
+
+// Copy returns the message at the given place of the queue, 0 for the oldest, and leaves it there.
+// The message's data is in buf. [ErrNoMessage] says that the queue holds fewer messages. Other
+// errors: [ErrShortBuffer], [ErrRemoved], os.ErrPermission, and errors.ErrUnsupported where the
+// kernel was built without CONFIG_CHECKPOINT_RESTORE.
+func (q *Queue) Copy(buf []byte, place int) (Message, error) {
+	if place < 0 {
+		return Message{}, ErrNoMessage
+	}
+	m, errno := msgrcv(q.id, buf, int64(place), msgCopy|sysv.NoWait)
+	if errno == syscall.ENOSYS || errno == syscall.EINVAL {
+		return Message{}, q.copyError(errno)
+	}
+	return q.receiveResult(m, buf, errno)
+}
+
+// wait makes a call that waits, until it returns or ctx ends. The error is nil if it returned.
+func (q *Queue) wait(
+	ctx context.Context, op string, call func() syscall.Errno,
+) (syscall.Errno, error) {
+	if ctx.Done() != nil && !sysv.CanInterrupt() {
+		return 0, q.fail(op, syscall.EINTR, sysv.Reason{Kind: ErrUninterruptible,
+			Detail: ErrUninterruptible.Error()})
+	}
+	errno := sysv.Wait(ctx, call)
+	if errno == syscall.EINTR {
+		return 0, q.fail(op, ctx.Err(), sysv.Reason{})
+	}
+	return errno, nil
+}
+
+func (q *Queue) sendResult(m Message, errno syscall.Errno) error {
+	switch errno {
+	case 0:
+		return nil
+	case syscall.EAGAIN:
+		return ErrFull
+	}
+	return q.sendError(len(m.Data), errno)
+}
+
+func (q *Queue) receiveResult(m Message, buf []byte, errno syscall.Errno) (Message, error) {
+	switch errno {
+	case 0:
+		return m, nil
+	case syscall.ENOMSG:
+		return Message{}, ErrNoMessage
+	}
+	return Message{}, q.receiveError(len(buf), errno)
+}
