@@ -59,7 +59,7 @@ var wall = []string{
 // No wait, no deadline, no decision about who is alive or may stay depends on the wall clock, which may be set at any moment.
 func TestWallClockDecidesNothing(t *testing.T) {
 	used := map[string]bool{}
-	for _, dir := range []string{"bus", "internal", "ring", "layout", "sysvsem", "sysvshm", "cmd"} {
+	for _, dir := range []string{"bus", "internal", "ring", "layout", "sysvsem", "sysvshm", "sysvmsg", "cmd"} {
 		err := filepath.WalkDir(filepath.Join("../..", dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err

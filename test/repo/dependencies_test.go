@@ -35,6 +35,7 @@ func TestWhatUsersLink(t *testing.T) {
 		"shmbus/ring":    {},
 		"shmbus/sysvsem": {"golang.org/x/sys/unix"},
 		"shmbus/sysvshm": {"golang.org/x/sys/unix"},
+		"shmbus/sysvmsg": {"golang.org/x/sys/unix"},
 		"shmbus/bus":     {"golang.org/x/sys/unix", "github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/tagparser/v2"},
 	}
 	allowed["shmbus/bus/bustest"] = allowed["shmbus/bus"]
