@@ -35,7 +35,7 @@ func await[T any](c config, op, name string, present func() bool, open func() (T
 	}
 	var none T
 	if err := alive(c.await); err != nil {
-		return none, &OpError{op, name, err}
+		return none, &OpError{Op: op, Bus: name, Err: err}
 	}
 	for pause := awaitFirst; ; pause = min(2*pause, awaitLongest) {
 		// The context is looked at before the bus: who was stopped for longer than its time finds the bus that came meanwhile.
@@ -46,7 +46,7 @@ func await[T any](c config, op, name string, present func() bool, open func() (T
 				return v, err
 			}
 			if ended != nil {
-				return none, &OpError{op, name, fmt.Errorf("%w: %w", ended, withoutOp(err))}
+				return none, &OpError{Op: op, Bus: name, Err: fmt.Errorf("%w: %w", ended, withoutOp(err))}
 			}
 		}
 		rest(c.await, pause)
@@ -98,7 +98,7 @@ func (c config) named(name string) func() bool {
 // [FromOldest] to receive also what was published before f was called.
 func Follow(ctx context.Context, name string, f func(b *Bus) error, opts ...Option) error {
 	if f == nil {
-		return &OpError{"follow", name, fmt.Errorf("%w: the function is nil", ErrInvalid)}
+		return &OpError{Op: "follow", Bus: name, Err: fmt.Errorf("%w: the function is nil", ErrInvalid)}
 	}
 	opts = append(slices.Clone(opts), WaitForBus(ctx))
 	for {

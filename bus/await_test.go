@@ -136,7 +136,7 @@ func TestFollowIsNotMisled(t *testing.T) {
 	calls := 0
 	err := Follow(soon(t), b.Name(), func(*Bus) error {
 		calls++
-		return &OpError{"publish on", gone.Name(), ErrRemoved}
+		return &OpError{Op: "publish", Bus: gone.Name(), Err: ErrRemoved}
 	}, WithDir(filepath.Dir(b.seg.Path)))
 	assert.ErrorIs(t, err, ErrRemoved)
 	assert.Equal(t, 1, calls)

@@ -15,8 +15,13 @@ import (
 // them, unless there is an error. It is faster than as many calls, because several frames are on their way at once.
 // Subscribers see each as soon as it is published; those that sleep are woken every few frames. With a [WakeupError] all frames are published.
 func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, error) {
+	n, err := p.publishBatch(ctx, frames)
+	return n, p.fail("publish", err)
+}
+
+func (p *Publisher) publishBatch(ctx context.Context, frames [][]byte) (int, error) {
 	if err := p.enter(ctx); err != nil {
-		return 0, err
+		return 0, p.behind(ctx, err)
 	}
 	defer p.exit()
 	fault.At(fault.PublishEntered)
@@ -77,7 +82,7 @@ const batchBytes = 1 << 20
 // If an error follows messages already received, ReceiveBatch returns those messages, and the next call returns the error.
 func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (int, error) {
 	if err := alive(ctx); err != nil || len(messages) == 0 {
-		return 0, err
+		return 0, s.fail(err)
 	}
 	if s.shared {
 		return s.receiveBatch(ctx, messages)
@@ -96,11 +101,11 @@ func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (in
 // receiveBatch is ReceiveBatch for any goroutine.
 func (s *Subscription) receiveBatch(ctx context.Context, messages []Message) (n int, err error) {
 	if err := s.begin(ctx); err != nil {
-		return 0, err
+		return 0, s.fail(err)
 	}
 	defer s.exit()
 	if err := s.next(ctx, &messages[0], false); err != nil {
-		return 0, err
+		return 0, s.fail(err)
 	}
 	size := len(messages[0].Raw)
 	for n = 1; n < len(messages) && size < batchBytes; n++ {

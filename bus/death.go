@@ -39,13 +39,13 @@ const bellLimit = 16384
 // it looks; what the dead left is cleared by one of them.
 func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 	if err := alive(ctx); err != nil {
-		return err
+		return b.fail("watch deaths of", err)
 	}
 	if err := b.adopt(); err != nil {
-		return err
+		return b.fail("watch deaths of", err)
 	}
 	defer b.unref()
-	return b.watchDeaths(ctx, f)
+	return b.fail("watch deaths of", b.watchDeaths(ctx, f))
 }
 
 func (m *member) watchDeaths(ctx context.Context, f func(Death)) error {
@@ -222,11 +222,13 @@ func lowerBell(s *segment.Segment) bool {
 // Recover clears what dead clients left, and returns how many it found that nobody else had. Whoever listens to the
 // death bell does the same; a record that nobody cleared is taken over by the next who needs one.
 func (b *Bus) Recover() (int, error) {
+	const op = "clear the dead of"
 	if err := b.adopt(); err != nil {
-		return 0, err
+		return 0, b.fail(op, err)
 	}
 	defer b.unref()
-	return b.recover()
+	n, err := b.recover()
+	return n, b.fail(op, err)
 }
 
 func (m *member) recover() (int, error) {

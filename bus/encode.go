@@ -201,7 +201,7 @@ func (p *Publisher) Publish(ctx context.Context, v any) error {
 	}
 	if atomic.LoadUint64(&p.counts[0])%ctxEvery == 0 {
 		if err := alive(ctx); err != nil {
-			return err
+			return p.fail("publish", err)
 		}
 	}
 	// While v encodes itself into the slot the call is held and not busy: Close does not wait for it, and a panic leaves a mark that the
@@ -227,7 +227,7 @@ func (p *Publisher) Publish(ctx context.Context, v any) error {
 		return p.publishEncoded(ctx, frame)
 	}
 	p.exit()
-	return err
+	return p.fail("publish", err)
 }
 
 // refuseHeld ends a Publish that came too late.
@@ -240,15 +240,15 @@ func (p *Publisher) refuseHeld() error {
 // publishApart is Publish for any goroutine.
 func (p *Publisher) publishApart(ctx context.Context, v any) error {
 	if err := alive(ctx); err != nil {
-		return err
+		return p.fail("publish", err)
 	}
-	return encodeApart(p.seg, v, func(frame []byte) error { return p.PublishRaw(ctx, frame) })
+	return p.fail("publish", encodeApart(p.seg, v, func(frame []byte) error { return p.PublishRaw(ctx, frame) }))
 }
 
 // publishElsewhere is the rest of an exclusive Publish whose frame is not in the slot.
 func (p *Publisher) publishElsewhere(ctx context.Context, frame []byte) error {
 	defer p.exit()
-	return p.publishSlow(ctx, frame)
+	return p.fail("publish", p.publishSlow(ctx, frame))
 }
 
 // publishEncoded is the rest of an exclusive Publish whose frame is in the slot.

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,14 +50,44 @@ func (s *sentinel) Error() string        { return s.text }
 func (s *sentinel) Is(target error) bool { return target == s.is }
 
 // An OpError says which operation on which bus failed.
+//
+// Calls of publishers and subscriptions return some errors without it: [ErrBusy], [ErrEmpty], the error of the call's own context, and
+// the errors that have a type of their own to say the same or more, such as [FullError] and [LossError].
 type OpError struct {
-	Op  string // "open", "create", "publish", …
-	Bus string
-	Err error
+	Op    string // "open", "create", "publish", "receive", …
+	Bus   string
+	Topic string // or the patterns of a subscription; empty where the operation has none
+	Err   error
 }
 
-func (e *OpError) Error() string { return fmt.Sprintf("%s bus %q: %v", e.Op, e.Bus, e.Err) }
+func (e *OpError) Error() string {
+	if e.Topic == "" {
+		return fmt.Sprintf("%s bus %q: %v", e.Op, e.Bus, e.Err)
+	}
+	return fmt.Sprintf("%s %q on bus %q: %v", e.Op, e.Topic, e.Bus, e.Err)
+}
+
 func (e *OpError) Unwrap() error { return e.Err }
+
+// opError returns err as an OpError, unless it is one that is returned as it is.
+func opError(op, bus, topic string, err error) error {
+	switch err {
+	case nil, ErrBusy, ErrEmpty, context.Canceled, context.DeadlineExceeded:
+		return err
+	}
+	switch err.(type) {
+	case *OpError, *FullError, *WakeupError, *LossError, *EvictedError:
+		return err
+	}
+	return &OpError{Op: op, Bus: bus, Topic: topic, Err: err}
+}
+
+// fail returns an error of one of the handle's own operations.
+func (b *Bus) fail(op string, err error) error { return opError(op, b.name, "", err) }
+
+func (p *Publisher) fail(op string, err error) error { return opError(op, p.bus.name, p.topic, err) }
+
+func (s *Subscription) fail(err error) error { return opError("receive", s.bus.name, s.patterns, err) }
 
 // A NotFoundError says which buses there are instead.
 type NotFoundError struct {

@@ -12,11 +12,13 @@ import (
 // many there were. Each ends with an [EvictedError], as after [EvictAfter]; the process stays a client and may subscribe again. The
 // pid is that of [ClientStatus]: the process's own, in its pid namespace. Evict may be called by any goroutine.
 func (b *Bus) Evict(pid int) (int, error) {
+	const op = "evict subscribers of"
 	if err := b.adopt(); err != nil {
-		return 0, err
+		return 0, b.fail(op, err)
 	}
 	defer b.unref()
-	return b.evict(pid)
+	n, err := b.evict(pid)
+	return n, b.fail(op, err)
 }
 
 func (m *member) evict(pid int) (int, error) {

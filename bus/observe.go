@@ -24,7 +24,7 @@ func Observe(name string, opts ...Option) (*Observer, error) {
 	c := newConfig(opts)
 	return await(c, "observe", name, c.named(name), func() (*Observer, error) {
 		if err := ValidName(name); err != nil {
-			return nil, &OpError{"observe", name, err}
+			return nil, &OpError{Op: "observe", Bus: name, Err: err}
 		}
 		seg, err := registry.Open(c.dirs, name, sysvshm.ReadOnly)
 		return newObserver(name, seg, err)
@@ -47,12 +47,12 @@ func ObserveID(shmid int) (*Observer, error) {
 
 func newObserver(name string, seg *segment.Segment, err error) (*Observer, error) {
 	if err != nil {
-		return nil, &OpError{"observe", name, explain(err)}
+		return nil, &OpError{Op: "observe", Bus: name, Err: explain(err)}
 	}
 	r, err := ring.New(seg.Mem, seg.Map)
 	if err != nil {
 		seg.Detach()
-		return nil, &OpError{"observe", name, err}
+		return nil, &OpError{Op: "observe", Bus: name, Err: err}
 	}
 	if name == "" || strings.HasPrefix(name, keyName0) {
 		name = seg.Identity.Name
@@ -84,7 +84,7 @@ func (o *Observer) Close() error { return o.bus.Close() }
 // Snapshot returns the state of the bus as it is now.
 func (b *Bus) Snapshot() (Snapshot, error) {
 	if err := b.adopt(); err != nil {
-		return Snapshot{}, err
+		return Snapshot{}, b.fail("take a snapshot of", err)
 	}
 	defer b.unref()
 	return snapshot(b.name, b.seg, b.ring), nil

@@ -224,6 +224,7 @@ type subscribeConfig struct {
 	patterns  []string
 	policy    uint64
 	patience  time.Duration
+	both      bool // EvictAfter and DemoteAfter
 	start     start
 	wait      WaitStrategy
 }
@@ -247,13 +248,18 @@ func Reliable() SubscribeOption {
 // publisher sees: a subscription that has just joined or moved has all of its patience before it, whoever has waited for
 // whom until then, and the time during which a publisher was stopped does not count. d is more than 0.
 func EvictAfter(d time.Duration) SubscribeOption {
-	return subscribeOption(func(c *subscribeConfig) { c.policy, c.patience = layout.PolicyEvict, d })
+	return subscribeOption(func(c *subscribeConfig) { c.givesUp(layout.PolicyEvict, d) })
 }
 
 // DemoteAfter is [Reliable] as long as the subscription moves on, as with [EvictAfter]: when its patience d is over, it goes on as a
 // lossy one, and learns from a [LossError] what it lost.
 func DemoteAfter(d time.Duration) SubscribeOption {
-	return subscribeOption(func(c *subscribeConfig) { c.policy, c.patience = layout.PolicyDemote, d })
+	return subscribeOption(func(c *subscribeConfig) { c.givesUp(layout.PolicyDemote, d) })
+}
+
+func (c *subscribeConfig) givesUp(policy uint64, d time.Duration) {
+	c.both = c.both || c.policy > layout.PolicyBlock && c.policy != policy
+	c.policy, c.patience = policy, d
 }
 
 // check reports an option that makes no sense.
@@ -261,6 +267,9 @@ func (c *subscribeConfig) check() error {
 	if c.policy > layout.PolicyBlock && c.patience <= 0 {
 		return fmt.Errorf("%w: a patience of %v: EvictAfter and DemoteAfter take the time for which publishers are to wait for a "+
 			"subscription that does not move, more than 0 (for a subscription that nobody waits for leave the option out; for one that all wait for use Reliable)", ErrInvalid, c.patience)
+	}
+	if c.both {
+		return fmt.Errorf("%w: EvictAfter and DemoteAfter exclude each other: leave out one", ErrInvalid)
 	}
 	return c.wait.check()
 }

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -111,30 +112,47 @@ func policyGate(policy uint64) uint32 {
 
 // isFull returns the error that says whom this publisher waits for in vain, and why it does not wait on: nil if it has [NoWait]. While
 // nothing moves it is the same error each time, so that a publisher that drops what it cannot publish does not allocate.
-func (p *Publisher) isFull(slowest int, position uint64, why error) error {
+func (p *Publisher) isFull(slowest int, position uint64, why error) *FullError {
 	seg, st := p.seg, &p.stalls
 	lag, gate := p.ring.Next()-position, p.bus.ring.Gate(slowest)
 	if last := st.full; last != nil && why == nil && last.Err == nil && last.Topic == p.topic && last.Lag == lag && last.subscriber == slowest && last.gate == gate {
 		return last
 	}
-	e := &FullError{Bus: p.bus.name, Topic: p.topic, Lag: lag, Err: why, subscriber: slowest, gate: gate}
+	e := &FullError{Op: "publish", Bus: p.bus.name, Topic: p.topic, Lag: lag, Err: why, subscriber: slowest, gate: gate}
 	owner := layout.Owner(atomic.LoadUint64(seg.Sub(slowest, layout.SubOwner)))
 	e.Pattern = layout.CString(seg.Text(seg.Map.Subscribers.At(slowest)+layout.SubPattern, layout.PatternSize))
 	e.Self = owner == p.bus.client.owner(layout.OwnerHeld)
 	if c := owner.Client(); c >= 0 && c < seg.Map.Geometry.Clients {
-		e.Client = layout.CString(seg.Text(seg.Map.Clients.At(c)+layout.ClientName, layout.NameSize))
+		e.Name = layout.CString(seg.Text(seg.Map.Clients.At(c)+layout.ClientName, layout.NameSize))
 		e.Pid = int(atomic.LoadUint64(seg.Client(c, layout.ClientPid)))
 	}
 	st.full = e
 	return e
 }
 
+// behind returns the error of a call whose context ended while it waited for the publisher: a FullError, if the call that
+// it waited for waits for room.
+func (p *Publisher) behind(ctx context.Context, err error) error {
+	if full := p.stuck.Load(); full != nil && ctx != nil && ctx.Err() != nil {
+		return full.ending(p.topic, err)
+	}
+	return err
+}
+
+// ending returns the error of a call that waits no longer.
+func (e *FullError) ending(topic string, why error) error {
+	of := *e
+	of.Topic, of.Err = topic, why
+	return &of
+}
+
 // A FullError says that there was no room for a message because a reliable subscriber has not read what it would overwrite, and which
 // one: the one that is furthest behind. errors.Is finds [ErrFull] in it and, if the publisher waited, what ended the wait:
 // context.DeadlineExceeded or context.Canceled.
 type FullError struct {
+	Op         string // "publish"
 	Bus, Topic string // that was published on
-	Client     string // name of the client whose subscription it is
+	Name       string // of the client whose subscription it is
 	Pid        int    // its process, in that process's own pid namespace
 	Pattern    string // of the subscription
 	Lag        uint64 // positions by which it is behind the newest message
@@ -147,8 +165,8 @@ type FullError struct {
 
 func (e *FullError) Error() string {
 	var t strings.Builder
-	fmt.Fprintf(&t, "publish on %q of bus %q: the ring is full: ", e.Topic, e.Bus)
-	who := fmt.Sprintf("%s (pid %d)", e.Client, e.Pid)
+	fmt.Fprintf(&t, "%s %q on bus %q: the ring is full: ", e.Op, e.Topic, e.Bus)
+	who := fmt.Sprintf("%s (pid %d)", e.Name, e.Pid)
 	if e.Self {
 		who = fmt.Sprintf("this very process (pid %d)", e.Pid)
 	}

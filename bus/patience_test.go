@@ -235,7 +235,7 @@ func TestFullSaysWhoIsBehind(t *testing.T) {
 		var full *FullError
 		require.ErrorAs(t, err, &full, name)
 		require.ErrorIs(t, err, ErrFull)
-		require.Equal(t, FullError{Bus: b.Name(), Topic: "a", Client: snap.Subscribers[0].Name, Pid: snap.Subscribers[0].Pid, Pattern: snap.Subscribers[0].Pattern, Lag: 64,
+		require.Equal(t, FullError{Bus: b.Name(), Topic: "a", Op: "publish", Name: snap.Subscribers[0].Name, Pid: snap.Subscribers[0].Pid, Pattern: snap.Subscribers[0].Pattern, Lag: 64,
 			subscriber: full.subscriber, gate: full.gate}, *full, name)
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, fmt.Sprintf("pid %d) is 64 positions behind", full.Pid))

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -58,18 +59,15 @@ func (l *pool) init(b *Bus) {
 // those calls. It waits for reliable subscribers while the ring is full, and for a record while all are in use, until ctx ends.
 func (b *Bus) Publish(ctx context.Context, topic string, v any) error {
 	if err := alive(ctx); err != nil {
-		return &OpError{"publish on", b.name, err}
+		return opError("publish", b.name, topic, err)
 	}
-	return encodeApart(b.seg, v, func(frame []byte) error { return b.PublishRaw(ctx, topic, frame) })
+	err := encodeApart(b.seg, v, func(frame []byte) error { return b.PublishRaw(ctx, topic, frame) })
+	return opError("publish", b.name, topic, err)
 }
 
 // PublishRaw is [Bus.Publish] of bytes that are one msgpack frame already.
 func (b *Bus) PublishRaw(ctx context.Context, topic string, frame []byte) error {
-	err := b.pool.publish(ctx, topic, frame)
-	if err != nil {
-		err = &OpError{"publish on", b.name, err}
-	}
-	return err
+	return opError("publish", b.name, topic, b.pool.publish(ctx, topic, frame))
 }
 
 func (l *pool) publish(ctx context.Context, topic string, frame []byte) error {
@@ -179,7 +177,22 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 			l.give(g.Publisher)
 		}
 	}
+	if full := l.bus.stuck(); full != nil {
+		return nil, full.ending(topic, ended(ctx))
+	}
 	return nil, ended(ctx)
+}
+
+// stuck returns for whom one of the handle's records waits, if any does.
+func (b *Bus) stuck() (full *FullError) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, reach := range b.users {
+		if p, ok := reach().(*Publisher); ok && p.pooled {
+			full = cmp.Or(full, p.stuck.Load())
+		}
+	}
+	return full
 }
 
 // pick takes an idle record, nil if there is none. The mutex is held.
@@ -215,6 +228,7 @@ func (l *pool) another() (*Publisher, error) {
 		b.unref()
 		return nil, err
 	}
+	p.pooled = true
 	b.enrol(p.lease, func() user { return p })
 	return p, nil
 }

@@ -54,11 +54,13 @@ type Publisher struct {
 	enc     encoder
 	reserve Reservation
 	stalls  stalls
+	pooled  bool                      // it is one of the handle's pool, in which calls wait for it
+	stuck   atomic.Pointer[FullError] // whom a call waits for, for the calls that wait for that one
 }
 
 // Publisher returns a new publisher on the topic, which it creates if need be.
 func (b *Bus) Publisher(topic string, opts ...PublisherOption) (*Publisher, error) {
-	fail := func(err error) (*Publisher, error) { return nil, &OpError{"publish on", b.name, err} }
+	fail := func(err error) (*Publisher, error) { return nil, opError("publish", b.name, topic, err) }
 	if err := ValidTopic(topic); err != nil {
 		return fail(err)
 	}
@@ -283,6 +285,9 @@ func (p *Publisher) settle() { p.guard.await(p.kick) }
 // kick makes a call that waits look again.
 func (p *Publisher) kick() { p.sleeper.Unpark() }
 
+// refuse ends a call that came too late.
+func (p *Publisher) refuse() error { return p.fail("publish", p.guard.refuse()) }
+
 // ending reports whether a call that waits is to end with ErrClosed.
 func (p *Publisher) ending() bool { return p.isClosed() || p.parent != nil && p.parent.isClosed() }
 
@@ -298,7 +303,7 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	} else {
 		if atomic.LoadUint64(&p.counts[0])%ctxEvery == 0 { // a counter of its own would cost a twentieth of the throughput
 			if err := alive(ctx); err != nil {
-				return err
+				return p.fail("publish", err)
 			}
 		}
 		if atomic.LoadUint64(&p.busy) != 0 {
@@ -360,10 +365,10 @@ func (p *Publisher) enterRaw(ctx context.Context, frame []byte) (short bool, err
 	if short && p.shared && ctx != nil && ctx.Err() == nil && p.alert.Load() == 0 && atomic.CompareAndSwapUint64(&p.busy, 0, 1) {
 		p.ring.Resume()
 		err = p.haveTurn()
-		return err == nil, err
+		return err == nil, p.fail("publish", err)
 	}
 	if err := p.enter(ctx); err != nil {
-		return false, err
+		return false, p.fail("publish", p.behind(ctx, err))
 	}
 	if short && p.shared {
 		p.ring.Resume()
@@ -371,7 +376,7 @@ func (p *Publisher) enterRaw(ctx context.Context, frame []byte) (short bool, err
 	}
 	defer p.exit()
 	fault.At(fault.PublishEntered)
-	return false, p.publishSlow(ctx, frame)
+	return false, p.fail("publish", p.publishSlow(ctx, frame))
 }
 
 // lostRace is the rest of PublishRaw when another publisher was faster.
@@ -394,7 +399,7 @@ func (p *Publisher) exchangeRaw(ctx context.Context, info layout.FrameInfo) erro
 func (p *Publisher) waitToExchange(ctx context.Context, info layout.FrameInfo, n int) error {
 	defer p.exit() // contexts are the caller's, and may panic
 	if err := p.exchangeSlow(ctx, info); err != nil {
-		return err
+		return p.fail("publish", err)
 	}
 	return p.published(n)
 }
@@ -447,7 +452,7 @@ func (p *Publisher) publishSlow(ctx context.Context, frame []byte) error {
 	case p.held == lent:
 		return ErrBusy
 	case n == 0:
-		return fmt.Errorf("publish: %w: a frame has at least one byte", ErrInvalid)
+		return fmt.Errorf("%w: a frame has at least one byte", ErrInvalid)
 	case n > limit:
 		return tooLarge(p.seg, n)
 	case n > p.room:

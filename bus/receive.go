@@ -123,6 +123,9 @@ func (s *Subscription) takeAlike(m *Message) bool {
 	return true
 }
 
+// refuse ends a call that came too late.
+func (s *Subscription) refuse() error { return s.fail(s.guard.refuse()) }
+
 // memory returns where n bytes of message m go, no more than a slot's payload: to the subscription's buffer, or to what the caller
 // has in m. That may be a view that was kept: a slot is not written to.
 func (s *Subscription) memory(m *Message, n int) []byte {
@@ -138,10 +141,10 @@ func (s *Subscription) memory(m *Message, n int) []byte {
 // receive is Receive for any goroutine, and where more is to be looked at than the next message.
 func (s *Subscription) receive(ctx context.Context, m *Message) error {
 	if m == nil {
-		return fmt.Errorf("receive: %w: the message is nil", ErrInvalid)
+		return s.fail(fmt.Errorf("%w: the message is nil", ErrInvalid))
 	}
 	if err := s.enter(ctx); err != nil {
-		return err
+		return s.fail(err)
 	}
 	return s.receiveOther(ctx, m)
 }
@@ -150,10 +153,10 @@ func (s *Subscription) receive(ctx context.Context, m *Message) error {
 // there yet.
 func (s *Subscription) receiveOther(ctx context.Context, m *Message) error {
 	if err := s.begun(); err != nil {
-		return err
+		return s.fail(err)
 	}
 	defer s.exit() // contexts are the caller's, and may panic
-	return s.next(ctx, m, false)
+	return s.fail(s.next(ctx, m, false))
 }
 
 // next takes the next message, waiting for it until ctx ends.
@@ -178,10 +181,10 @@ func (s *Subscription) TryNext() (Message, error) {
 		begin = s.tryTurn
 	}
 	if err := begin(); err != nil {
-		return m, err
+		return m, s.fail(err)
 	}
 	if err := s.begun(); err != nil {
-		return m, err
+		return m, s.fail(err)
 	}
 	st, err := s.look(&m, false)
 	if st == idle {
@@ -196,7 +199,7 @@ func (s *Subscription) TryNext() (Message, error) {
 		}
 	}
 	s.exit()
-	return m, err
+	return m, s.fail(err)
 }
 
 // Read calls f with the next message in place, without copying it, waiting for it until ctx ends. The
@@ -207,15 +210,15 @@ func (s *Subscription) TryNext() (Message, error) {
 // [*LossError] after f has returned, whatever f returned. Otherwise it returns f's error.
 func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	if err := s.begin(ctx); err != nil {
-		return err
+		return s.fail(err)
 	}
 	defer s.exit()
 	if f == nil {
-		return fmt.Errorf("read: %w: the callback is nil", ErrInvalid)
+		return s.fail(fmt.Errorf("%w: the callback is nil", ErrInvalid))
 	}
 	var m Message
 	if err := s.next(ctx, &m, true); err != nil {
-		return err
+		return s.fail(err)
 	}
 	whole := m.Position == s.cur.Next() // otherwise it was assembled, and the cursor is behind it already
 	e, seen := s.cur.Peek()

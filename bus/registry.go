@@ -22,10 +22,10 @@ func ValidName(name string) error { return registry.ValidName(name) }
 func Remove(name string, opts ...Option) error {
 	c := newConfig(opts)
 	if err := ValidName(name); err != nil {
-		return &OpError{"remove", name, err}
+		return &OpError{Op: "remove", Bus: name, Err: err}
 	}
 	if err := registry.Remove(c.dirs, name); err != nil {
-		return &OpError{"remove", name, explain(err)}
+		return &OpError{Op: "remove", Bus: name, Err: explain(err)}
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func Restore(name string, shmid int, opts ...Option) error {
 		err = registry.Restore(c.dirs[0], name, shmid)
 	}
 	if err != nil {
-		return &OpError{"restore", name, err}
+		return &OpError{Op: "restore", Bus: name, Err: err}
 	}
 	return nil
 }

@@ -49,11 +49,16 @@ func (l *loan) drop() {
 // Reserve returns room for a frame of n bytes. Up to a slot's payload it is in the segment itself, for which it takes a
 // publisher record of its own until Commit or Abort; where none is free, and for a larger frame, it is a buffer that Commit publishes.
 func (p *Publisher) Reserve(n int) (*Reservation, error) {
+	r, err := p.reserveRoom(n)
+	return r, p.fail("reserve", err)
+}
+
+func (p *Publisher) reserveRoom(n int) (*Reservation, error) {
 	switch limit := p.MaxFrame(); {
 	case p.isClosed():
 		return nil, ErrClosed
 	case n <= 0:
-		return nil, fmt.Errorf("reserve: %w: a frame has at least one byte, not %d", ErrInvalid, n)
+		return nil, fmt.Errorf("%w: a frame has at least one byte, not %d", ErrInvalid, n)
 	case n > limit:
 		return nil, tooLarge(p.seg, n)
 	}
@@ -109,13 +114,15 @@ func (r *Reservation) Bytes() []byte { return r.bytes }
 
 // Commit publishes the frame, waiting as [Publisher.PublishRaw] does. After an error other than a [WakeupError]
 // nothing is published, and the reservation is gone.
-func (r *Reservation) Commit(ctx context.Context) error {
+func (r *Reservation) Commit(ctx context.Context) error { return r.p.fail("commit", r.commit(ctx)) }
+
+func (r *Reservation) commit(ctx context.Context) error {
 	if r.loan != nil {
 		return r.commitApart(ctx)
 	}
 	p := r.p
 	if r.bytes == nil {
-		return fmt.Errorf("commit: %w", ErrClosed)
+		return ErrClosed
 	}
 	defer p.exit()
 	ok := p.enterHeld()
@@ -136,7 +143,7 @@ func (r *Reservation) Commit(ctx context.Context) error {
 // commitApart is Commit for any goroutine.
 func (r *Reservation) commitApart(ctx context.Context) error {
 	if !r.loan.take() {
-		return fmt.Errorf("commit: %w", ErrClosed)
+		return ErrClosed
 	}
 	defer runtime.KeepAlive(r)
 	record := r.loan.record

@@ -28,6 +28,7 @@ const (
 // exchangeSlow publishes the filled slot after Exchange could not: it looks at the gates, and waits
 // for room as this publisher is told to.
 func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) error {
+	defer p.stuck.Store(nil)
 	waits := false
 	tries, looks := 0, 0
 	for {
@@ -78,6 +79,9 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		tries++
 		if p.pause(tries) {
 			continue
+		}
+		if p.shared || p.pooled {
+			p.stuck.Store(p.isFull(slowest, position, nil))
 		}
 		if err := p.sleepForRoom(ctx, slowest, position); err != nil {
 			return err

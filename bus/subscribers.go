@@ -16,7 +16,7 @@ import (
 //
 // It looks at least 20 times a second, so it is for the start of a program rather than for each message.
 func (b *Bus) WaitForSubscribers(ctx context.Context, topic string, n int) error {
-	fail := func(err error) error { return &OpError{"wait for subscribers of", b.name, err} }
+	fail := func(err error) error { return opError("wait for subscribers of", b.name, topic, err) }
 	if err := alive(ctx); err != nil {
 		return fail(err)
 	}

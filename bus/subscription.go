@@ -49,6 +49,8 @@ type Subscription struct {
 	bytes    *uint64
 	lost     *uint64
 	losses   *uint64
+
+	patterns string // for people
 }
 
 // SubscriptionStats counts what a subscription did.
@@ -67,12 +69,14 @@ func (b *Bus) Subscribe(pattern string, opts ...SubscribeOption) (*Subscription,
 }
 
 func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func([]topics.Pattern, subscribeConfig) (*Subscription, error)) (*Subscription, error) {
-	fail := func(err error) (*Subscription, error) { return nil, &OpError{"subscribe to", b.name, err} }
 	c := subscribeConfig{patterns: []string{pattern}}
 	for _, o := range opts {
 		if o != nil {
 			o.subscribe(&c)
 		}
+	}
+	fail := func(err error) (*Subscription, error) {
+		return nil, opError("subscribe", b.name, strings.Join(c.patterns, " "), err)
 	}
 	if err := c.check(); err != nil {
 		return fail(err)
@@ -89,6 +93,7 @@ func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func([]top
 		b.unref()
 		return fail(err)
 	}
+	s.patterns = strings.Join(c.patterns, " ")
 	s.share(!c.exclusive)
 	b.enrol(lend(s.lease, s), weakly(s))
 	return s, nil

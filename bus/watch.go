@@ -47,14 +47,15 @@ const clientsPause = 100 * time.Millisecond
 //
 // All calls of f are made by the caller's goroutine.
 func (b *Bus) WatchClients(ctx context.Context, f func(ClientEvent)) error {
+	const op = "watch clients of"
 	if err := alive(ctx); err != nil {
-		return err
+		return b.fail(op, err)
 	}
 	if f == nil {
-		return &OpError{"watch clients of", b.name, fmt.Errorf("%w: the callback is nil", ErrInvalid)}
+		return b.fail(op, fmt.Errorf("%w: the callback is nil", ErrInvalid))
 	}
 	if err := b.adopt(); err != nil {
-		return err
+		return b.fail(op, err)
 	}
 	defer b.unref()
 	died, ended := make(chan struct{}, 1), make(chan error, 1)
@@ -83,7 +84,7 @@ func (b *Bus) WatchClients(ctx context.Context, f func(ClientEvent)) error {
 		case <-died:
 		case err := <-ended:
 			over = true
-			return err
+			return b.fail(op, err)
 		}
 	}
 }

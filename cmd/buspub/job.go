@@ -195,7 +195,11 @@ func (j *job) send(ctx context.Context, frame []byte) error {
 			return j.at(fmt.Errorf("%w: %w for %v: %w (see: busd status %s)", cli.ErrTimeout, errStuck, j.o.timeout, &who, j.o.bus))
 		}
 		return j.at(fmt.Errorf("%w: %w for %v (see: busd status %s)", cli.ErrTimeout, errStuck, j.o.timeout, j.o.bus))
-	case errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrFull):
+	case errors.Is(err, bus.ErrTooLarge):
+		var large *bus.TooLargeError
+		errors.As(err, &large)
+		return j.skip(large) // bus and topic are on the command line
+	case errors.Is(err, bus.ErrFull):
 		return j.skip(err)
 	}
 	return j.at(err)
