@@ -15,7 +15,7 @@ const (
 	Armv8              // Armv8.0: compare-and-swap is a loop of exclusive loads and stores
 )
 
-// Models are all of them.
+// Models has all memory models.
 var Models = []Model{SC, TSO, LSE, Armv8}
 
 func (m Model) String() string { return [...]string{"SC", "TSO", "LSE", "Armv8.0"}[m] }
@@ -34,7 +34,8 @@ type event struct {
 func (e *event) reads() bool  { return e.op == load }
 func (e *event) writes() bool { return e.op == store }
 
-// An execution is one choice of which store each load reads from, and of the order of the stores to each word.
+// An execution is one choice of which store each load reads from, and of the order of the stores to
+// each word.
 type execution struct {
 	model   Model
 	threads [][]*event
@@ -133,9 +134,9 @@ func permute(s []*event, k int, f func() bool) bool {
 	return false
 }
 
-// possible reports whether the model allows the execution: an update's store comes right after the store that its
-// load reads from; each word alone is sequentially consistent; and what is ordered, with what threads
-// observe of each other, has no cycle.
+// possible reports whether the model allows the execution: an update's store comes right after the
+// store that its load reads from; each word alone is sequentially consistent; and what is ordered,
+// with what threads observe of each other, has no cycle.
 func (x *execution) possible() bool {
 	word, global := make(relation), make(relation)
 	observe := func(a, b *event) {

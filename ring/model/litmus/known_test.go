@@ -2,9 +2,9 @@ package litmus
 
 import "testing"
 
-// TestKnownVerdicts compares the checker for Armv8 with what the literature says of the usual tests (herd7's
-// aarch64.cat; Pulte, Flur, Deacon, French, Sarkar and Sewell, "Simplifying ARM concurrency", 2018), and that for TSO with Intel's
-// manual (vol. 3, 9.2.3).
+// TestKnownVerdicts compares the checker for Armv8 with what the literature says of the usual tests
+// (herd7's aarch64.cat; Pulte, Flur, Deacon, French, Sarkar and Sewell, "Simplifying ARM
+// concurrency", 2018), and that for TSO with Intel's manual (vol. 3, 9.2.3).
 func TestKnownVerdicts(t *testing.T) {
 	type known struct {
 		name    string

@@ -36,8 +36,9 @@ const (
 	locked                 // STLR; XCHG on amd64
 )
 
-// The instructions, named as package fence and sync/atomic name them. membarrier orders everything on each architecture: a
-// sequentially consistent fence in C, or what membarrier(2) makes other threads do.
+// The instructions, named as package fence and sync/atomic name them. membarrier orders everything
+// on each architecture: a sequentially consistent fence in C, or what membarrier(2) makes other
+// threads do.
 
 func read(loc, reg string) instruction { return instruction{op: load, loc: loc, reg: reg} }
 func atomicLoad(loc, reg string) instruction {
@@ -109,7 +110,8 @@ type Test struct {
 	Outcome map[string]int // values of loads
 }
 
-// weakened returns the test with each of its orderings weakened, one at a time, by a name that says how.
+// weakened returns the test with each of its orderings weakened, one at a time, by a name that says
+// how.
 func (t Test) weakened() map[string]Test {
 	all := make(map[string]Test)
 	for n, th := range t.Threads {

@@ -16,7 +16,8 @@ type shape struct {
 	where string // the functions that it is taken from
 	never string // what its outcome means
 	Test
-	// allowed are the models that allow the outcome, why why that does no harm: usually there are none.
+	// allowed are the models that allow the outcome, why why that does no harm: usually there are
+	// none.
 	allowed, why string
 	// needs are the orderings without which a model allows the outcome, and which.
 	needs map[string]string
@@ -24,12 +25,14 @@ type shape struct {
 
 type values = map[string]int
 
-// e is a ring entry; d and f are words of the payload of a slot, pos its header's position; pair, intent and topic
-// are words of a publisher record, cursor, gate and word (the wake word) of a subscriber record; bits are the sleepers,
-// gates those who may have a gate, blocked the publishers that wait for room.
+// e is a ring entry; d and f are words of the payload of a slot, pos its header's position; pair,
+// intent and topic are words of a publisher record, cursor, gate and word (the wake word) of a
+// subscriber record; bits are the sleepers, gates those who may have a gate, blocked the publishers
+// that wait for room.
 var (
-	// publish is (*Publisher).Fill to Settle for the first message of an entry, displace for one that takes the place of another:
-	// what follows is the next fill of the slot that was displaced.
+	// publish is (*Publisher).Fill to Settle for the first message of an entry, displace for one
+	// that takes the place of another: what follows is the next fill of the slot that was
+	// displaced.
 	publish  = thread{write("d", 1), write("pos", 1), write("intent", 1), write("pair", 1), swap("e", 0, 1), fenceFull, write("pair", 2)}
 	displace = thread{swap("e", 1, 2), fenceFull, write("pair", 2), write("d", 2)}
 	one      = values{"e": 1, "d": 1}
@@ -61,21 +64,21 @@ var shapes = []shape{
 		needs: onArm("P0 without fence.Full", "P1 without fence.Loads"),
 	},
 	{
-		name: "validity.in-place", where: "Subscription.Read: look, Peek, the callback, Unchanged", never: "what the callback saw of the next fill is believed",
+		name: "validity.in-place", where: "Subscription.Read: look, Peek, the callback, Unchanged", never: "what the callback saw of the next fill is accepted",
 		Test: Test{[]thread{displace, {atomicLoad("e", "e1"), atomicLoad("pos", "p1"), fenceLoads, atomicLoad("e", "e2"),
 			atomicLoad("e", "e3"), read("d", "d1"), fenceLoads, atomicLoad("e", "e4")}},
 			one, values{"e1": 1, "e3": 1, "d1": 2, "e4": 1}},
 		needs: onArm("P0 without fence.Full", "P1 without fence.Loads"),
 	},
 	{
-		name: "validity.heir", where: "Ring.settle, Cursor.Valid", never: "an heir fills what the dead displaced, and a reader of the old entry believes it",
+		name: "validity.heir", where: "Ring.settle, Cursor.Valid", never: "an heir fills the slot that the dead publisher displaced, and a reader of the old entry accepts it",
 		Test: Test{[]thread{{swap("e", 1, 2)}, {atomicLoad("e", "h1"), write("d", 2)},
 			{atomicLoad("e", "e1"), read("d", "d1"), fenceLoads, atomicLoad("e", "e2")}},
 			one, values{"h1": 2, "e1": 1, "d1": 2, "e2": 1}},
 		needs: onArm("P1 LDR h1", "P2 without fence.Loads"),
 	},
 	{
-		name: "pair.before-exchange", where: "Publisher.Announce, Ring.settle", never: "the exchange is seen, its note is not",
+		name: "pair.before-exchange", where: "Publisher.Announce, Ring.settle", never: "the exchange is seen, the pair in flight is not",
 		Test:  Test{[]thread{{write("pair", 1), swap("e", 0, 1)}, {atomicLoad("e", "x"), atomicLoad("pair", "p")}}, nil, values{"x": 1, "p": 0}},
 		needs: onArm("P1 LDR x"),
 	},
@@ -127,7 +130,7 @@ var shapes = []shape{
 		needs: onArm("P0 LDR g"),
 	},
 	{
-		name: "room.blocked", where: "Publisher.sleepForRoom, Subscription.crossed", never: "a publisher blocks and sees no room, the subscriber sees nobody blocked",
+		name: "room.blocked", where: "Publisher.sleepForRoom, Subscription.crossed", never: "a publisher blocks and sees no room, the subscriber sees no blocked publisher",
 		Test: Test{[]thread{{atomicStore("word", 1), or("blocked", 1), atomicLoad("cursor", "c")}, {storeRelease("cursor", 1), atomicLoad("blocked", "b")}},
 			nil, values{"c": 0, "b": 0}},
 		allowed: "TSO", why: "a publisher sleeps for 2 ms at most before it looks again, and the subscriber looks behind a barrier before it sleeps",
@@ -196,7 +199,7 @@ var shapes = []shape{
 		needs: onArm("P1 LDR x"),
 	},
 	{
-		name: "topic.sleep", where: "segment.wakeUnmatched, Subscription.sleep", never: "whoever opens a topic sees no sleeper, the sleeper no new topic",
+		name: "topic.sleep", where: "segment.wakeUnmatched, Subscription.sleep", never: "the creator of a topic sees no sleeper, the sleeper no new topic",
 		Test:  Test{[]thread{{or("version", 1), atomicLoad("word", "w")}, {atomicStore("word", 1), or("bits", 1), atomicLoad("version", "v")}}, nil, values{"w": 0, "v": 0}},
 		needs: onArm("P0 LDAPR w", "P0 LDR w"),
 	},
@@ -212,7 +215,7 @@ var shapes = []shape{
 		needs: map[string]string{"P0 without membarrier": "TSO LSE Armv8.0"},
 	},
 	{
-		name: "turn.queued", where: "guard.exit, guard.waitForTurn: a membarrier stands between its two steps", never: "a call ends and sees nobody queued, who sees it go on",
+		name: "turn.queued", where: "guard.exit, guard.waitForTurn: a membarrier stands between its two steps", never: "a call ends and sees no queued call, which sees that the call goes on",
 		Test: Test{[]thread{{storeRelease("busy", 0), membarrier, atomicLoad("alert", "a")}, {or("alert", 1), membarrier, atomicLoad("busy", "b")}},
 			values{"busy": 1}, values{"a": 0, "b": 1}},
 		needs: map[string]string{"P0 without membarrier": "TSO"},
@@ -235,7 +238,8 @@ func onArm(orderings ...string) map[string]string {
 
 var herd = flag.String("herd", "", "write the shapes to this folder, for herd7")
 
-// TestShapes: no model allows what must not be, and each allows it without the orderings that the shape needs.
+// TestShapes: no model allows what must not be, and each allows it without the orderings that the
+// shape needs.
 func TestShapes(t *testing.T) {
 	for _, s := range shapes {
 		t.Run(s.name, func(t *testing.T) {
