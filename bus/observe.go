@@ -75,9 +75,6 @@ func (o *Observer) Map() layout.Map { return o.bus.seg.Map }
 // Snapshot returns the state of the bus as it is now.
 func (o *Observer) Snapshot() (Snapshot, error) { return o.bus.Snapshot() }
 
-// Audit counts all slots. The result is exact only while nobody publishes.
-func (o *Observer) Audit() (ring.Books, error) { return o.bus.Audit() }
-
 // Close closes the subscriptions of the observer and detaches. It may be called more than once.
 func (o *Observer) Close() error { return o.bus.Close() }
 
@@ -88,15 +85,6 @@ func (b *Bus) Snapshot() (Snapshot, error) {
 	}
 	defer b.unref()
 	return snapshot(b.name, b.seg, b.ring), nil
-}
-
-// Audit counts all slots. The result is exact only while nobody publishes.
-func (b *Bus) Audit() (ring.Books, error) {
-	if err := b.adopt(); err != nil {
-		return ring.Books{}, err
-	}
-	defer b.unref()
-	return b.ring.Audit(), nil
 }
 
 // A Snapshot is the state of a bus. Its parts are read one after the other while the bus goes on.

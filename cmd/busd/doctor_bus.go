@@ -12,6 +12,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
+	"shmbus/internal/inspect"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -33,7 +34,7 @@ func (d *doctor) checkBus(i bus.Info) {
 	}
 	d.checkBlocked(i, o, s)
 	d.checkDead(i, o, s)
-	d.checkDamage(i, o)
+	d.checkDamage(i)
 	d.checkBooks(i, o)
 	d.checkPermissions(i)
 	d.checkDaemon(i, s)
@@ -179,15 +180,15 @@ const (
 )
 
 // checkDamage looks for words in the segment that no correct program wrote.
-func (d *doctor) checkDamage(i bus.Info, o *bus.Observer) {
-	found, err := o.Examine()
+func (d *doctor) checkDamage(i bus.Info) {
+	found, err := inspect.Examine(i.ShmID)
 	for look := 1; look < damageLooks && err == nil && len(found) > 0; look++ {
 		if cli.Sleep(d.ctx, damagePause) != nil {
 			return
 		}
-		var again []bus.Damage
-		again, err = o.Examine()
-		found = slices.DeleteFunc(found, func(x bus.Damage) bool { return !slices.ContainsFunc(again, x.Same) })
+		var again []inspect.Damage
+		again, err = inspect.Examine(i.ShmID)
+		found = slices.DeleteFunc(found, func(x inspect.Damage) bool { return !slices.ContainsFunc(again, x.Same) })
 	}
 	if err != nil || len(found) == 0 {
 		return
@@ -213,11 +214,11 @@ func (d *doctor) checkBooks(i bus.Info, o *bus.Observer) {
 		if err != nil {
 			return
 		}
-		first, err1 := o.Audit()
+		first, err1 := inspect.Audit(i.ShmID)
 		if cli.Sleep(d.ctx, 10*time.Millisecond) != nil {
 			return
 		}
-		second, err2 := o.Audit()
+		second, err2 := inspect.Audit(i.ShmID)
 		after, err := o.Snapshot()
 		if errors.Join(err, err1, err2) != nil {
 			return

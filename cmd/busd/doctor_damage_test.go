@@ -214,7 +214,7 @@ func TestDoctorOnBusyBus(t *testing.T) {
 	until := time.Now().Add(4 * time.Second)
 	for time.Now().Before(until) {
 		d.findings = nil
-		d.checkDamage(info, o)
+		d.checkDamage(info)
 		require.Empty(t, d.findings)
 	}
 	s, err := o.Snapshot()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shmbus/bus"
+	"shmbus/internal/inspect"
 )
 
 // allRoles are the workers of a run.
@@ -240,8 +241,9 @@ func (w *worker) observer() {
 	}
 	failures := 0
 	for until := time.Now().Add(50 * time.Millisecond); ; w.rest() {
-		w.call("Observer.Snapshot", short, func(context.Context) error { _, err := o.Snapshot(); return err })
-		err := w.call("Observer.Audit", short, func(context.Context) error { _, err := o.Audit(); return err })
+		var s bus.Snapshot
+		w.call("Observer.Snapshot", short, func(context.Context) (err error) { s, err = o.Snapshot(); return err })
+		err := w.call("Audit", short, func(context.Context) error { _, err := inspect.Audit(s.ShmID); return err })
 		if !w.again(until, &failures, err) {
 			break
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shmbus/bus"
+	"shmbus/internal/inspect"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -130,12 +131,16 @@ func (c config) examine(n int, name string, in bus.Option, s *summary) {
 			return
 		}
 		defer o.Close()
-		damages, err := o.Examine()
+		state, err := o.Snapshot()
 		if err != nil {
+			s.violate(n, "Snapshot: %v", err)
+		}
+		damages, err := inspect.Examine(state.ShmID)
+		if err != nil && sentinel(err) == "" {
 			s.violate(n, "Examine: %v", err)
 		}
 		found := "nothing found"
-		if len(damages) > 0 {
+		if err != nil || len(damages) > 0 {
 			found = "damage found"
 		}
 		done <- found

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/inspect"
 	"shmbus/ring"
 )
 
@@ -418,7 +419,7 @@ func (d *demo) finish(ctx context.Context, well bool) error {
 	}
 	gone(subscribers)
 	if errors.Join(errs...) == nil {
-		d.outcome.books, err = d.observer.Audit()
+		d.outcome.books, err = inspect.Audit(snapshot.ShmID)
 		d.outcome.audited = err == nil
 		errs = append(errs, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
+	"shmbus/internal/inspect"
 	"shmbus/internal/testload"
 )
 
@@ -70,7 +71,7 @@ func TestFullMemoryGroup(t *testing.T) {
 	require.LessOrEqual(t, died, 1)
 	require.Empty(t, shot.Publishers)
 	require.Greater(t, shot.Head, uint64(10), "it had published")
-	books, err := b.Audit()
+	books, err := inspect.Audit(b.ShmID())
 	require.NoError(t, err)
 	require.True(t, books.Balanced(), "%+v", books)
 

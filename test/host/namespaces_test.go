@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/inspect"
 	"shmbus/internal/testload"
 	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
@@ -104,7 +105,7 @@ func TestPidNamespaces(t *testing.T) {
 	}
 	_, err = b.Recover()
 	require.NoError(t, err)
-	books, err := b.Audit()
+	books, err := inspect.Audit(b.ShmID())
 	require.NoError(t, err)
 	require.True(t, books.Balanced(), "%+v", books)
 	require.NoError(t, bus.Remove(busName))

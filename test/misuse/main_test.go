@@ -13,6 +13,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/internal/fence"
+	"shmbus/internal/inspect"
 	"shmbus/internal/testproc"
 )
 
@@ -122,13 +123,10 @@ func TestMisuse(t *testing.T) {
 	require.Empty(t, snap.Publishers)
 	require.Empty(t, snap.Subscribers)
 	require.Len(t, snap.Clients, 1)
-	books, err := b.Audit()
+	books, err := inspect.Audit(b.ShmID())
 	require.NoError(t, err)
 	require.True(t, books.Balanced(), "%+v", books)
-	o, err := bus.Observe(busName)
-	require.NoError(t, err)
-	defer o.Close()
-	damages, err := o.Examine()
+	damages, err := inspect.Examine(b.ShmID())
 	require.NoError(t, err)
 	require.Empty(t, damages)
 

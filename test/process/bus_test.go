@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
+	"shmbus/internal/inspect"
 	"shmbus/internal/testload"
 	"shmbus/internal/testproc"
 	"shmbus/ring"
@@ -185,7 +186,7 @@ func balance(t testing.TB, b *bus.Bus) {
 
 func audit(t testing.TB, b *bus.Bus) ring.Books {
 	t.Helper()
-	books, err := b.Audit()
+	books, err := inspect.Audit(b.ShmID())
 	require.NoError(t, err)
 	return books
 }

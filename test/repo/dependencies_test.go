@@ -77,13 +77,13 @@ var imports = []struct {
 	{"internal/topics", "internal/segment layout internal/fault"},
 	{"internal/sleep", "internal/segment layout ring internal/fault sysvsem"},
 	{"internal/members", "internal/sleep internal/topics internal/segment layout ring internal/fault internal/fence sysvsem sysvshm"},
-	{"internal/inspect", "internal/topics internal/registry internal/segment layout ring internal/fault sysvsem sysvshm"},
+	{"internal/inspect", "internal/topics internal/segment layout ring sysvshm"},
 	// The API.
-	{"bus", "internal/members internal/sleep internal/topics internal/registry internal/inspect internal/segment internal/decode internal/wire " +
+	{"bus", "internal/members internal/sleep internal/topics internal/registry internal/segment internal/decode internal/wire " +
 		"layout ring internal/fault internal/fence sysvsem sysvshm"},
 	{"bus/bustest", "bus"},
-	// The commands. They look at the host's System V objects, also at those that are no bus. busd doctor examines segments that
-	// cannot be opened; what it shows of frames is the business of codec.
+	// The commands. busd looks at the host's System V objects, also at those that are no bus, and busd doctor examines what is in the
+	// segment of one. bussub shows the heads of frames.
 	{"cmd", ""},
 	{"cmd/internal/cli", "bus layout"},
 	{"cmd/internal/codec", "internal/wire"},
@@ -93,6 +93,7 @@ var imports = []struct {
 	// For tests.
 	{"internal/testproc", ""},
 	{"internal/testload", "internal/fence"},
+	{"internal/segment/segtest", "internal/segment layout ring sysvsem"},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -33,6 +33,7 @@ var pointless = map[string]string{
 	"bus.ObserveID":           "segment.Attach has one",
 	"fence.Store":             "an ordering, not a step",
 	"fence.StoreRelease":      "an ordering, not a step",
+	"inspect.attached":        "segment.Attach has one",
 	"bus.Remove":              "registry.Remove has points",
 	"segment.TakeFrom":        "one compare-and-swap; its callers have points behind it",
 	"segment.RaiseHigh":       "one compare-and-swap; publisher.taken and subscribe.taken stand before it",

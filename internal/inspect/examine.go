@@ -1,4 +1,4 @@
-package bus
+package inspect
 
 import (
 	"fmt"
@@ -8,12 +8,13 @@ import (
 	"shmbus/internal/segment"
 	"shmbus/internal/topics"
 	"shmbus/layout"
+	"shmbus/ring"
 )
 
 // A Damage is something in a segment that no correct program wrote. What of it is self-healing, as a message that will be
 // overwritten, stays until then.
 type Damage struct {
-	Where string // the part of the Segment: "entry 7", "publisher 3", "topic 0", "header"
+	Where string // the part of the segment: "entry 7", "publisher 3", "topic 0", "header"
 	Text  string // what is wrong there
 	kind  string // the same for each look
 }
@@ -23,15 +24,17 @@ func (d Damage) Same(other Damage) bool { return d.Where == other.Where && d.kin
 
 func (d Damage) String() string { return d.Where + ": " + d.Text }
 
-// Examine looks for damage, while the bus is in use or not. What one look finds on a bus in use may be two moments of
-// something that moves, or a step that a process was stopped in; damage is what several looks find, some time apart.
-// Slots that are nowhere are found by [Observer.Audit], while nobody publishes.
-func (o *Observer) Examine() ([]Damage, error) {
-	if err := o.bus.adopt(); err != nil {
-		return nil, err
-	}
-	defer o.bus.unref()
-	e := &examination{Segment: o.bus.seg, ring: o.bus.ring}
+// Examine looks for damage in the bus whose segment has the given identifier, while the bus is in use or not. One look at a bus in
+// use may see two moments of something that moves, or a step in which a process was stopped: damage is what several looks find, some
+// time apart. Slots that are nowhere are found by [Audit].
+func Examine(shmid int) (found []Damage, err error) {
+	err = attached(shmid, func(seg *segment.Segment, r *ring.Ring) { found = ExamineSegment(seg, r) })
+	return found, err
+}
+
+// ExamineSegment is [Examine] for who has attached to the segment already.
+func ExamineSegment(seg *segment.Segment, r *ring.Ring) []Damage {
+	e := &examination{Segment: seg, ring: r}
 	e.header()
 	e.clients()
 	e.topics()
@@ -39,7 +42,7 @@ func (o *Observer) Examine() ([]Damage, error) {
 	e.subscribers()
 	e.entries()
 	e.slots()
-	return e.found, nil
+	return e.found
 }
 
 // maxDamages bounds what one examination reports.
@@ -47,10 +50,7 @@ const maxDamages = 1000
 
 type examination struct {
 	*segment.Segment
-	ring interface {
-		Head() uint64
-		Slots() uint64
-	}
+	ring  *ring.Ring
 	found []Damage
 }
 
