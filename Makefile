@@ -22,6 +22,10 @@ demo: build ## see messages of this host's own live data flow, 12 seconds
 test: ## run all tests: units, examples, and real processes that are killed and stopped
 	$(GO) test ./...
 
+.PHONY: examples
+examples: ## test the programs in examples/, a module that uses the bus as any other would
+	cd examples && test -z "$$(gofmt -l .)" && $(GO) vet ./... && $(GO) test ./...
+
 .PHONY: race
 race: ## run the tests under the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/ -e /cmd/) ./test/misuse
