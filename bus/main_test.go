@@ -1,17 +1,14 @@
 package bus
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/internal/fence"
+	"shmbus/internal/testload"
 	"shmbus/layout"
 	"shmbus/test/leak"
 )
@@ -66,42 +63,11 @@ var kept []any
 // keep keeps a child's publisher or subscription, which would be closed if the garbage collector could take it.
 func keep[T any](user T, _ error) { kept = append(kept, user) }
 
-// patience is how long tests wait for what is to happen at once. test/mutate, for which nothing happens most of the time, sets less.
-func patience() time.Duration {
-	if d, err := time.ParseDuration(os.Getenv("SHMBUS_TEST_PATIENCE")); err == nil {
-		return d
-	}
-	if fence.RaceEnabled {
-		return 2 * time.Minute
-	}
-	return 20 * time.Second
-}
-
-// soon returns a context that ends the test's waits long before the test's own deadline. A test that takes as long has failed, even if its
-// calls have not: who was not woken looks once more when its time is up, and finds the message.
-func soon(t testing.TB) context.Context {
-	t.Helper()
-	most := patience()
-	ctx, cancel := context.WithTimeout(context.Background(), most)
-	t.Cleanup(func() {
-		if ctx.Err() != nil {
-			t.Errorf("something waited for as long as it could, %v", most)
-		}
-		cancel()
-	})
-	return ctx
-}
-
-// eventually waits until the condition holds.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	most := patience()
-	for deadline := time.Now().Add(most); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", most, what)
-		}
-	}
-}
+var (
+	patience   = testload.Patience
+	soon       = testload.Soon
+	eventually = testload.Eventually
+)
 
 // asleep returns the condition that exactly n of the handle's sleepers sleep, after their last look, and that nothing but a
 // wake-up or a death will make them look again.
