@@ -74,8 +74,8 @@ func (q *Queue) SetMaxBytes(n int) error {
 	return q.ctlError(call, errno)
 }
 
-// Remove destroys the queue and its messages at once, for everybody. Those who wait for it return
-// with [ErrRemoved]. Only the owner, the creator, and root may.
+// Remove destroys the queue and its messages at once, for everybody. Calls that wait on it
+// return [ErrRemoved]. Only the owner, the creator, and root may.
 func (q *Queue) Remove() error {
 	if errno := msgctlRemove(q.id); errno != 0 {
 		return q.ctlError("msgctl(IPC_RMID)", errno)

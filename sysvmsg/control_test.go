@@ -21,7 +21,7 @@ import (
 
 func TestStat(t *testing.T) {
 	key := newKey()
-	// The kernel's coarse clock may be a tick behind.
+	// The kernel's coarse clock may be a tick late.
 	begin := time.Now().Truncate(time.Second).Add(-time.Second)
 	q, err := sysvmsg.Get(key, sysvmsg.Create|sysvmsg.Exclusive|0o642)
 	require.NoError(t, err)

@@ -56,8 +56,8 @@ func Get(key Key, flags Flag) (*Queue, error) {
 	return &Queue{id: id}, nil
 }
 
-// FromID returns a handle to the queue with that identifier. It asks the kernel nothing; a queue
-// that does not exist shows at first use, as [ErrRemoved].
+// FromID returns a handle to the queue with that identifier. It does not ask the kernel: if there
+// is no such queue, the first use returns [ErrRemoved].
 func FromID(id int) *Queue { return &Queue{id: id} }
 
 // ID returns the kernel's identifier of the queue, the msqid column of ipcs -q.

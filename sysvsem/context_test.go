@@ -28,9 +28,11 @@ func TestContextEndsTheWait(t *testing.T) {
 	}{
 		{
 			name: "cancelled",
-			make: func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) },
-			end:  func(cancel context.CancelFunc) { cancel() },
-			is:   []error{context.Canceled},
+			make: func() (context.Context, context.CancelFunc) {
+				return context.WithCancel(context.Background())
+			},
+			end: func(cancel context.CancelFunc) { cancel() },
+			is:  []error{context.Canceled},
 		},
 		{
 			name: "deadline",

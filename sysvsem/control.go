@@ -25,8 +25,8 @@ const (
 // GetVal returns the value of semaphore n.
 func (s *Set) GetVal(n int) (int, error) { return s.get("semctl(GETVAL)", n, cmdGETVAL) }
 
-// GetPid returns the process that last operated on semaphore n, also by undo at
-// its end, or 0 if there was none or it is in another pid namespace.
+// GetPid returns the process that last operated on semaphore n, which undo at its end
+// does as well. It returns 0 if there was none, or if it is in another pid namespace.
 func (s *Set) GetPid(n int) (int, error) { return s.get("semctl(GETPID)", n, cmdGETPID) }
 
 // GetNCnt returns how many threads wait for semaphore n to increase.
@@ -43,12 +43,12 @@ func (s *Set) get(call string, n, cmd int) (int, error) {
 	return v, nil
 }
 
-// SetVal sets semaphore n to v, from 0 to the limit SEMVMX (32767), and wakes
-// whoever can go on.
+// SetVal sets semaphore n to v, from 0 to the limit SEMVMX (32767), and wakes the
+// threads whose operations are then possible.
 //
-// It also erases the undo values that any process holds for this semaphore:
-// what they did with [Undo] will not be taken back when they end. Use it to
-// initialise, never on a semaphore that carries undo.
+// It also erases the undo values of every process for this semaphore: operations with
+// [Undo] are then not taken back when their process ends. Use SetVal to initialise,
+// never on a semaphore that carries undo.
 func (s *Set) SetVal(n, v int) error {
 	// The kernel looks at 32 bits only.
 	if v != int(int32(v)) {
@@ -76,11 +76,11 @@ func (s *Set) GetAll() ([]uint16, error) {
 	return values, nil
 }
 
-// SetAll sets all semaphores in one step; there must be one value for each. It
-// needs permission to read the set as well, to know their number.
+// SetAll sets all semaphores in one step; values has one value for each. It needs
+// permission to read the set as well, because it compares their number.
 //
-// It also erases the undo values that any process holds for the set, as
-// [Set.SetVal] does for one semaphore.
+// It also erases the undo values of every process for the set, as [Set.SetVal] does
+// for one semaphore.
 func (s *Set) SetAll(values []uint16) error {
 	const call = "semctl(SETALL)"
 	n, errno := s.size()
@@ -120,8 +120,8 @@ func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
 	return nil
 }
 
-// Remove destroys the set at once, for everybody. Those who wait on it return
-// with [ErrRemoved]. Only the owner, the creator, and root may.
+// Remove destroys the set at once, for everybody. Calls that wait on it return
+// [ErrRemoved]. Only the owner, the creator, and root may.
 func (s *Set) Remove() error {
 	if _, errno := semctl(s.id, 0, sysv.Remove, 0); errno != 0 {
 		return s.ctlError("semctl(IPC_RMID)", errno)

@@ -71,7 +71,7 @@ func TestStat(t *testing.T) {
 		ChangeTime: st.ChangeTime, Seq: st.Seq,
 	}, st)
 	require.True(t, st.OpTime.IsZero())
-	// The kernel's coarse clock may be a tick behind.
+	// The kernel's coarse clock may be a tick late.
 	require.WithinRange(t, st.ChangeTime, start.Add(-time.Second), time.Now())
 
 	require.NoError(t, s.OpTimeout(0, v(4)))
@@ -114,15 +114,24 @@ func TestCommandErrors(t *testing.T) {
 		is   []error
 		text string
 	}{
-		{"value above SEMVMX", func() error { return s.SetVal(0, 32768) }, []error{syscall.ERANGE, sysvsem.ErrRange}, "32768 for semaphore 0"},
-		{"value negative", func() error { return s.SetVal(0, -1) }, []error{syscall.ERANGE, sysvsem.ErrRange}, "-1 for"},
-		{"value beyond 32 bits", func() error { return s.SetVal(0, 1<<32) }, []error{sysvsem.ErrRange}, "SEMVMX"},
-		{"values above SEMVMX", func() error { return s.SetAll([]uint16{1, 40000}) }, []error{sysvsem.ErrRange}, "40000 for semaphore 1"},
-		{"too few values", func() error { return s.SetAll([]uint16{1}) }, []error{syscall.EINVAL}, "1 values for a set of 2"},
-		{"too many values", func() error { return s.SetAll(make([]uint16, 3)) }, []error{syscall.EINVAL}, "3 values for a set of 2"},
-		{"get outside", func() error { _, err := s.GetVal(2); return err }, []error{syscall.EINVAL, sysvsem.ErrNoSemaphore}, "the set has 2"},
-		{"get negative", func() error { _, err := s.GetPid(-1); return err }, []error{sysvsem.ErrNoSemaphore}, "no semaphore -1"},
-		{"set outside", func() error { return s.SetVal(2, 1) }, []error{sysvsem.ErrNoSemaphore}, "no semaphore 2"},
+		{"value above SEMVMX", func() error { return s.SetVal(0, 32768) },
+			[]error{syscall.ERANGE, sysvsem.ErrRange}, "32768 for semaphore 0"},
+		{"value negative", func() error { return s.SetVal(0, -1) },
+			[]error{syscall.ERANGE, sysvsem.ErrRange}, "-1 for"},
+		{"value beyond 32 bits", func() error { return s.SetVal(0, 1<<32) }, []error{sysvsem.ErrRange},
+			"SEMVMX"},
+		{"values above SEMVMX", func() error { return s.SetAll([]uint16{1, 40000}) },
+			[]error{sysvsem.ErrRange}, "40000 for semaphore 1"},
+		{"too few values", func() error { return s.SetAll([]uint16{1}) }, []error{syscall.EINVAL},
+			"1 values for a set of 2"},
+		{"too many values", func() error { return s.SetAll(make([]uint16, 3)) }, []error{syscall.EINVAL},
+			"3 values for a set of 2"},
+		{"get outside", func() error { _, err := s.GetVal(2); return err },
+			[]error{syscall.EINVAL, sysvsem.ErrNoSemaphore}, "the set has 2"},
+		{"get negative", func() error { _, err := s.GetPid(-1); return err },
+			[]error{sysvsem.ErrNoSemaphore}, "no semaphore -1"},
+		{"set outside", func() error { return s.SetVal(2, 1) }, []error{sysvsem.ErrNoSemaphore},
+			"no semaphore 2"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -259,7 +268,8 @@ func TestAgreesWithIpcs(t *testing.T) {
 	require.Equal(t, strconv.Itoa(st.UID), fields["uid"])
 	require.Equal(t, strconv.Itoa(st.CGID), fields["cgid"])
 	require.Equal(t, strconv.Itoa(st.NSems), fields["nsems"])
-	require.Equal(t, fmt.Sprintf("%#o", st.Mode.Perm()), "0"+strings.TrimLeft(fields["access_perms"], "0"))
+	require.Equal(t, fmt.Sprintf("%#o", st.Mode.Perm()),
+		"0"+strings.TrimLeft(fields["access_perms"], "0"))
 	require.Contains(t, string(out), "otime = "+st.OpTime.Format("Mon Jan _2 15:04:05"))
 	require.Contains(t, string(out), "ctime = "+st.ChangeTime.Format("Mon Jan _2 15:04:05"))
 	for n, want := range []string{`0\s+8\s+0\s+0\s+`, `1\s+0\s+0\s+0\s+`, `2\s+9\s+0\s+0\s+`} {

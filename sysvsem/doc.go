@@ -17,13 +17,13 @@
 //	Op < 0   wait until the value is at least -Op, then subtract
 //	Op == 0  wait until the value is zero
 //
-// There are four ways to wait, and one not to:
+// There are four ways to wait, and one that never waits:
 //
 //	Set.Op(ctx, ops...)           until done, or until the context ends
 //	Set.OpTimeout(d, ops...)      until done, or for d; no allocation
 //	Set.Wait(d, ops)              the same with a slice the caller keeps
 //	Set.WaitSignal(d, ops)        the same, until a signal is handled as well
-//	Set.TryOp(ops)                now or [ErrWouldBlock]; never leaves the processor
+//	Set.TryOp(ops)                now, or ErrWouldBlock; the scheduler is not told
 //
 // A call that waits occupies one operating system thread while it does.
 // Interruption by signals, which the Go runtime sends to its own threads at any
@@ -56,10 +56,10 @@
 // # Creation
 //
 // POSIX leaves the values of a new set undefined; Linux makes them zero. Creation
-// and initialisation are two steps, and a creator can die between them. Who
-// creates by a key that others open should do so under a lock that the kernel
-// releases, or let the others wait until Stat().OpTime is not zero, which
-// the creator's first operation makes true.
+// and initialisation are two steps, and a creator can die between them. A program
+// that creates a set by a key that others open should do so under a lock that the
+// kernel releases when the program dies. Or the others wait until Stat().OpTime is
+// not zero, which the creator's first operation makes true.
 //
 // # Errors
 //

@@ -18,8 +18,8 @@ import (
 	"shmbus/test/intercept"
 )
 
-// Linux up to 5.18 ends a timed wait up to a clock tick early. On such a kernel this test sees it as
-// it is; on others TestEarlyTimeout does.
+// Linux up to 5.18 ends a timed wait up to a clock tick early. On such a kernel this test meets the
+// real thing; on others TestEarlyTimeout makes it.
 func TestDeadlineIsNeverEarly(t *testing.T) {
 	s := newSet(t, 0)
 	for i := range 60 {
@@ -58,8 +58,10 @@ func helpEarlyTimeouts(s *sysvsem.Set) error {
 	}
 	const short, long = 30 * time.Millisecond, time.Minute
 	type list = []intercept.Answer
-	early, late := intercept.Answer{Errno: unix.EAGAIN}, intercept.Answer{After: short, Errno: unix.EAGAIN}
-	interrupted, lateSignal := intercept.Answer{Errno: unix.EINTR}, intercept.Answer{After: short, Errno: unix.EINTR}
+	early := intercept.Answer{Errno: unix.EAGAIN}
+	late := intercept.Answer{After: short, Errno: unix.EAGAIN}
+	interrupted := intercept.Answer{Errno: unix.EINTR}
+	lateSignal := intercept.Answer{After: short, Errno: unix.EINTR}
 	timed := func(d time.Duration, ops ...sysvsem.Op) func() error {
 		return func() error { return s.OpTimeout(d, ops...) }
 	}
@@ -71,14 +73,17 @@ func helpEarlyTimeouts(s *sysvsem.Set) error {
 		atLeast time.Duration
 	}{
 		{"early", list{early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
-		{"early again and again", list{early, early, early, early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"early again and again", list{early, early, early, early}, timed(short, p(0)),
+			sysvsem.ErrTimeout, short},
 		{"early, for zero", list{early, early}, timed(short, zero(1)), sysvsem.ErrTimeout, short},
-		{"early and interrupted", list{interrupted, early, interrupted, early}, timed(short, p(0)), sysvsem.ErrTimeout, short},
+		{"early and interrupted", list{interrupted, early, interrupted, early}, timed(short, p(0)),
+			sysvsem.ErrTimeout, short},
 		{"at the deadline", list{late}, timed(short, p(0)), sysvsem.ErrTimeout, short},
 		{"interrupted at the deadline", list{lateSignal}, timed(short, p(0)), sysvsem.ErrTimeout, short},
 		{"early, then done", list{early, early}, timed(long, p(1)), nil, 0},
 		{"NoWait would block", nil, timed(long, p(0).With(noWait)), sysvsem.ErrWouldBlock, 0},
-		{"NoWait of one of two would block", nil, timed(long, p(1), p(0).With(noWait)), sysvsem.ErrWouldBlock, 0},
+		{"NoWait of one of two would block", nil, timed(long, p(1), p(0).With(noWait)),
+			sysvsem.ErrWouldBlock, 0},
 		{"NoWait, early", list{early}, timed(long, p(1).With(noWait), p(0)), sysvsem.ErrWouldBlock, 0},
 		{"no deadline", list{interrupted, interrupted}, timed(-1, p(1)), nil, 0},
 		{"context", list{interrupted, interrupted}, func() error {
@@ -97,7 +102,8 @@ func helpEarlyTimeouts(s *sysvsem.Set) error {
 		n := calls
 		mu.Unlock()
 		if !errors.Is(err, tt.want) || took < tt.atLeast || n == 0 {
-			return fmt.Errorf("%s: %v after %v and %d calls, want %v after %v", tt.name, err, took, n, tt.want, tt.atLeast)
+			return fmt.Errorf("%s: %v after %v and %d calls, want %v after %v", tt.name, err, took, n,
+				tt.want, tt.atLeast)
 		}
 		if err == nil { // give back what it took
 			if err := s.TryOp([]sysvsem.Op{v(1)}); err != nil {

@@ -29,7 +29,8 @@ func TestLimitsAreTheSysctl(t *testing.T) {
 	require.NoError(t, err)
 	l, err := sysvsem.Limits()
 	require.NoError(t, err)
-	require.Equal(t, strings.Fields(string(b)), strings.Fields(fmt.Sprint(l.SemsPerSet, l.Sems, l.OpsPerCall, l.Sets)))
+	require.Equal(t, strings.Fields(string(b)),
+		strings.Fields(fmt.Sprint(l.SemsPerSet, l.Sems, l.OpsPerCall, l.Sets)))
 	require.Equal(t, 32767, l.Value)
 }
 
@@ -69,7 +70,8 @@ func TestLimitsReached(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
 	if os.Getuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		root := syscall.SysProcIDMap{ContainerID: 0, HostID: os.Getuid(), Size: 1}
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{root}
 	}
 	out, err := cmd.Output()
 	require.NoError(t, err, "%s", out)
@@ -88,7 +90,8 @@ func helpReachLimits(*sysvsem.Set) error {
 		}
 	}
 	_, err = sysvsem.Get(sysvsem.Private, 1, 0o600)
-	if err := expectText(err, fmt.Sprintf("SEMMNI allows %d", l.Sets), sysvsem.ErrNoSpace, syscall.ENOSPC); err != nil {
+	if err := expectText(err, fmt.Sprintf("SEMMNI allows %d", l.Sets), sysvsem.ErrNoSpace,
+		syscall.ENOSPC); err != nil {
 		return err
 	}
 	if !lowered {
@@ -109,15 +112,17 @@ func helpReachLimits(*sysvsem.Set) error {
 		}
 	}
 	_, err = sysvsem.Get(sysvsem.Private, 5, 0o600)
-	if err := expectText(err, `16 semaphores exist and 5 more exceed SEMMNS (20): remove unused sets (ipcs -s, ipcrm -s ID) `+
-		`or raise it: sysctl -w kernel.sem="8 21 4 3"`, sysvsem.ErrNoSpace); err != nil {
+	if err := expectText(err,
+		`16 semaphores exist and 5 more exceed SEMMNS (20): remove unused sets (ipcs -s, ipcrm -s ID) `+
+			`or raise it: sysctl -w kernel.sem="8 21 4 3"`, sysvsem.ErrNoSpace); err != nil {
 		return err
 	}
 	s, err := sysvsem.Get(sysvsem.Private, 4, 0o600)
 	if err != nil {
 		return err
 	}
-	return expectText(s.TryOp(repeat(v(0), 5)), `5 operations, SEMOPM allows 4: raise it: sysctl -w kernel.sem="8 20 5 3"`,
+	return expectText(s.TryOp(repeat(v(0), 5)),
+		`5 operations, SEMOPM allows 4: raise it: sysctl -w kernel.sem="8 20 5 3"`,
 		sysvsem.ErrTooManyOps)
 }
 

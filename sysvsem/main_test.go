@@ -79,8 +79,8 @@ func startHelper(t *testing.T, name string, s *sysvsem.Set) *exec.Cmd {
 	return cmd
 }
 
-// ready tells startHelper to go on, then lasts until the process is killed. In a process whose goroutines all wait for
-// each other, as with select {}, Go's runtime would end it.
+// ready tells startHelper to go on, then lasts until the process is killed. Go's runtime would end
+// a process whose goroutines all wait for each other, as with select {}.
 func ready() error {
 	fmt.Println("ready")
 	for {
@@ -116,10 +116,11 @@ func removeAtEnd(t testing.TB, s *sysvsem.Set) {
 // await returns once the condition holds.
 func await(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(100 * time.Microsecond) {
+	for deadline := time.Now().Add(10 * time.Second); !condition(); {
 		if time.Now().After(deadline) {
 			require.FailNow(t, "not within 10 s: "+what)
 		}
+		time.Sleep(100 * time.Microsecond)
 	}
 }
 

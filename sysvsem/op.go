@@ -17,8 +17,8 @@ type Op struct {
 
 // Flags of an [Op].
 const (
-	// NoWait makes the whole call fail with ErrWouldBlock if this operation is
-	// one that would have to wait.
+	// NoWait makes the whole call fail with ErrWouldBlock if this operation would
+	// have to wait.
 	NoWait int16 = sysv.NoWait
 	// Undo has the kernel take the operation back when the process ends.
 	Undo int16 = 0x1000
@@ -55,8 +55,8 @@ func (s *Set) TryOp(ops []Op) error {
 	return s.result(ops, s.tryMany(ops))
 }
 
-// TryOp copies what lacks NoWait, on the stack: a few operations into a small array,
-// and as many as the usual SEMOPM allows into one that costs some time to clear.
+// TryOp copies operations without NoWait to the stack: a few to a small array, more
+// to a large one, which takes longer to clear and holds as many as the usual SEMOPM.
 const (
 	fewOps  = 16
 	manyOps = 500
@@ -95,12 +95,12 @@ func appendNoWait(dst, ops []Op) []Op {
 // which it was.
 func (s *Set) OpTimeout(d time.Duration, ops ...Op) error { return s.Wait(d, ops) }
 
-// Wait is [Set.OpTimeout] with the operations in a slice that the caller keeps.
-// It is not changed.
+// Wait is [Set.OpTimeout] with the operations in a slice of the caller's, which it
+// does not change.
 func (s *Set) Wait(d time.Duration, ops []Op) error { return s.wait(d, ops, false) }
 
-// WaitSignal is [Set.Wait] that ends with [ErrInterrupted], nothing done, when the thread that
-// waits handles a signal.
+// WaitSignal is like [Set.Wait], but returns [ErrInterrupted], with nothing done, when the waiting
+// thread handles a signal.
 func (s *Set) WaitSignal(d time.Duration, ops []Op) error { return s.wait(d, ops, true) }
 
 func (s *Set) wait(d time.Duration, ops []Op, signals bool) error {
@@ -129,9 +129,8 @@ func (s *Set) wait(d time.Duration, ops []Op, signals bool) error {
 	}
 }
 
-// result turns the outcome of an operation into an error. The expected ones
-// are sentinels, the others are made in a function of its own, so that the
-// frequent path stays small.
+// result returns the error for the error number of an operation. Expected errors are
+// sentinels. opError makes all others, so that the frequent path stays small.
 func (s *Set) result(ops []Op, errno syscall.Errno) error {
 	switch errno {
 	case 0:

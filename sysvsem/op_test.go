@@ -29,8 +29,10 @@ var waysToOperate = []struct {
 	expired error
 }{
 	{"TryOp", (*sysvsem.Set).TryOp, sysvsem.ErrWouldBlock},
-	{"OpTimeout", func(s *sysvsem.Set, ops []sysvsem.Op) error { return s.OpTimeout(0, ops...) }, sysvsem.ErrTimeout},
-	{"Wait", func(s *sysvsem.Set, ops []sysvsem.Op) error { return s.Wait(time.Millisecond, ops) }, sysvsem.ErrTimeout},
+	{"OpTimeout", func(s *sysvsem.Set, ops []sysvsem.Op) error { return s.OpTimeout(0, ops...) },
+		sysvsem.ErrTimeout},
+	{"Wait", func(s *sysvsem.Set, ops []sysvsem.Op) error { return s.Wait(time.Millisecond, ops) },
+		sysvsem.ErrTimeout},
 	{"Op", func(s *sysvsem.Set, ops []sysvsem.Op) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
@@ -53,20 +55,28 @@ func TestOperations(t *testing.T) {
 		{"add", []uint16{0}, []sysvsem.Op{v(0)}, []uint16{1}, nil},
 		{"add several", []uint16{1}, []sysvsem.Op{{Op: 41}}, []uint16{42}, nil},
 		{"subtract", []uint16{3}, []sysvsem.Op{{Op: -2}}, []uint16{1}, nil},
-		{"subtract with undo flag", []uint16{3}, []sysvsem.Op{p(0).With(sysvsem.Undo), v(0).With(sysvsem.Undo)}, []uint16{3}, nil},
+		{"subtract with undo flag", []uint16{3},
+			[]sysvsem.Op{p(0).With(sysvsem.Undo), v(0).With(sysvsem.Undo)}, []uint16{3}, nil},
 		{"subtract too much", []uint16{1}, []sysvsem.Op{{Op: -2}}, []uint16{1}, []error{errExpired}},
 		{"zero", []uint16{0}, []sysvsem.Op{zero(0)}, []uint16{0}, nil},
 		{"not zero", []uint16{1}, []sysvsem.Op{zero(0)}, []uint16{1}, []error{errExpired}},
-		{"all together", []uint16{1, 0, 5}, []sysvsem.Op{p(0), v(1), {Num: 2, Op: -5}}, []uint16{0, 1, 0}, nil},
-		{"all or none", []uint16{1, 0, 4}, []sysvsem.Op{p(0), v(1), {Num: 2, Op: -5}}, []uint16{1, 0, 4}, []error{errExpired}},
+		{"all together", []uint16{1, 0, 5}, []sysvsem.Op{p(0), v(1), {Num: 2, Op: -5}},
+			[]uint16{0, 1, 0}, nil},
+		{"all or none", []uint16{1, 0, 4}, []sysvsem.Op{p(0), v(1), {Num: 2, Op: -5}}, []uint16{1, 0, 4},
+			[]error{errExpired}},
 		{"in order on one", []uint16{0}, []sysvsem.Op{zero(0), v(0), v(0), p(0)}, []uint16{1}, nil},
-		{"wrong order on one", []uint16{0}, []sysvsem.Op{v(0), zero(0), p(0)}, []uint16{0}, []error{errExpired}},
+		{"wrong order on one", []uint16{0}, []sysvsem.Op{v(0), zero(0), p(0)}, []uint16{0},
+			[]error{errExpired}},
 		{"up to SEMVMX", []uint16{32766}, []sysvsem.Op{v(0)}, []uint16{32767}, nil},
-		{"above SEMVMX", []uint16{32767}, []sysvsem.Op{v(0)}, []uint16{32767}, []error{syscall.ERANGE, sysvsem.ErrRange}},
-		{"number outside", []uint16{1}, []sysvsem.Op{p(0), v(1)}, []uint16{1}, []error{syscall.EFBIG, sysvsem.ErrNoSemaphore}},
+		{"above SEMVMX", []uint16{32767}, []sysvsem.Op{v(0)}, []uint16{32767},
+			[]error{syscall.ERANGE, sysvsem.ErrRange}},
+		{"number outside", []uint16{1}, []sysvsem.Op{p(0), v(1)}, []uint16{1},
+			[]error{syscall.EFBIG, sysvsem.ErrNoSemaphore}},
 		{"none", []uint16{1}, nil, []uint16{1}, []error{syscall.EINVAL}},
-		{"as many as SEMOPM", []uint16{0}, repeat(v(0), limits.OpsPerCall), []uint16{uint16(limits.OpsPerCall)}, nil},
-		{"more than SEMOPM", []uint16{0}, repeat(v(0), limits.OpsPerCall+1), []uint16{0}, []error{syscall.E2BIG, sysvsem.ErrTooManyOps}},
+		{"as many as SEMOPM", []uint16{0}, repeat(v(0), limits.OpsPerCall),
+			[]uint16{uint16(limits.OpsPerCall)}, nil},
+		{"more than SEMOPM", []uint16{0}, repeat(v(0), limits.OpsPerCall+1), []uint16{0},
+			[]error{syscall.E2BIG, sysvsem.ErrTooManyOps}},
 	}
 	for _, way := range waysToOperate {
 		for _, tt := range tests {
@@ -133,11 +143,21 @@ func TestTimeoutExpires(t *testing.T) {
 
 func TestWaitersAreWoken(t *testing.T) {
 	waits := map[string]func(*sysvsem.Set, ...sysvsem.Op) error{
-		"OpTimeout":      func(s *sysvsem.Set, ops ...sysvsem.Op) error { return s.OpTimeout(time.Hour, ops...) },
-		"longest":        func(s *sysvsem.Set, ops ...sysvsem.Op) error { return s.OpTimeout(1<<63-1, ops...) },
-		"without end":    func(s *sysvsem.Set, ops ...sysvsem.Op) error { return s.OpTimeout(-1, ops...) },
-		"Op":             func(s *sysvsem.Set, ops ...sysvsem.Op) error { return s.Op(t.Context(), ops...) },
-		"Op, no context": func(s *sysvsem.Set, ops ...sysvsem.Op) error { return s.Op(context.Background(), ops...) },
+		"OpTimeout": func(s *sysvsem.Set, ops ...sysvsem.Op) error {
+			return s.OpTimeout(time.Hour, ops...)
+		},
+		"longest": func(s *sysvsem.Set, ops ...sysvsem.Op) error {
+			return s.OpTimeout(1<<63-1, ops...)
+		},
+		"without end": func(s *sysvsem.Set, ops ...sysvsem.Op) error {
+			return s.OpTimeout(-1, ops...)
+		},
+		"Op": func(s *sysvsem.Set, ops ...sysvsem.Op) error {
+			return s.Op(t.Context(), ops...)
+		},
+		"Op, no context": func(s *sysvsem.Set, ops ...sysvsem.Op) error {
+			return s.Op(context.Background(), ops...)
+		},
 	}
 	for name, wait := range waits {
 		t.Run("way="+name+"/for increase", func(t *testing.T) {
@@ -261,8 +281,10 @@ func TestNothingIsAllocated(t *testing.T) {
 		{"TryOp would block", func() error { return s.TryOp(blocked) }, sysvsem.ErrWouldBlock},
 		{"OpTimeout", func() error { return s.OpTimeout(time.Second, p(0), v(0)) }, nil},
 		{"OpTimeout without end", func() error { return s.OpTimeout(-1, p(0), v(0)) }, nil},
-		{"OpTimeout expires", func() error { return s.OpTimeout(time.Microsecond, p(1)) }, sysvsem.ErrTimeout},
-		{"OpTimeout would block", func() error { return s.OpTimeout(time.Second, p(1).With(noWait)) }, sysvsem.ErrWouldBlock},
+		{"OpTimeout expires", func() error { return s.OpTimeout(time.Microsecond, p(1)) },
+			sysvsem.ErrTimeout},
+		{"OpTimeout would block", func() error { return s.OpTimeout(time.Second, p(1).With(noWait)) },
+			sysvsem.ErrWouldBlock},
 		{"Wait", func() error { return s.Wait(time.Second, plain) }, nil},
 		{"Op at once", func() error { return s.Op(t.Context(), p(0), v(0)) }, nil},
 	}

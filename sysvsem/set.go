@@ -60,8 +60,8 @@ func Get(key Key, nsems int, flags Flag) (*Set, error) {
 	return &Set{id: id}, nil
 }
 
-// FromID returns a handle to the set with that identifier. It asks the kernel
-// nothing; a set that does not exist shows at first use, as [ErrRemoved].
+// FromID returns a handle to the set with that identifier. It does not
+// ask the kernel: if there is no such set, the first use returns [ErrRemoved].
 func FromID(id int) *Set { return &Set{id: id} }
 
 // ID returns the kernel's identifier of the set, the semid column of ipcs -s.

@@ -122,7 +122,8 @@ func TestCheckUndo(t *testing.T) {
 	}
 }
 
-// Processes that are to die with the thread that started them outlive the try, whichever thread that was.
+// A child that is to die with the thread that started it outlives the try, whichever thread that
+// was.
 func TestCheckUndoSparesChildren(t *testing.T) {
 	s := newSet(t, 0)
 	var children []*exec.Cmd
@@ -168,7 +169,8 @@ func helpUndoIgnored(s *sysvsem.Set) error {
 	return wantNoUndo(s)
 }
 
-// ignoreUndo takes the flag out of the caller's operations. The race detector does not know that the caller waits.
+// ignoreUndo takes the flag out of the caller's operations. The race detector does not know that
+// the caller waits.
 //
 //go:norace
 func ignoreUndo(c intercept.Call) intercept.Answer {
@@ -181,21 +183,20 @@ func ignoreUndo(c intercept.Call) intercept.Answer {
 }
 
 func helpUnshareDoesNothing(s *sysvsem.Set) error {
-	if err := intercept.Calls(unix.SYS_UNSHARE, func(intercept.Call) intercept.Answer { return intercept.Answer{} }); err != nil {
+	if err := intercept.Calls(unix.SYS_UNSHARE,
+		func(intercept.Call) intercept.Answer { return intercept.Answer{} }); err != nil {
 		return err
 	}
 	return wantNoUndo(s)
 }
 
 func wantNoUndo(s *sysvsem.Set) error {
-	if err := s.CheckUndo(0); !errors.Is(err, sysvsem.ErrNoUndo) || !errors.Is(err, syscall.EOPNOTSUPP) {
-		return fmt.Errorf("not noticed: %w", err)
-	}
-	return nil
+	return expect(s.CheckUndo(0), sysvsem.ErrNoUndo, syscall.EOPNOTSUPP)
 }
 
 func helpUnshareForbidden(s *sysvsem.Set) error {
-	err := intercept.Calls(unix.SYS_UNSHARE, func(intercept.Call) intercept.Answer { return intercept.Answer{Errno: unix.EPERM} })
+	err := intercept.Calls(unix.SYS_UNSHARE,
+		func(intercept.Call) intercept.Answer { return intercept.Answer{Errno: unix.EPERM} })
 	if err != nil {
 		return err
 	}

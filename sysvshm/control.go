@@ -96,8 +96,8 @@ func (s *Segment) SetPerm(uid, gid int, mode fs.FileMode) error {
 	return nil
 }
 
-// Remove marks the segment for destruction. Its key is free at once; the memory goes
-// when the last process has detached it. Only the owner, the creator, and root may.
+// Remove marks the segment for destruction. Its key is free at once; the kernel frees
+// the memory when the last process has detached it. Only the owner, the creator, and root may.
 func (s *Segment) Remove() error { return s.command("shmctl(IPC_RMID)", sysv.Remove) }
 
 // Lock keeps the segment's pages from being swapped out, once they are in memory. It

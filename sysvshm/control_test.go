@@ -21,7 +21,8 @@ import (
 
 func TestStat(t *testing.T) {
 	key := newKey()
-	start := time.Now().Truncate(time.Second).Add(-time.Second) // the kernel's coarse clock may be a tick behind
+	// The kernel's coarse clock may be a tick late.
+	start := time.Now().Truncate(time.Second).Add(-time.Second)
 	s, err := sysvshm.Get(key, 5000, sysvshm.Create|sysvshm.Exclusive|0o642)
 	require.NoError(t, err)
 	removeAtEnd(t, s)

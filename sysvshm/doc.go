@@ -21,16 +21,16 @@
 // frees nor scans it: no Go pointer may be stored in it. After [Mapping.Detach] any
 // access through a slice taken before is a fault that ends the program, as is
 // a write to a read-only mapping. Other processes change the memory at any time, and
-// the race detector sees nothing of that: use sync/atomic for every word that two
+// the race detector does not see them: use sync/atomic for every word that two
 // processes touch, load a peer's value once, and check it before use.
 //
 // # Lifetime
 //
-// A segment outlives its creator. [Segment.Remove] marks it for destruction; it
-// goes when the last process has detached, and until then those who have it
-// attached keep it, and whoever knows the identifier may still attach. A usual
-// pattern for memory shared with children is to attach and remove at once, after which
-// nothing can be left behind.
+// A segment outlives its creator. [Segment.Remove] marks it for destruction, and the
+// kernel frees it when the last process has detached it. Until then processes that
+// have it attached keep it, and every process that knows the identifier may still
+// attach it. A usual pattern for memory shared with children is to attach and remove
+// at once: then nothing can be left over.
 //
 // # Errors
 //

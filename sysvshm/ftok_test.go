@@ -75,8 +75,10 @@ func TestFtokErrors(t *testing.T) {
 		is   error
 		text string
 	}{
-		{"project 0", "/", 0, syscall.EINVAL, "ftok /: project number 0 could make the key 0, which is Private: use 1 to 255"},
-		{"no such file", "/nowhere/at/all", 1, fs.ErrNotExist, "ftok /nowhere/at/all: no such file or directory"},
+		{"project 0", "/", 0, syscall.EINVAL,
+			"ftok /: project number 0 could make the key 0, which is Private: use 1 to 255"},
+		{"no such file", "/nowhere/at/all", 1, fs.ErrNotExist,
+			"ftok /nowhere/at/all: no such file or directory"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

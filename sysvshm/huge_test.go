@@ -46,5 +46,6 @@ func TestHugePagesNeedPermission(t *testing.T) {
 
 func helpHugeRefused(*sysvshm.Segment) error {
 	_, err := sysvshm.Get(sysvshm.Private, tooHuge, sysvshm.HugeTLB2MB|0o600)
-	return expectText(err, "CAP_IPC_LOCK or membership in the group vm.hugetlb_shm_group", sysvshm.ErrNoHugePages, syscall.EPERM)
+	return expectText(err, "CAP_IPC_LOCK or membership in the group vm.hugetlb_shm_group",
+		sysvshm.ErrNoHugePages, syscall.EPERM)
 }

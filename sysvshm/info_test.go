@@ -18,7 +18,8 @@ import (
 func TestLimitsAreTheSysctls(t *testing.T) {
 	l, err := sysvshm.Limits()
 	require.NoError(t, err)
-	for name, got := range map[string]any{"shmmax": l.MaxSize, "shmmni": l.Segments, "shmall": l.Pages} {
+	for name, got := range map[string]any{"shmmax": l.MaxSize, "shmmni": l.Segments,
+		"shmall": l.Pages} {
 		want, err := os.ReadFile("/proc/sys/kernel/" + name)
 		require.NoError(t, err)
 		require.Equal(t, strings.TrimSpace(string(want)), fmt.Sprint(got), name)
@@ -64,7 +65,8 @@ func TestLimitsReached(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
 	if os.Getuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		root := syscall.SysProcIDMap{ContainerID: 0, HostID: os.Getuid(), Size: 1}
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{root}
 	}
 	out, err := cmd.Output()
 	require.NoError(t, err, "%s", out)
@@ -88,7 +90,8 @@ func helpReachLimits(*sysvshm.Segment) error {
 		}
 	}
 	_, err = sysvshm.Get(sysvshm.Private, 1, 0o600)
-	if err := expectText(err, fmt.Sprintf("SHMMNI allows %d", l.Segments), sysvshm.ErrNoSpace, syscall.ENOSPC); err != nil {
+	if err := expectText(err, fmt.Sprintf("SHMMNI allows %d", l.Segments), sysvshm.ErrNoSpace,
+		syscall.ENOSPC); err != nil {
 		return err
 	}
 	if !lowered {
@@ -104,16 +107,19 @@ func helpReachLimits(*sysvshm.Segment) error {
 		}
 	}
 	_, err = sysvshm.Get(sysvshm.Private, largest+1, 0o600)
-	if err := expectText(err, fmt.Sprintf("%d bytes, SHMMAX allows %d: raise it: sysctl -w kernel.shmmax=%[1]d",
-		largest+1, largest), sysvshm.ErrTooLarge, syscall.EINVAL); err != nil {
+	if err := expectText(err,
+		fmt.Sprintf("%d bytes, SHMMAX allows %d: raise it: sysctl -w kernel.shmmax=%[1]d",
+			largest+1, largest), sysvshm.ErrTooLarge, syscall.EINVAL); err != nil {
 		return err
 	}
 	if _, err := sysvshm.Get(sysvshm.Private, 98*page, 0o600); err != nil {
 		return err
 	}
 	_, err = sysvshm.Get(sysvshm.Private, 2*page+1, 0o600)
-	return expectText(err, fmt.Sprintf("98 pages of %d bytes exist and 3 more exceed SHMALL (100): remove unused "+
-		"segments (ipcs -m, ipcrm -m ID) or raise it: sysctl -w kernel.shmall=101", page), sysvshm.ErrNoSpace, syscall.ENOSPC)
+	return expectText(err,
+		fmt.Sprintf("98 pages of %d bytes exist and 3 more exceed SHMALL (100): remove unused "+
+			"segments (ipcs -m, ipcrm -m ID) or raise it: sysctl -w kernel.shmall=101", page),
+		sysvshm.ErrNoSpace, syscall.ENOSPC)
 }
 
 func expectText(err error, text string, targets ...error) error {

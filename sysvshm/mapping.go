@@ -29,8 +29,8 @@ type Mapping struct {
 }
 
 // Attach maps the segment at an address that the kernel chooses. Each call makes a
-// mapping of its own. The length of the memory is the segment's size as the
-// kernel knows it, whatever anybody asked of [Get].
+// mapping of its own. The length of the memory is the size that the segment was
+// created with, also where [Get] was called with another size.
 func (s *Segment) Attach(flags AttachFlag) (*Mapping, error) {
 	data, errno := shmat(s.id, int(flags))
 	if errno != 0 {
@@ -46,7 +46,7 @@ func (m *Mapping) ID() int { return m.id }
 func (m *Mapping) ReadOnly() bool { return m.readOnly }
 
 // Bytes returns the memory, or nil after [Mapping.Detach]. The slice does not keep the
-// mapping alive: none of it may be touched after Detach.
+// mapping alive: do not touch it after Detach.
 func (m *Mapping) Bytes() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -184,13 +184,14 @@ func asNobody(t *testing.T, name string, s *sysvshm.Segment) {
 	require.NoError(t, err, "%s", out)
 }
 
-// Memory that was asked to stay out of core dumps does, and nothing is asked of memory that is gone.
+// DontDump keeps memory out of core dumps, and does nothing after Detach.
 func TestDontDump(t *testing.T) {
 	const kept, left = 5, 7 // pages, by which the two are told apart
 	flags := func(pages int) string {
 		smaps, err := os.ReadFile("/proc/self/smaps")
 		require.NoError(t, err)
-		pattern := fmt.Sprintf(`(?s)/SYSV[^\n]*\nSize: +%d kB\n.*?VmFlags:([^\n]*)`, pages*os.Getpagesize()/1024)
+		pattern := fmt.Sprintf(`(?s)/SYSV[^\n]*\nSize: +%d kB\n.*?VmFlags:([^\n]*)`,
+			pages*os.Getpagesize()/1024)
 		m := regexp.MustCompile(pattern).FindSubmatch(smaps)
 		require.NotNil(t, m, pattern)
 		return string(m[1])

@@ -37,15 +37,15 @@ const (
 	// Exclusive, together with Create, fails with os.ErrExist if there is one.
 	Exclusive Flag = sysv.Exclusive
 	// HugeTLB makes a new segment of huge pages, of the default size. There must be
-	// free ones (sysctl vm.nr_hugepages), and the caller needs CAP_IPC_LOCK or a
-	// group that is vm.hugetlb_shm_group.
+	// free ones (sysctl vm.nr_hugepages), and the caller needs CAP_IPC_LOCK or
+	// membership in the group vm.hugetlb_shm_group.
 	HugeTLB Flag = 0o4000
-	// NoReserve sets no swap space or huge pages aside for a new segment. Where there
-	// is none when a page is first touched, that access is a fatal SIGBUS.
+	// NoReserve sets no swap space or huge pages aside for a new segment. If none is
+	// left when a page is first touched, that access is a fatal SIGBUS.
 	NoReserve Flag = 0o10000
 
 	hugeShift = 26
-	// HugeTLB2MB and HugeTLB1GB are HugeTLB with a size of page.
+	// HugeTLB2MB and HugeTLB1GB are HugeTLB with pages of that size.
 	HugeTLB2MB Flag = HugeTLB | 21<<hugeShift
 	HugeTLB1GB Flag = HugeTLB | 30<<hugeShift
 )
@@ -77,8 +77,8 @@ func Get(key Key, size int, flags Flag) (*Segment, error) {
 	return &Segment{id: id}, nil
 }
 
-// FromID returns a handle to the segment with that identifier. It asks the kernel
-// nothing; a segment that does not exist shows at first use, as [ErrRemoved].
+// FromID returns a handle to the segment with that identifier. It does not
+// ask the kernel: if there is no such segment, the first use returns [ErrRemoved].
 func FromID(id int) *Segment { return &Segment{id: id} }
 
 // ID returns the kernel's identifier of the segment, the shmid column of ipcs -m.

@@ -41,7 +41,8 @@ func TestGet(t *testing.T) {
 		},
 		{
 			name: "unknown key", key: 0x0badcafe, size: 1,
-			is: []error{syscall.ENOENT, os.ErrNotExist}, text: "key 0x0badcafe: no such segment in this IPC namespace: create it",
+			is: []error{syscall.ENOENT,
+				os.ErrNotExist}, text: "key 0x0badcafe: no such segment in this IPC namespace: create it",
 		},
 		{
 			name: "new and empty", key: newKey(), size: 0, flags: sysvshm.Create | 0o600,
