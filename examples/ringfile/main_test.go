@@ -36,13 +36,13 @@ func TestReadAfterBothHaveEnded(t *testing.T) {
 		fmt.Fprintf(first, "first %d\n", i)
 		fmt.Fprintf(second, "second %d\n", i)
 	}
-	first.Close()
-	ends.End()
 	for end := time.Now().Add(30 * time.Second); len(lines(t, file)) < 800; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d lines in the ring", len(lines(t, file)))
 		}
 	}
+	first.Close()
+	ends.End()
 	_ = killed.Process.Kill()
 	_ = killed.Wait()
 
