@@ -69,8 +69,8 @@ func newSegment(t *testing.T, g layout.Geometry) (file string, mem []byte, r *ri
 	return file, mem, r
 }
 
-// command returns a command that ends after half a minute: a peer waits for ever for one that has
-// failed.
+// command returns a command that is killed after half a minute, because a peer waits for ever if
+// the other one has failed.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)

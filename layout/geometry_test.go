@@ -72,7 +72,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestTotalSlots holds that the bounds of the parts keep the total within an entry's slot field.
+// TestTotalSlots: the bounds of the parts keep the total within the slot field of an entry.
 func TestTotalSlots(t *testing.T) {
 	g := Geometry{Slots: MaxSlots, Owned: MaxOwned, Publishers: MaxPublishers}
 	if n := g.TotalSlots(); n > TotalSlotsLimit || TotalSlotsLimit != slotMask+1 {

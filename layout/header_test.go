@@ -182,7 +182,7 @@ func TestDecodeHeaderSizes(t *testing.T) {
 	}
 }
 
-// TestEveryBitOfHeader flips each bit of what never changes: it is noticed.
+// TestEveryBitOfHeader: DecodeHeader notices each flipped bit of what never changes.
 func TestEveryBitOfHeader(t *testing.T) {
 	good, size := encoded(t, sampleHeader())
 	if _, _, err := DecodeHeader(good, size); err != nil {
@@ -199,7 +199,7 @@ func TestEveryBitOfHeader(t *testing.T) {
 	}
 }
 
-// TestChecksum holds the checksum to one computed from its definition, bit by bit.
+// TestChecksum compares the checksum with one that is computed bit by bit, from its definition.
 func TestChecksum(t *testing.T) {
 	b, _ := encoded(t, sampleHeader())
 	crc := ^uint32(0)

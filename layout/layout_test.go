@@ -86,7 +86,7 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// A span is a field with its size and who writes it once the bus is live.
+// A span is a field, with its size and the process that writes it while the bus is live.
 type span struct {
 	name     string
 	off, len int
@@ -97,7 +97,7 @@ const (
 	creator = "creator"
 	owner   = "owner"    // of the record
 	others  = "others"   // any process
-	claim   = "claimant" // who takes or frees the record, seldom
+	claim   = "claimant" // takes or frees the record, seldom
 )
 
 func words(writer string, names ...string) []span {
@@ -188,7 +188,7 @@ func TestFieldsFitTheirRecords(t *testing.T) {
 	}
 }
 
-// TestRecordsKeepLines holds that no two records share a line.
+// TestRecordsKeepLines: no two records share a line.
 func TestRecordsKeepLines(t *testing.T) {
 	for _, size := range []int{HeaderSize, ClientRecordSize, PublisherRecordSize, SubscriberRecordSize, TopicRecordSize} {
 		if size%Line != 0 {
@@ -197,7 +197,7 @@ func TestRecordsKeepLines(t *testing.T) {
 	}
 }
 
-// TestHashCoversEveryField changes each value in turn.
+// TestHashCoversEveryField: the hash changes with each value.
 func TestHashCoversEveryField(t *testing.T) {
 	hash := func() uint64 {
 		var b strings.Builder

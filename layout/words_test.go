@@ -87,7 +87,7 @@ func TestWakePositionNearWrap(t *testing.T) {
 	}
 }
 
-// TestNotYet: the position of a sleeper that has none yet is not one that a sleeper has before
+// TestNotYet: NotYet is the highest position of a wake word, which no sleeper has before message
 // 2^46-1.
 func TestNotYet(t *testing.T) {
 	w := MakeWake(NotYet, 3, Asleep)

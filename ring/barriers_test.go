@@ -10,9 +10,9 @@ import (
 	"shmbus/test/machine"
 )
 
-// TestBarriersOnARM64 looks at the machine code for arm64 of the places at which the protocol needs
-// a barrier, or an acquire that is ordered after releases (LDAR, which LDAPR is not). model/litmus
-// says why; amd64 needs none of them.
+// TestBarriersOnARM64: the machine code for arm64 has the barriers that the protocol needs, and its
+// acquires are ordered after releases (LDAR is, LDAPR is not). model/litmus says why; amd64 needs
+// no barrier.
 func TestBarriersOnARM64(t *testing.T) {
 	const loads, full = "CALL shmbus/internal/fence.Loads", "CALL shmbus/internal/fence.Full"
 	p := machine.Build(t, "arm64", "shmbus/ring")
@@ -20,22 +20,21 @@ func TestBarriersOnARM64(t *testing.T) {
 		function string
 		want     string // of what follows in the code, one after the other
 	}{
-		// A reader's loads of a slot are satisfied before its last look at the entry.
+		// The reader's loads of the slot come before its last load of the entry.
 		{"shmbus/ring.(*Cursor).Valid", "LDAR;" + loads + ";LDAR;"},
 		{"shmbus/ring.Frame.Valid", "LDAR;" + loads + ";LDAR;"},
-		// Nothing that follows an exchange, the first of which is the store of the pair, becomes
-		// visible before it.
+		// No store after an exchange, of which that of the pair is the first, becomes visible
+		// before it.
 		{"shmbus/ring.(*Publisher).Settle", full + ";(?:STORE;)+"},
-		// The exchange itself, in both forms: the disassembler has no name for CASAL. Resume comes
-		// before.
+		// The exchange itself, in both forms, after Resume. The disassembler has no name for CASAL.
 		{"shmbus/ring.(*Publisher).Exchange", "LDAR;CALL shmbus/ring.\\(\\*Ring\\).headFrom;STORE;LDAR;(?:STORE;)+CASAL;LDAXR;STLXR;(?:CALL shmbus/(?:ring|internal/fence)\\S+;)+"},
-		// What a cursor releases it has read; what it reads is whole.
+		// The loads of a message come before the release of its position.
 		{"shmbus/ring.(*Cursor).Take", "LDAR;LDAR;(?:CALL shmbus/ring\\S+copyPieces;|STORE;|CALL shmbus/ring.Frame\\S+;)+STORE;STLR;"},
-		// Of a joiner's last search no load passes the updates before it: LDAPR would.
+		// No load of a joiner's last search passes the updates before it, as LDAPR would.
 		{"shmbus/ring.(*Ring).headFrom", "(?:CALL shmbus/ring.\\(\\*Ring\\).lowerBound;)?(?:LDAR;)+"},
 		{"shmbus/internal/fence.Loads", "DMB 9;"},
 		{"shmbus/internal/fence.Full", "DMB 11;"},
-		// No processor for servers waits at a YIELD.
+		// Processors for servers do not wait at a YIELD.
 		{"shmbus/internal/fence.Pause", "ISB;"},
 	} {
 		t.Run(tt.function, func(t *testing.T) {
@@ -52,7 +51,8 @@ var (
 	exact = regexp.MustCompile(`^(LDAR|LDAPR|STLR|LDAXR|STLXR|YIELD|DMB|ISB)\w*\b(.*)`)
 )
 
-// orderings leaves of a function's code what orders memory, with the stores to it and the calls.
+// orderings returns the instructions of a function that order memory, with the stores and the
+// calls.
 func orderings(code []string) string {
 	var b strings.Builder
 	for i, c := range code {

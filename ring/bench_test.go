@@ -96,7 +96,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkThrough is from publishers to reliable readers, all at once.
+// BenchmarkThrough sends messages from publishers to reliable readers, all running at once.
 func BenchmarkThrough(b *testing.B) {
 	for _, pubs := range []int{1, 4} {
 		for _, readers := range []int{1, 4} {
@@ -156,7 +156,7 @@ func BenchmarkHead(b *testing.B) {
 	}
 }
 
-// BenchmarkRescan is what a publisher pays every half lap.
+// BenchmarkRescan is what a publisher does every half lap.
 func BenchmarkRescan(b *testing.B) {
 	for _, gates := range []int{0, 1, 64, 256} {
 		b.Run(fmt.Sprintf("gates=%d", gates), func(b *testing.B) {

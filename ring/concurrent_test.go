@@ -12,7 +12,7 @@ import (
 	"shmbus/layout"
 )
 
-// scale makes long loops short where the race detector slows them down.
+// scale shortens long loops in race-detector builds, which are slow.
 func scale(n int) int {
 	if fence.RaceEnabled {
 		return n / 10
@@ -20,8 +20,8 @@ func scale(n int) int {
 	return n
 }
 
-// TestManyToMany runs publishers against lossy and reliable readers. Every message has a value of
-// its own, {publisher, number}; all readers together note what they see at each position.
+// TestManyToMany runs publishers against lossy and reliable readers. Every message has its own
+// value, {publisher, number}; all readers note in one table what they see at each position.
 func TestManyToMany(t *testing.T) {
 	for _, tt := range []struct {
 		slots, owned, pubs, lossy, reliable, messages int
@@ -134,7 +134,7 @@ func TestManyToMany(t *testing.T) {
 }
 
 // TestRunsManyToMany runs publishers of runs of all lengths and sizes against readers that take
-// what is like the message before.
+// messages which match the one before.
 func TestRunsManyToMany(t *testing.T) {
 	for _, tt := range []struct {
 		slots, owned, pubs int
@@ -337,8 +337,8 @@ func words(b []byte) func(off int) uint64 {
 	}
 }
 
-// TestOrderOfStores watches publishers from outside: a slot that is in the ring is never shown as
-// settled property of its publisher, its intent and header are there before it.
+// TestOrderOfStores watches publishers from outside: no settled pair of a publisher has a slot that
+// is in the ring, and intent and header are stored before the entry.
 func TestOrderOfStores(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	p := openPublisher(t, r, 0)
@@ -379,8 +379,8 @@ func TestOrderOfStores(t *testing.T) {
 	wg.Wait()
 }
 
-// TestHeadWhilePublishing: heads that are found one after the other do not fall, and lie between
-// what was published before and after.
+// TestHeadWhilePublishing: of two heads found one after the other the second is not lower, and each
+// lies between what was published before and after the search.
 func TestHeadWhilePublishing(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 2))
 	var stop atomic.Bool
@@ -457,7 +457,8 @@ func TestSuccessionsWhilePublishing(t *testing.T) {
 	t.Logf("%d deaths, head %d", deaths, r.Head())
 }
 
-// dieRacing is dieAt while others publish: the compare-and-swap may fail, and it dies then.
+// dieRacing is // dieAt while others publish: if the compare-and-swap fails, the publisher dies
+// then.
 func dieRacing(r *Ring, p *Publisher, at step) {
 	p.Rescan()
 	mine, pair := p.own().number, p.own().pair

@@ -10,8 +10,8 @@ import (
 	"shmbus/layout"
 )
 
-// fencedRing returns a ring in memory between pages that may not be touched, so that an access
-// outside ends the test.
+// fencedRing returns a ring in memory between two pages without access, so that an access outside
+// of the ring ends the test.
 func fencedRing(tb testing.TB, g layout.Geometry) *Ring {
 	tb.Helper()
 	m, err := layout.NewMap(g)
@@ -36,8 +36,8 @@ func fencedRing(tb testing.TB, g layout.Geometry) *Ring {
 	return r
 }
 
-// FuzzCorruptMemory overwrites words of the memory between operations. Whatever happens to the
-// messages, nothing panics, nothing is touched outside, every loop ends.
+// FuzzCorruptMemory overwrites words of the memory between operations. Messages may be lost or
+// wrong, but no call panics or accesses memory outside of the ring, and every loop ends.
 //
 // The input is a program of 3-byte instructions, {operation, argument, argument}; operation 0 is
 // followed by 8 more bytes, the word to store.
@@ -130,7 +130,7 @@ func FuzzCorruptMemory(f *testing.F) {
 					t.Fatal(err)
 				}
 			case 5:
-				cursors[a&1] = r.Join(int(a&63), Start{kind: b % 3, position: uint64(a) << (b % 64)}, b&64 != 0)
+				cursors[a&1] = r.Join(int(a&63), Start{from: from(b % 3), position: uint64(a) << (b % 64)}, b&64 != 0)
 			case 6:
 				r.Audit()
 			case 7:

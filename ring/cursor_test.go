@@ -76,8 +76,8 @@ func TestCursorWord(t *testing.T) {
 	}
 }
 
-// TestValidAfterDisplacement stops the reader between its first look and its last, and shows it
-// every state in which its slot may be by then.
+// TestValidAfterDisplacement stops a reader between its first and last load of the entry, and puts
+// its slot into every state that it may have by then.
 func TestValidAfterDisplacement(t *testing.T) {
 	const lap = 8
 	tests := []struct {
@@ -131,7 +131,7 @@ func TestValidAfterDisplacement(t *testing.T) {
 	}
 }
 
-// TestCorruptSlots: words that no correct program wrote are said to be corrupt.
+// TestCorruptSlots: a reader returns Corrupt for words that no correct program wrote.
 func TestCorruptSlots(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -172,7 +172,7 @@ func TestCorruptSlots(t *testing.T) {
 			if st != tt.want {
 				t.Errorf("View and Valid say %d, want %d", st, tt.want)
 			}
-			// The reader can go on behind it.
+			// The reader can continue after it.
 			c.Advance()
 			expect(t, c, 1)
 		})
@@ -187,8 +187,7 @@ func TestExchangeOnCorruptEntry(t *testing.T) {
 	}{
 		"slot beyond the last": {beyond, 0},
 		"two laps behind":      {behind, 0},
-		// Positions of the last lap of all seem to be filled, and the search from there comes round
-		// to 0.
+		// Positions of the very last lap seem to be filled, and the search from there wraps to 0.
 		"slot beyond the last, certified by 2^64": {beyond, math.MaxUint64},
 		"two laps behind, certified by 2^64":      {behind, math.MaxUint64},
 	} {
@@ -251,8 +250,8 @@ func TestJumpMargins(t *testing.T) {
 	}
 }
 
-// TestJumpWithoutNeed: a jump of a reader that is not lapped loses one position at most, and none
-// that is not there.
+// TestJumpWithoutNeed: a jump of a reader that is not lapped loses at most one position, and never
+// goes beyond the head.
 func TestJumpWithoutNeed(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	c, p := r.Reader(FromNow()), openPublisher(t, r, 0)

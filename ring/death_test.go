@@ -19,7 +19,7 @@ const (
 	position             // and the position in the slot's header
 	intent               // and the intent
 	inFlight             // and the pair
-	lostRace             // the compare-and-swap failed: somebody else published there
+	lostRace             // the compare-and-swap has failed: another publisher used the position
 	swapped              // the compare-and-swap succeeded
 	settled              // the pair says so
 	steps
@@ -29,9 +29,9 @@ func (s step) String() string {
 	return [...]string{"filled", "position", "intent", "in flight", "lost race", "swapped", "settled"}[s]
 }
 
-// dieAt publishes value with p up to a step and no further: p is not to be used afterwards. For
-// lostRace, rival is called between the pair and the compare-and-swap, and publishes. It returns
-// the index of the pair and the slot that it owns in truth.
+// dieAt publishes value with p up to a step and no further; p must not be used afterwards. For
+// lostRace, it calls rival, which publishes, between the store of the pair and the
+// compare-and-swap. It returns the index of the pair and the slot that the record really owns.
 func dieAt(tb rapid.TB, r *Ring, p *Publisher, at step, value uint64, rival func()) (pair *uint64, truth uint32) {
 	tb.Helper()
 	p.Rescan()
@@ -72,8 +72,8 @@ func dieAt(tb rapid.TB, r *Ring, p *Publisher, at step, value uint64, rival func
 	return pair, mine
 }
 
-// TestDeathAtEachStep lets a publisher die at each step, another publish for a while, and then an
-// heir take the record over.
+// TestDeathAtEachStep: a publisher dies at each step, another one publishes for a while, and then
+// an heir takes over the record.
 func TestDeathAtEachStep(t *testing.T) {
 	for at := range steps {
 		for _, meanwhile := range []int{0, 1, 2, 7, 8, 9, 16, 40} {
@@ -104,7 +104,7 @@ func TestDeathAtEachStep(t *testing.T) {
 				}
 				heir := openPublisher(t, r, 0)
 				if got := layout.Pair(atomic.LoadUint64(word)); got != layout.Settled(truth) {
-					// With one other publisher alive there is always evidence.
+					// With only one other publisher there is always evidence.
 					t.Fatalf("the pair is %#x, the record owns slot %d", uint64(got), truth)
 				}
 				if heir.count != 2 {
@@ -121,13 +121,12 @@ func TestDeathAtEachStep(t *testing.T) {
 	}
 }
 
-// TestNoEvidenceYet: as long as both slots of a pair may still be someone's, the heir leaves them
-// alone, and has them when there is evidence.
+// TestNoEvidenceYet: while either slot of a pair may be the record's, the heir uses neither; when
+// there is evidence, it has its slot.
 func TestNoEvidenceYet(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 3))
 	a, b := openPublisher(t, r, 0), openPublisher(t, r, 1)
-	// a dies behind its exchange; b displaces what a published, and dies behind its exchange as
-	// well.
+	// a dies after its exchange; b displaces what a published, and dies after its exchange as well.
 	wordA, truthA := dieAt(t, r, a, swapped, 1, nil)
 	c := openPublisher(t, r, 2)
 	publishAll(t, c, seq(2, 9)...)
@@ -154,9 +153,9 @@ func TestNoEvidenceYet(t *testing.T) {
 	expectBalance(t, r)
 }
 
-// TestOpenPairsAreNoEvidence: three die one after the other behind their exchanges, each having
-// displaced what the one before published. Of the second's two slots, one is named by the first's
-// pair and one by the third's: that proves nothing.
+// TestOpenPairsAreNoEvidence: three publishers die one after the other after their exchanges. Each
+// has displaced what the one before published. Of the second publisher's two slots, the first one's
+// pair names one and the third one's pair the other: that proves nothing.
 func TestOpenPairsAreNoEvidence(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 4))
 	others := openPublisher(t, r, 3)
@@ -186,14 +185,14 @@ func TestOpenPairsAreNoEvidence(t *testing.T) {
 	}
 }
 
-// TestUnsettled: a record all of whose pairs are open has no publisher until there is evidence.
+// TestUnsettled: a record whose pairs are all in flight cannot be used until there is evidence.
 func TestUnsettled(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 2))
 	ring := r.load(0).Slot()
 	own := pubPairs(r, 0)
 	other := pubPairs(r, 1)
-	// Both slots of record 0 went into the ring and were displaced by exchanges of record 1 that
-	// are open still.
+	// Both slots of record 0 went into the ring, and were displaced by exchanges of record 1 that
+	// are still in flight.
 	in, d0, d1 := own[0].Mine(), ring, r.load(1).Slot()
 	in2 := own[1].Mine()
 	atomic.StoreUint64(r.pairWord(0, 0), uint64(layout.InFlight(in, d0)))
@@ -215,8 +214,8 @@ func TestUnsettled(t *testing.T) {
 	expectBalance(t, r)
 }
 
-// TestChainInOneRecord: heirs of one record die one after the other, each having displaced what the
-// one before published. The evidence for the last settles them all.
+// TestChainInOneRecord: heirs of one record die one after the other. Each has displaced what the
+// one before published. The evidence for the last one settles them all.
 func TestChainInOneRecord(t *testing.T) {
 	r := newRing(t, geometry(8, 8, 1))
 	pairs := pubPairs(r, 0)
@@ -234,8 +233,8 @@ func TestChainInOneRecord(t *testing.T) {
 	expectBalance(t, r)
 }
 
-// TestDeathsAtRandom plays publishes, deaths at each step and successions of several records
-// against a model that knows whose every slot is.
+// TestDeathsAtRandom runs publishes, deaths at each step and takeovers of several records against a
+// model that knows which record owns each slot.
 func TestDeathsAtRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		records, owned := rapid.IntRange(2, 4).Draw(t, "records"), rapid.IntRange(2, 4).Draw(t, "owned")
@@ -308,7 +307,7 @@ func TestDeathsAtRandom(t *testing.T) {
 			}
 			check()
 		}
-		// Each succession may bring the evidence for another.
+		// Each takeover may bring the evidence for another.
 		for range records {
 			for i := range records {
 				if _, err := r.Publisher(i); err != nil && !errors.Is(err, ErrUnsettled) {

@@ -6,20 +6,21 @@
 //
 // # What to use
 //
-// These names are for users of the ring:
+// Ten names are for users of the ring:
 //
-//   - [Ring], from [New] or [NewHeap];
+//   - [Ring], from [New] over memory that processes share, or from [NewHeap] for one process;
 //   - [Publisher], from [Ring.Publisher]: fill a slot with Fill or Payload, publish it with
 //     Exchange, and call Rescan when that returns Limit;
 //   - [Cursor], from [Ring.Join] or [Ring.Reader] with a [Start]: Peek, then Read, or View and
 //     Valid, then Advance; and Jump when messages were lost;
 //   - [Status], how an attempt ended, and the errors [ErrCorrupt] and [ErrUnsettled];
-//   - [Blocker] and [Books], for those who wait for reliable readers or check a ring.
+//   - [Books], the result of [Ring.Audit], to check a ring after crashes.
 //
-// The types [Slot], [Loaded], [Frame] and [Match], their methods, [ByWords], and the methods of
-// Publisher and Cursor that take or return them, are the steps of the fast path, in fast.go. They
-// are for package bus, which inlines them: one call into this package for each message made
-// publishing and receiving 1.2 times slower.
+// The other names are for package bus. [Slot], [Loaded], [Frame], [Match] and [ByWords], with the
+// methods of Publisher and Cursor that take or return them, are the steps of the fast path, in
+// fast.go. Package bus inlines them: with one call into this package for each message, publishing
+// and receiving together took 1.2 times as long. [Blocker] is for publishers that open the gates of
+// slow readers.
 //
 // # What the caller provides
 //
@@ -32,8 +33,8 @@
 //   - that at most one [Publisher] uses a publisher record at a time, and at most one [Cursor] a
 //     subscriber record. The record of an owner that is known to be dead may be used again:
 //     [Ring.Publisher] settles what the dead one left;
-//   - that the gate of a reliable reader that has died is opened, since its publishers would wait
-//     for ever;
+//   - that the gate of a reliable reader that has died is opened ([Ring.OpenGate]), since
+//     publishers would wait for ever;
 //   - that readers and publishers have a way to wait, if they are not to spin;
 //   - that the certified position (layout.HeaderCertified) is moved on at least once in 2^30
 //     laps, to a position below which everything is published. Laps are compared modulo 2^32; a

@@ -15,20 +15,19 @@ import (
 
 // Processes share a ring through a file that they map. Here one process maps the file again and
 // again, as four processes would: one makes the ring, two publish, and the last reads when the
-// others have ended. All that the ring is stands in the file; the reader does not even need to
-// write to it.
+// others have ended. The whole ring is in the file; the reader does not even need to write to it.
 //
 // The ring leaves to its users what a bus does for them. All processes know the geometry. They
-// agree which of them uses which publisher record; nobody else may use it unless they know that its
-// owner is dead. A reader that waits for messages polls. For reliable readers and for streams of
-// 2^31 laps or more, see the package documentation.
+// agree which of them uses which publisher record; another process may use it only when its owner
+// is known to be dead. A reader that waits for messages polls. For reliable readers and for streams
+// of 2^31 laps or more, see the package documentation.
 func Example_mappedFile() {
 	dir := must(os.MkdirTemp("", "ring"))
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "messages")
 	m := must(layout.NewMap(small))
 
-	// The file gets its name when the ring is complete: nobody opens half a ring.
+	// The file gets its name when the ring is complete, so no process opens half a ring.
 	f := must(os.Create(path + ".new"))
 	if err := f.Truncate(int64(m.Size)); err != nil {
 		panic(err)

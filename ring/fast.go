@@ -47,12 +47,12 @@ type Loaded struct {
 //
 // The locked instruction of step 4 waits for the stores before it, and nothing after it starts
 // before it has ended. So all that can be computed before step 4 is computed there: NextSlot, for
-// example, returns the number of the slot after this one as well.
+// example, computes which slot comes after this one.
 type Slot struct {
 	own    *ownedSlot
 	at     address
 	number uint32
-	turn   uint // the publisher's turn after this one
+	turn   uint // what the publisher's turn is after this slot
 }
 
 // NextSlot returns the slot to be filled next.
@@ -79,8 +79,8 @@ func (p *Publisher) Load() Loaded {
 }
 
 // Usable reports whether a message may be published at the loaded position: the position is below
-// the limit, its entry still has the lap before, and the entry names a slot that exists. If it is
-// false, [Publisher.Exchange] finds out why and goes on if it can.
+// the limit, its entry still has the lap before, and the entry names a slot that exists. If not,
+// [Publisher.Exchange] finds out why, and goes on if it can.
 func (p *Publisher) Usable(l Loaded) bool {
 	return l.pos < p.limit && l.value.Lap() == layout.LapOf(l.pos, p.memory.shift)-1 &&
 		l.value.Slot() < p.memory.total
@@ -133,8 +133,8 @@ func (p *Publisher) LostRace() {
 	}
 }
 
-// withdraw takes an announcement back, if there was one: the record still owns its slot. It returns
-// st.
+// withdraw takes back the announcement of an exchange that did not happen, if there was one: the
+// record still owns its slot. It returns st.
 func (o *ownedSlot) withdraw(st Status) Status {
 	fence.Store(o.pair, uint64(layout.Settled(o.number)))
 	return st
@@ -143,12 +143,12 @@ func (o *ownedSlot) withdraw(st Status) Status {
 // entriesOfLine is how many entries a cache line of 64 bytes holds.
 const entriesOfLine = 64 / layout.EntrySize
 
-// EndsLine reports whether the position is the last of a cache line of entries. After it is the
-// time to [Publisher.Prefetch].
+// EndsLine reports whether the position is the last one in a cache line of entries. After
+// publishing there, a publisher calls [Publisher.Prefetch].
 func (l Loaded) EndsLine() bool { return l.pos%entriesOfLine == entriesOfLine-1 }
 
-// Prefetch asks the processor for the cache line of entries after the one that the next position is
-// in. Without it a compare-and-swap would wait until the line has come from a reader's processor.
+// Prefetch asks the processor for the cache line of entries after that of the next position.
+// Without it, a compare-and-swap waits until the line has come from the processor of a reader.
 func (p *Publisher) Prefetch() {
 	fence.PrefetchWrite(p.memory.entry((p.next + entriesOfLine) & p.memory.mask))
 }
@@ -156,7 +156,7 @@ func (p *Publisher) Prefetch() {
 // Exchange publishes the filled slot with the given frame header and topic tag. With Done, the
 // message has position Next()-1. With Limit, nothing was published and the slot keeps its contents:
 // call Exchange again after a [Publisher.Rescan] that found room. With Corrupt, the entry at Next
-// holds what no correct program wrote.
+// holds a value that no correct program wrote.
 func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 	s, label := p.NextSlot(), layout.MakeEntry(0, tag, 0)
 	s.PutHeader(info)
@@ -181,7 +181,7 @@ func (p *Publisher) Exchange(info layout.FrameInfo, tag uint32) Status {
 	}
 }
 
-// recheck finds out why the next position was not usable. With Done, it has moved Next to the head,
+// recheck finds out why the next position was not usable. If it returns Done, Next is at the head,
 // and another attempt is worthwhile.
 func (p *Publisher) recheck() Status {
 	if p.next >= p.limit {

@@ -9,8 +9,8 @@ import (
 	"shmbus/layout"
 )
 
-// Whoever has lost a race for a position owns the slot that it filled, and says so before it
-// pauses: nobody has to find that out should it die there.
+// A publisher that has lost a race still owns the slot that it filled, and settles its pair before
+// it pauses: if it dies in the pause, its heir needs no evidence.
 func TestLostRaceSettlesItsPair(t *testing.T) {
 	r := newRing(t, benchGeometry(48, 2))
 	p, q := openPublisher(t, r, 0), openPublisher(t, r, 1)

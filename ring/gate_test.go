@@ -52,8 +52,8 @@ func TestRescanLimits(t *testing.T) {
 	}
 }
 
-// TestStaleLimit: a publisher that scanned before a gate was closed stays off the positions behind
-// it, even if it uses its whole limit.
+// TestStaleLimit: a publisher that has scanned before a gate was closed displaces nothing that the
+// gate protects, even if it uses its whole limit.
 func TestStaleLimit(t *testing.T) {
 	r := newRing(t, geometry(16, 2, 2))
 	p, q := openPublisher(t, r, 0), openPublisher(t, r, 1)
@@ -79,7 +79,7 @@ func TestStaleLimit(t *testing.T) {
 	expectStatus(t, c, Done)
 }
 
-// TestFirstPublishLooks: a new publisher sees a gate that was closed before it came.
+// TestFirstPublishLooks: a new publisher sees a gate that was closed before.
 func TestFirstPublishLooks(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 2))
 	r.Join(0, FromNow(), true)
@@ -89,7 +89,7 @@ func TestFirstPublishLooks(t *testing.T) {
 	}
 }
 
-// TestGateGenerations: a gate is opened once, by whoever looked at this closing of it.
+// TestGateGenerations: a gate is opened once, by a process that has loaded it since it was closed.
 func TestGateGenerations(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	if g := r.Gate(7); r.OpenGate(7, g, layout.GateEvicted) {
@@ -121,7 +121,7 @@ func TestGateGenerations(t *testing.T) {
 	if who, _ := r.slowest(100); who != -1 {
 		t.Errorf("slowest is %d", who)
 	}
-	// Closing a closed gate is a new generation too.
+	// Closing a closed gate makes a new generation, too.
 	r.CloseGate(7)
 	first := r.Gate(7)
 	r.CloseGate(7)
@@ -177,7 +177,7 @@ func TestProtected(t *testing.T) {
 func TestJoinWhilePublishing(t *testing.T) {
 	const pubs, subs, each = 4, 3, 12
 	r := newRing(t, geometry(8, 2, pubs))
-	for s := range 64 { // open gates that take time to look at, behind those of the readers
+	for s := range 64 { // open gates, after those of the readers, make each scan longer
 		r.CloseGate(s)
 		r.OpenGate(s, r.Gate(s), layout.GateOpen)
 	}

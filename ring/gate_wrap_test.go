@@ -8,8 +8,8 @@ import (
 	"shmbus/layout"
 )
 
-// Where the laps of entries wrap, 2^31 and 2^32 laps on, gates protect what they protect elsewhere,
-// for readers that start now, at the oldest message, at one that is held and at one that is lost.
+// Where laps wrap, at 2^31 and 2^32, gates protect the same as elsewhere: for readers that start
+// now, at the oldest message, at one that the ring holds and at one that is overwritten.
 func TestGatesAtTheWrapOfLaps(t *testing.T) {
 	const n = 8
 	for _, laps := range []uint64{1<<31 - 2, 1<<32 - 3, 1<<32 - 2, 1<<33 - 2} {

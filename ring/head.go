@@ -17,9 +17,9 @@ func (r *Ring) filled(p uint64) bool {
 // is less than a lap below the head.
 //
 // Every search for a position begins here. Laps are compared modulo 2^32, and only if they are less
-// than 2^31 apart, so a position that a process has kept during a long sleep tells nothing about
-// the entries of today. The certified position has 64 bits. A certified position above the head was
-// not written by a correct program and is ignored.
+// than 2^31 apart, so a position that a process has kept during a long sleep cannot be compared
+// with the entries of the present. The certified position has 64 bits. A certified position above
+// the head was not written by a correct program and is ignored.
 func (r *Ring) lowerBound(p uint64) uint64 {
 	if c := atomic.LoadUint64(r.word(layout.HeaderCertified)); c > p && r.filled(c-1) {
 		return c

@@ -65,7 +65,7 @@ func TestHead(t *testing.T) {
 	})
 }
 
-// TestHeadOfCorruptRing: whatever the words are, the search ends.
+// TestHeadOfCorruptRing: the search for the head ends for any values of the words.
 func TestHeadOfCorruptRing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r, err := NewHeap(geometry(8, 2, 2))
@@ -105,7 +105,7 @@ func TestFormatAtRoundsDown(t *testing.T) {
 	}
 }
 
-// A certified position that was damaged, and is beyond the head, misleads no search for the head.
+// A damaged certified position above the head does not mislead the search for the head.
 func TestCertifiedBeyondTheHead(t *testing.T) {
 	r := newRing(t, benchGeometry(48, 1))
 	p := openPublisher(t, r, 0)

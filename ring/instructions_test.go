@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestInstructions looks at the machine code of the hot path. An XCHG is what an atomic store costs
-// on amd64: one that slips in doubles the time of an exchange.
+// TestInstructions: the machine code of the hot path has the expected locked instructions and no
+// others. An atomic store is an XCHG on amd64; one more of them doubles the time of an exchange.
 func TestInstructions(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "ring.a")
 	if out, err := exec.Command("go", "build", "-o", archive, ".").CombinedOutput(); err != nil {
@@ -67,7 +67,7 @@ func TestInstructions(t *testing.T) {
 	}
 }
 
-// TestInlined: what is called once a message is inlined into its caller.
+// TestInlined: all functions that are called for each message are inlined into their callers.
 func TestInlined(t *testing.T) {
 	out, err := exec.Command("go", "build", "-o", filepath.Join(t.TempDir(), "ring.a"), "-gcflags=shmbus/ring=-m", ".").CombinedOutput()
 	if err != nil {

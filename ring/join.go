@@ -8,20 +8,28 @@ import (
 	"shmbus/layout"
 )
 
-// A Start says where a reader begins. The zero Start is FromNow.
+// A Start says where a reader begins. The zero Start is that of [FromNow].
 type Start struct {
-	kind     uint8
+	from     from
 	position uint64
 }
+
+type from uint8
+
+const (
+	fromNow from = iota
+	fromOldest
+	fromPosition
+)
 
 // FromNow begins with the next message to be published.
 func FromNow() Start { return Start{} }
 
 // FromOldest begins with the oldest message that the ring still holds.
-func FromOldest() Start { return Start{kind: 1} }
+func FromOldest() Start { return Start{from: fromOldest} }
 
 // From begins at a position, which may already be overwritten or not yet be published.
-func From(position uint64) Start { return Start{kind: 2, position: position} }
+func From(position uint64) Start { return Start{fromPosition, position} }
 
 // Join returns a cursor for subscriber record s, which the caller owns. For a reliable reader it
 // closes the record's gate first: from then on publishers wait for the reader.
@@ -65,18 +73,18 @@ func (r *Ring) Reader(start Start) *Cursor {
 
 // startAt returns the position at which a reader with the given start begins.
 func (r *Ring) startAt(start Start, head uint64) uint64 {
-	switch start.kind {
-	case 1:
+	switch start.from {
+	case fromOldest:
 		return r.Oldest(head)
-	case 2:
+	case fromPosition:
 		return start.position
 	default:
 		return head
 	}
 }
 
-// protectFrom returns the position that the gate of a reader protects which begins at the given
-// one.
+// protectFrom returns the position from which on a reader's gate protects messages, if the reader
+// begins at the given position.
 func (r *Ring) protectFrom(begin, head uint64) uint64 {
 	if begin < r.Oldest(head) {
 		return head

@@ -12,8 +12,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// The log that a ring is: what linearizability is checked against.
-
+// A logInput is an operation on the sequential log against which linearizability is checked.
 type logInput struct {
 	op    string // publish, read, head
 	value uint64

@@ -51,8 +51,8 @@ type ownedSlot struct {
 
 // Publisher returns a publisher that uses record i. The caller owns the record; its previous owner,
 // if there was one, has closed its publisher or is dead. Publisher settles what the previous owner
-// left in flight, as far as there is evidence. The error wraps [ErrUnsettled] if it is not known of
-// any slot that the record owns it.
+// left in flight, as far as there is evidence. The error wraps [ErrUnsettled] if no slot is known
+// to be the record's.
 func (r *Ring) Publisher(i int) (*Publisher, error) {
 	if i < 0 || i >= r.layout.Geometry.Publishers {
 		return nil, corrupt("there is no publisher record %d: the ring has %d",
@@ -97,9 +97,9 @@ func (p *Publisher) Next() uint64 { return p.next }
 // CatchUp moves Next to the head.
 func (p *Publisher) CatchUp() { p.next = p.r.headFrom(p.next) }
 
-// Resume must be called before the steps of a publish (see [Slot]) by a publisher that may have
-// been idle for long: after a multiple of 2^32 laps the entry at Next looks as it did before. It
-// costs one load. [Publisher.Exchange] calls it.
+// Resume moves Next to the head if others have certified beyond it. A publisher that may have been
+// idle for long calls it before the steps of a publish (see [Slot]): after a multiple of 2^32 laps
+// the entry at Next looks as it did before. It costs one load. [Publisher.Exchange] calls it.
 func (p *Publisher) Resume() {
 	if atomic.LoadUint64(p.certified) > p.next {
 		p.CatchUp()

@@ -47,7 +47,7 @@ func openPublisher(tb rapid.TB, r *Ring, record int) *Publisher {
 	return p
 }
 
-// message fills buf with 6 words that only value makes, so that a torn payload is seen.
+// message fills buf with 6 words that depend on value, so that a torn payload is noticed.
 func message(buf *[48]byte, value uint64) {
 	for i := range 6 {
 		binary.LittleEndian.PutUint64(buf[8*i:], value^uint64(i)*0x9e3779b97f4a7c15)
@@ -65,7 +65,8 @@ func parse(b []byte) (uint64, bool) {
 	return v, string(want[:]) == string(b)
 }
 
-// publishBySteps publishes as package bus does. If it is false, the slot is filled.
+// publishBySteps publishes as package bus does. If it returns false, the slot is filled but not
+// published.
 func publishBySteps(p *Publisher, frame []byte, info layout.FrameInfo, tag uint32) bool {
 	s := p.NextSlot()
 	if ByWords(len(frame)) {
@@ -88,7 +89,7 @@ func publishBySteps(p *Publisher, frame []byte, info layout.FrameInfo, tag uint3
 	return true
 }
 
-// publish publishes value, waiting at gates, and returns its position. It takes the ways there are
+// publish publishes value, waits at gates, and returns its position. It uses all ways of publishing
 // in turn.
 func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 	var buf [48]byte
@@ -114,7 +115,7 @@ func publish(tb rapid.TB, p *Publisher, value uint64) uint64 {
 		case Limit:
 			if who, _ := p.Rescan(); who >= 0 {
 				if tb.Failed() {
-					return 0 // whom it waits for may have ended
+					return 0 // the reader that it waits for may have ended
 				}
 				runtime.Gosched()
 			}
@@ -131,8 +132,8 @@ func publishAll(tb rapid.TB, p *Publisher, values ...uint64) {
 	}
 }
 
-// take reads the message at the cursor: Done with its value, or Empty, or Lapped. It takes the ways
-// there are in turn.
+// take reads the message at the cursor. It returns Done with its value, or Empty, or Lapped. It
+// uses all ways of reading in turn.
 func take(tb rapid.TB, c *Cursor) (uint64, Status) {
 	e, st := c.Peek()
 	if st != Done {
@@ -264,7 +265,7 @@ func TestPublisherOfNoRecord(t *testing.T) {
 	}
 }
 
-// TestFill covers the ways to fill a slot. What is in the slot from before must not show.
+// TestFill covers all ways to fill a slot. The earlier contents of the slot must not show.
 func TestFill(t *testing.T) {
 	text := []byte("the quick brown fox jumps over the lazy dog....!")
 	tests := []struct {
@@ -320,7 +321,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// TestFillBounds: whatever the offset, nothing outside the payload is written.
+// TestFillBounds: with any offset, nothing outside of the payload is written.
 func TestFillBounds(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	p := openPublisher(t, r, 0)
@@ -345,7 +346,7 @@ func TestFillBounds(t *testing.T) {
 	}
 }
 
-// TestShortBuffer: Read says how much there is and copies what fits.
+// TestShortBuffer: Read returns the size of the payload and copies as much as fits.
 func TestShortBuffer(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	p, c := openPublisher(t, r, 0), r.Reader(FromNow())
@@ -360,8 +361,8 @@ func TestShortBuffer(t *testing.T) {
 	}
 }
 
-// TestLimitKeepsSlot: a publish that found no room publishes the same slot, filled once, when there
-// is.
+// TestLimitKeepsSlot: after a publish that found no room, the next one publishes the same slot
+// without filling it again.
 func TestLimitKeepsSlot(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	c := r.Join(0, FromNow(), true)
@@ -372,7 +373,7 @@ func TestLimitKeepsSlot(t *testing.T) {
 	p.Fill(0, buf[:])
 	info := layout.MakeFrameInfo(48, layout.FlagWhole, 0, 0)
 	for range 3 {
-		// As a lost race leaves it.
+		// As after a lost race.
 		atomic.StoreUint64(p.own().pair, uint64(layout.InFlight(p.own().number, r.load(7).Slot())))
 		if st := p.Exchange(info, 8); st != Limit {
 			t.Fatalf("status %d, want Limit", st)

@@ -10,7 +10,7 @@ import (
 	"shmbus/layout"
 )
 
-// filler returns n bytes that only these arguments make.
+// filler returns n bytes that depend on all its arguments.
 func filler(n, seed int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -27,8 +27,8 @@ func fillers(sizes ...int) [][]byte {
 	return frames
 }
 
-// TestPublishRun: of several frames as many are published as slots can be filled at once, up to one
-// that does not fit, each as it is.
+// TestPublishRun: PublishRun publishes as many frames as slots can be filled at once, up to the
+// first that does not fit a slot, and none of them is changed.
 func TestPublishRun(t *testing.T) {
 	const owned = 3
 	info := layout.MakeFrameInfo(0, layout.FlagWhole, 0, 9)
@@ -57,7 +57,7 @@ func TestPublishRun(t *testing.T) {
 				p, other, c := openPublisher(t, r, 0), openPublisher(t, r, 1), r.Reader(FromNow())
 				frames := fillers(tt.sizes...)
 				for range 10 { // in slots that were used before, too, from each of them on
-					publish(t, other, 1) // so that the run begins behind what the publisher has seen
+					publish(t, other, 1) // so that the run begins above the head that the publisher has seen
 					expect(t, c, 1)
 					p.Rescan()
 					publish(t, other, 2)
@@ -140,8 +140,7 @@ func TestPublishRunIsBounded(t *testing.T) {
 	}
 }
 
-// TestTake: only what is like the message described is taken, whole, and the cursor moves for
-// nothing else.
+// TestTake: Take takes a message that matches, whole, and moves the cursor for no other.
 func TestTake(t *testing.T) {
 	info := layout.MakeFrameInfo(0, layout.FlagWhole, 3, 9)
 	like := Match{Tag: 5, Kind: info.Kind()}
@@ -234,7 +233,7 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// TestUnwanted: entries are passed over up to the first that is wanted, not there yet, or lost.
+// TestUnwanted: Unwanted counts entries up to the first that is wanted, empty, or lapped.
 func TestUnwanted(t *testing.T) {
 	for _, start := range starts {
 		for _, tt := range []struct {
@@ -283,7 +282,7 @@ func TestUnwanted(t *testing.T) {
 	}
 }
 
-// TestAwait: there is something to look at when a message is there and when it is lost.
+// TestAwait: Await returns true if there is a message, and if it was overwritten.
 func TestAwait(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	c, p := r.Reader(FromNow()), openPublisher(t, r, 0)
@@ -309,7 +308,7 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// TestCopyBounds: Copy gives the bytes that View shows, and nothing where there are none.
+// TestCopyBounds: Copy copies the bytes that View returns, and nothing outside of the slot.
 func TestCopyBounds(t *testing.T) {
 	r := newRing(t, geometry(8, 2, 1))
 	c, p := r.Reader(FromNow()), openPublisher(t, r, 0)

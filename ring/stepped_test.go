@@ -127,10 +127,9 @@ func mapRing(file string) (*Ring, []byte, error) {
 	return r, mem, err
 }
 
-// TestKilledAtEachInstruction runs Exchange, the same in steps, and a run of two, in another
-// process one machine instruction at a time. It holds that the stores come in the order that the
-// package comment promises, and that after each of them a death would lose nothing and hand out no
-// slot twice.
+// TestKilledAtEachInstruction runs Exchange, the same in steps, and a run of two frames, in another
+// process, one machine instruction at a time. The stores come in the order that the package comment
+// promises, and a death after any of them loses nothing and hands out no slot twice.
 func TestKilledAtEachInstruction(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -171,7 +170,7 @@ func killAtEachInstruction(t *testing.T, start uint64, setup func(*testing.T, *R
 	var before []byte
 	stepThrough(t, file, operation, func() {
 		if before == nil {
-			// A store that changes nothing would not be seen.
+			// A store that changes nothing would not be noticed.
 			for _, pair := range pubPairs(r, 0) {
 				atomic.StoreUint64(slotInfo(r.slot(pair.Mine())), ^uint64(0))
 				atomic.StoreUint64(slotPosition(r.slot(pair.Mine())), ^uint64(0))
@@ -186,7 +185,7 @@ func killAtEachInstruction(t *testing.T, start uint64, setup func(*testing.T, *R
 		before = slices.Clone(mem)
 		survive(t, m, mem, head, values)
 	})
-	// The entry is the only thing that others act on; the rest has its place before or behind it.
+	// Others act on the entry only; the order of the other stores matters only relative to it.
 	want := slices.Repeat([]string{"info", "position", "intent", "in flight", "entry", "settled"}, len(values))
 	order = slices.DeleteFunc(order, func(s string) bool { return s == "payload" })
 	if !slices.Equal(order, want) {
@@ -194,7 +193,7 @@ func killAtEachInstruction(t *testing.T, start uint64, setup func(*testing.T, *R
 	}
 }
 
-// A tracee is a child process that is run from stop to stop, or by the instruction.
+// A tracee is a child process that runs from stop to stop, or one instruction at a time.
 type tracee struct {
 	t   *testing.T
 	pid int
@@ -278,8 +277,7 @@ func stepThrough(t *testing.T, file, operation string, look func()) {
 	look()
 }
 
-// toEntry lets the child run to the first instruction of f, with a breakpoint there that is taken
-// away again.
+// toEntry lets the child run to the first instruction of f, by a breakpoint that it then removes.
 func (c *tracee) toEntry(f any) {
 	c.t.Helper()
 	entry := reflect.ValueOf(f).Pointer() // the child is the same program, at the same addresses
@@ -315,9 +313,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// interfere stops the child's operation before each of its instructions in turn, from the entry of
-// f, which it calls, to its end. It calls meanwhile there, and finished when the operation is at
-// its end.
+// interfere repeats the child's operation and stops it before a different instruction each time,
+// from the entry of f, which the operation calls, to its end. There it calls meanwhile, and after
+// the end of the operation finished.
 func interfere(t *testing.T, file, operation string, f any, meanwhile, finished func()) {
 	t.Helper()
 	c := trace(t, file, operation)
@@ -362,9 +360,9 @@ func steppedRing(t *testing.T) (file string, r *Ring) {
 // steppedLike is what the reader of TestTakeStoppedAnywhere expects.
 var steppedLike = Match{Tag: 7777 & 0xfff, Kind: layout.MakeFrameInfo(0, layout.FlagWhole, 1, 0).Kind()}
 
-// TestTakeStoppedAnywhere stops a reader between any two instructions of Take, while a publisher
-// displaces the message and is in the middle of filling its slot with another one, or has published
-// that. Whatever the reader says then, it is not what was never there.
+// TestTakeStoppedAnywhere stops a reader between any two instructions of Take. Meanwhile a
+// publisher displaces the message and is in the middle of filling its slot with another one, or has
+// published that. The reader never returns a message that was not published.
 func TestTakeStoppedAnywhere(t *testing.T) {
 	for _, filling := range []bool{false, true} {
 		t.Run(fmt.Sprintf("filling=%v", filling), func(t *testing.T) {
@@ -415,7 +413,7 @@ func TestTakeStoppedAnywhere(t *testing.T) {
 	}
 }
 
-// exhaust publishes as much as p may, but no more than n messages.
+// exhaust publishes up to n messages, as long as there is room.
 func exhaust(p *Publisher, n uint64) {
 	info := layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0)
 	for to := p.Next() + n; p.Next() < to; {
@@ -427,9 +425,9 @@ func exhaust(p *Publisher, n uint64) {
 	}
 }
 
-// TestJoinStoppedAnywhere stops a joiner between any two of its instructions, while a publisher
-// goes round the ring. What the publisher still believes afterwards must not cost the joiner
-// anything.
+// TestJoinStoppedAnywhere stops a joining reader between any two of its instructions, while a
+// publisher goes once around the ring. The limit that the publisher has cached must not cost the
+// reader a message.
 func TestJoinStoppedAnywhere(t *testing.T) {
 	file, r := steppedRing(t)
 	p := openPublisher(t, r, 1)
@@ -452,8 +450,8 @@ func TestJoinStoppedAnywhere(t *testing.T) {
 	})
 }
 
-// TestRescanStoppedAnywhere stops a publisher between any two instructions of its look at the
-// gates, while a reliable reader joins and another publisher fills the ring.
+// TestRescanStoppedAnywhere stops a publisher between any two instructions of Rescan, while a
+// reliable reader joins and another publisher fills the ring.
 func TestRescanStoppedAnywhere(t *testing.T) {
 	file, r := steppedRing(t)
 	q := openPublisher(t, r, 1)
@@ -478,7 +476,7 @@ func TestRescanStoppedAnywhere(t *testing.T) {
 	interfere(t, file, "rescan", (*Publisher).Rescan, fill, check)
 }
 
-// changed names the words that differ.
+// changed returns the names of the words that differ.
 func changed(t *testing.T, r *Ring, before, after []byte) []string {
 	t.Helper()
 	m := r.Layout()
@@ -511,8 +509,8 @@ func changed(t *testing.T, r *Ring, before, after []byte) []string {
 	return names
 }
 
-// survive holds that the publisher of record 0 may die with the memory as it is: what it has
-// published of values since head is there.
+// survive checks that the publisher of record 0 may die with the memory as it is: of values, all
+// that it has published since head is in the ring.
 func survive(t *testing.T, m layout.Map, mem []byte, head uint64, values []uint64) {
 	t.Helper()
 	dead := alignedMemory(len(mem))

@@ -9,8 +9,8 @@ import (
 	"shmbus/layout"
 )
 
-// forward moves a ring, whose head is at the beginning of a lap, on by laps, as others would who
-// publish and certify.
+// forward moves a ring, whose head is at the beginning of a lap, on by laps, as other processes
+// that publish and certify would.
 func forward(t *testing.T, r *Ring, laps uint64) (head uint64) {
 	t.Helper()
 	head = r.Head()
@@ -26,7 +26,7 @@ func forward(t *testing.T, r *Ring, laps uint64) (head uint64) {
 	return head
 }
 
-// Whoever slept for laps finds the head, however old what it knows of the ring is.
+// A publisher or reader that was idle for any number of laps finds the head.
 func TestSleepForLaps(t *testing.T) {
 	for _, laps := range []uint64{1, 2, 1<<31 - 1, 1 << 31, 1<<31 + 1, 1<<32 - 1, 1 << 32, 1<<32 + 1, 1<<34 + 1<<31} {
 		for _, start := range []uint64{0, 1<<35 - 8, 1<<46 - 8} {
@@ -67,8 +67,8 @@ func TestSleepForLaps(t *testing.T) {
 	}
 }
 
-// A certified position that is not published was written by nobody correct: publishers and readers
-// go by what they know.
+// A certified position above the head was not written by a correct program: publishers and readers
+// ignore it.
 func TestCertifiedAboveTheHead(t *testing.T) {
 	r, err := NewHeap(geometry(8, 2, 2))
 	require.NoError(t, err)
