@@ -143,9 +143,9 @@ func TestFragmentIsNoMessage(t *testing.T) {
 					}()
 					return func() { require.NoError(t, <-done) }
 				}
-				there := subscribe(t, b, ">", WaitWith(Yield))
+				there := subscribe(t, b, ">", Wait(Yield))
 				require.NoError(t, p.PublishRaw(soon(t), contents(120, 0)))
-				late := subscribe(t, b, ">", FromPosition(1), WaitWith(Yield))
+				late := subscribe(t, b, ">", FromPosition(1), Wait(Yield))
 				expect(there, contents(120, 0))()
 
 				frame, next := contents(120, 1), contents(120, 2)
@@ -153,7 +153,7 @@ func TestFragmentIsNoMessage(t *testing.T) {
 				for i := range 3 {
 					if i > 0 {
 						// Everybody waits for this one.
-						received = append(received, expect(subscribe(t, b, ">", WaitWith(Yield)), next))
+						received = append(received, expect(subscribe(t, b, ">", Wait(Yield)), next))
 						time.Sleep(2 * time.Millisecond)
 					}
 					p.ring.FillWord(0, uint64(i)<<32|120)

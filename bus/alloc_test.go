@@ -25,7 +25,7 @@ func TestNoAllocations(t *testing.T) {
 func testNoAllocations(t *testing.T, opts []CommonOption) {
 	b := newBus(t)
 	ctx := context.Background()
-	var pub []PublisherOption
+	var pub []PublishOption
 	sub := []SubscribeOption{Reliable()}
 	for _, o := range opts {
 		pub, sub = append(pub, o), append(sub, o)

@@ -82,7 +82,7 @@ func always() bool { return true }
 // named reports whether anything stands where a key file of the bus may be. If the name is not valid, Open says so.
 func (c config) named(name string) func() bool {
 	return func() bool {
-		return ValidName(name) != nil || slices.ContainsFunc(c.dirs, func(dir string) bool {
+		return CheckName(name) != nil || slices.ContainsFunc(c.dirs, func(dir string) bool {
 			_, err := os.Lstat(registry.KeyPath(dir, name))
 			return !errors.Is(err, os.ErrNotExist)
 		})

@@ -29,7 +29,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 		head := first
 		var pubs []*Publisher
 		for i, topic := range []string{"a", "b", "a", "c"} {
-			opts := []PublisherOption{NoWait()}
+			opts := []PublishOption{NoWait()}
 			if i == 2 {
 				opts = append(opts, WithTime())
 			}

@@ -160,7 +160,7 @@ func TestBatchIsOvertaken(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	ctx, cancel := context.WithCancel(soon(t))
 	defer cancel()
-	s, p := subscribe(t, b, ">", WaitWith(Yield)), publisher(t, b, "a")
+	s, p := subscribe(t, b, ">", Wait(Yield)), publisher(t, b, "a")
 	done := make(chan uint64)
 	go func() {
 		next := uint64(0)
@@ -310,7 +310,7 @@ func TestReceiveBatchEnds(t *testing.T) {
 	require.Equal(t, uint64(3+640), number(m), "nothing was taken")
 
 	errs := make(chan error)
-	empty := subscribe(t, b, "nothing", WaitWith(Block))
+	empty := subscribe(t, b, "nothing", Wait(Block))
 	go func() { _, err := empty.ReceiveBatch(context.Background(), batch); errs <- err }()
 	eventually(t, "asleep", asleep(t, b, 1))
 	require.NoError(t, empty.Close())
@@ -337,7 +337,7 @@ func TestBatchWakes(t *testing.T) {
 			ctx := soon(t)
 			p, busy := publisher(t, b, "a"), publisher(t, b, "busy")
 			rnd := rand.New(rand.NewPCG(7, 7))
-			s, quiet := subscribe(t, b, "a", append(tt.opts, WaitWith(Block))...), subscribe(t, b, "quiet", Reliable(), WaitWith(Block))
+			s, quiet := subscribe(t, b, "a", append(tt.opts, Wait(Block))...), subscribe(t, b, "quiet", Reliable(), Wait(Block))
 			got, errs := make(chan Message, 1000), make(chan error, 2)
 			go func() {
 				for {
@@ -392,7 +392,7 @@ func TestBatchWakesNearby(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBus(t, WithSlots(1024))
-			s, p, busy := subscribe(t, b, "a", WaitWith(Block)), publisher(t, b, "a"), publisher(t, b, "busy")
+			s, p, busy := subscribe(t, b, "a", Wait(Block)), publisher(t, b, "a"), publisher(t, b, "busy")
 			require.NoError(t, p.PublishRaw(soon(t), frame(0)))
 			receiveAll(t, s, 1, 1)
 			got := make(chan error)

@@ -99,7 +99,7 @@ func TestBatchSizes(t *testing.T) {
 		for _, timed := range []bool{false, true} {
 			for _, size := range []int{1, 3, 1000} {
 				t.Run(fmt.Sprintf("%s/time=%v/by %d", tt.name, timed, size), func(t *testing.T) {
-					var opts []PublisherOption
+					var opts []PublishOption
 					if timed {
 						opts = append(opts, WithTime())
 					}
@@ -156,7 +156,7 @@ func TestBatchOrder(t *testing.T) {
 	var seen [4][]message
 	var wg sync.WaitGroup
 	for i := range seen {
-		s := subscribe(t, b, ">", Reliable(), WaitWith([]WaitStrategy{Adaptive, Block, Yield, Adaptive}[i]))
+		s := subscribe(t, b, ">", Reliable(), Wait([]WaitStrategy{Adaptive, Block, Yield, Adaptive}[i]))
 		wg.Go(func() {
 			batch := make([]Message, []int{1, 7, 64, 500}[i])
 			for len(seen[i]) < pubs*each {
@@ -250,7 +250,7 @@ func TestBatchSaysFull(t *testing.T) {
 	} {
 		for _, timed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/time=%v", tt.name, timed), func(t *testing.T) {
-				opts := []PublisherOption{NoWait()}
+				opts := []PublishOption{NoWait()}
 				if timed {
 					opts = append(opts, WithTime())
 				}
@@ -306,7 +306,7 @@ func TestBatchEnds(t *testing.T) {
 				defer Remove("x", WithDir(dir))
 				defer b.Close()
 				h := reopen(t, b)
-				s, p := subscribe(t, h, ">", Reliable()), publisher(t, b, "a", WaitBy(w))
+				s, p := subscribe(t, h, ">", Reliable()), publisher(t, b, "a", Wait(w))
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				type result struct {

@@ -201,7 +201,7 @@ func TestBellTakenDownBeforeTheWait(t *testing.T) {
 // Where the bell cannot be heard the handle says so, instead of sleeping through wake-ups that the dead owe.
 func TestHandleThatCannotHear(t *testing.T) {
 	b := newBus(t, WithSlots(64))
-	s := subscribe(t, b, "a", WaitWith(Block))
+	s := subscribe(t, b, "a", Wait(Block))
 	got := make(chan error, 1)
 	go func() { _, err := s.Next(soon(t)); got <- err }()
 	eventually(t, "asleep", asleep(t, b, 1))
@@ -222,7 +222,7 @@ func TestDeathWakesWhomItOwes(t *testing.T) {
 	got := make(chan error, 1)
 	if !inChild() {
 		b = newBus(t, WithSlots(64))
-		wanted, other = subscribe(t, b, "a", WaitWith(Block)), subscribe(t, b, "b", WaitWith(Block))
+		wanted, other = subscribe(t, b, "a", Wait(Block)), subscribe(t, b, "b", Wait(Block))
 		publisher(t, b, "a").Close() // so that the child wakes nobody for its topic's sake
 		publisher(t, b, "b").Close()
 		go func() { _, err := wanted.Next(soon(t)); got <- err }()

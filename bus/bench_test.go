@@ -66,10 +66,10 @@ func BenchmarkRaw(b *testing.B) {
 // forms are the two forms of publishers and subscriptions.
 var forms = []struct {
 	name    string
-	publish []PublisherOption
+	publish []PublishOption
 	receive []SubscribeOption
 }{
-	{"exclusive", []PublisherOption{Exclusive()}, []SubscribeOption{Exclusive()}},
+	{"exclusive", []PublishOption{Exclusive()}, []SubscribeOption{Exclusive()}},
 	{"shared", nil, nil},
 }
 

@@ -139,7 +139,7 @@ func (c config) entering(attach func() (*segment.Segment, error)) func() (*segme
 
 func openWith(op, name string, c config, enter func() (*segment.Segment, client, error)) (*Bus, error) {
 	fail := func(err error) (*Bus, error) { return nil, &OpError{Op: op, Bus: name, Err: explain(err)} }
-	if err := ValidName(name); err != nil && !strings.HasPrefix(name, keyName0) {
+	if err := CheckName(name); err != nil && !strings.HasPrefix(name, keyName0) {
 		return fail(err)
 	}
 	seg, me, err := enter()

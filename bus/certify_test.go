@@ -12,7 +12,7 @@ func TestNobodyIsCertifiedIntoAFrame(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	ctx := soon(t)
 	p := publisher(t, b, "a")
-	s := subscribe(t, b, "a", WaitWith(Block))
+	s := subscribe(t, b, "a", Wait(Block))
 	frame := make([]byte, 31*40)
 	for range 5 {
 		for range 20 { // every half lap a publisher looks for room

@@ -85,7 +85,7 @@ func TestUseAfterClose(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 	_, err = h.Snapshot()
 	require.ErrorIs(t, err, ErrClosed)
-	_, err = h.Recover()
+	_, err = h.Reap()
 	require.ErrorIs(t, err, ErrClosed)
 	require.ErrorIs(t, h.WatchDeaths(context.Background(), nil), ErrClosed)
 }

@@ -219,9 +219,9 @@ func lowerBell(s *segment.Segment) bool {
 	return true
 }
 
-// Recover clears what dead clients left, and returns how many it found that nobody else had. Whoever listens to the
+// Reap clears what dead clients left, and returns how many it found that nobody else had. Whoever listens to the
 // death bell does the same; a record that nobody cleared is taken over by the next who needs one.
-func (b *Bus) Recover() (int, error) {
+func (b *Bus) Reap() (int, error) {
 	const op = "clear the dead of"
 	if err := b.adopt(); err != nil {
 		return 0, b.fail(op, err)

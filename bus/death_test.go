@@ -169,7 +169,7 @@ func TestDeadSubscriberHoldsNobody(t *testing.T) {
 	killed := time.Now()
 	require.NoError(t, <-done)
 	t.Logf("went on %v after the kill returned", time.Since(killed))
-	n, err := b.Recover()
+	n, err := b.Reap()
 	require.NoError(t, err)
 	require.LessOrEqual(t, n, 1)
 }

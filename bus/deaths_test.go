@@ -19,7 +19,7 @@ func TestDeathWakesWhomTheStoppedOwe(t *testing.T) {
 	ctx := soon(t)
 	sleeps, stopped := reopen(t, b), reopen(t, b)
 	p := publisher(t, stopped, "a")
-	s := subscribe(t, sleeps, "a", WaitWith(Block))
+	s := subscribe(t, sleeps, "a", Wait(Block))
 	got := make(chan error)
 	go func() { _, err := s.Next(ctx); got <- err }()
 	eventually(t, "asleep", soundAsleep(t, sleeps))

@@ -34,8 +34,8 @@ func TestEarlyTimeouts(t *testing.T) {
 		return intercept.Answer{Errno: unix.EAGAIN}
 	}))
 	b := newBus(t, WithSlots(8))
-	s := subscribe(t, b, ">", Reliable(), WaitWith(Block))
-	p := publisher(t, b, "a", WaitBy(Block))
+	s := subscribe(t, b, ">", Reliable(), Wait(Block))
+	p := publisher(t, b, "a", Wait(Block))
 	for range 8 {
 		require.NoError(t, p.PublishRaw(soon(t), []byte{1}))
 	}

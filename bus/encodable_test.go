@@ -63,7 +63,7 @@ func (leaves) EncodeMsgpack(*msgpack.Encoder) error { runtime.Goexit(); return n
 
 // bothForms has f run with a publisher of either form and a subscription to what it publishes.
 func bothForms(t *testing.T, f func(t *testing.T, p *Publisher, s *Subscription)) {
-	for name, options := range map[string][]PublisherOption{"safe": nil, "exclusive": {Exclusive()}} {
+	for name, options := range map[string][]PublishOption{"safe": nil, "exclusive": {Exclusive()}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBus(t, WithMaxFrame(8<<20), WithSlots(1<<10))
 			f(t, publisher(t, b, "a", options...), subscribe(t, b, "a"))

@@ -33,7 +33,7 @@ func TestTooLongAWaitIsFullAndDeadline(t *testing.T) {
 			t.Run(fmt.Sprint(name, "/", w), func(t *testing.T) {
 				b := newBus(t, WithSlots(8), WithPublishers(4)) // Bus.Publish has one record
 				subscribe(t, b, ">", Reliable())
-				p := publisher(t, b, "t", WaitBy(w))
+				p := publisher(t, b, "t", Wait(w))
 				for range 8 {
 					require.NoError(t, p.Publish(soon(t), 0))
 				}
@@ -113,7 +113,7 @@ func TestErrorsNameBusAndTopic(t *testing.T) {
 	for op, call := range map[string]func() error{
 		"evict subscribers of": func() error { _, err := b.Evict(1); return err },
 		"take a snapshot of":   func() error { _, err := b.Snapshot(); return err },
-		"clear the dead of":    func() error { _, err := b.Recover(); return err },
+		"clear the dead of":    func() error { _, err := b.Reap(); return err },
 		"watch deaths of":      func() error { return b.WatchDeaths(ctx, nil) },
 		"watch clients of":     func() error { return b.WatchClients(ctx, func(ClientEvent) {}) },
 	} {

@@ -196,13 +196,13 @@ func ExampleReceive() {
 	s, _ := b.Subscribe("q")
 	p, _ := b.Publisher("q")
 	ctx := context.Background()
-	bus.Publish(ctx, p, Quote{Symbol: "BMW", Bid: 80})
+	p.Publish(ctx, Quote{Symbol: "BMW", Bid: 80})
 	q, m, err := bus.Receive[Quote](ctx, s)
 	fmt.Println(q.Symbol, q.Bid, m.Size(), err)
 	// Output: BMW 80 20 <nil>
 }
 
-func ExampleTyped() {
+func ExampleMessages() {
 	defer private()()
 	b, err := bus.Create("prices")
 	if err != nil {
@@ -221,7 +221,7 @@ func ExampleTyped() {
 	if err := b.Publish(ctx, "eu.equities.SAP", map[string]any{"s": "SAP", "Bid": "dear"}); err != nil {
 		log.Fatal(err)
 	}
-	for m, err := range bus.Typed[Quote](ctx, s) {
+	for m, err := range bus.Messages[Quote](ctx, s) {
 		if err != nil {
 			fmt.Println(err)
 			break

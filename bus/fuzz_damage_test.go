@@ -69,7 +69,7 @@ func TestDamagedMessages(t *testing.T) {
 func TestAstray(t *testing.T) {
 	for _, far := range []uint64{9, 1 << 20, 1 << 33, 1 << 40} { // the last has the lap of position 0
 		b := newBus(t, WithSlots(8))
-		s, p := subscribe(t, b, "a.>", WaitWith(Block)), publisher(t, b, "a.b")
+		s, p := subscribe(t, b, "a.>", Wait(Block)), publisher(t, b, "a.b")
 		done := make(chan error, 1)
 		go func() {
 			_, err := s.Next(soon(t))

@@ -39,7 +39,7 @@ func checkDocumented(t *testing.T, err error) {
 
 func checkMessage(t *testing.T, b *Bus, m Message) {
 	t.Helper()
-	if g := b.Geometry(); len(m.Raw) > g.MaxFrame || ValidTopic(m.Topic) != nil || m.Publisher >= g.Publishers {
+	if g := b.Geometry(); len(m.Raw) > g.MaxFrame || CheckTopic(m.Topic) != nil || m.Publisher >= g.Publishers {
 		t.Fatalf("%d bytes of publisher %d on topic %q, on a bus that takes %d", len(m.Raw), m.Publisher, m.Topic, g.MaxFrame)
 	}
 }
@@ -171,7 +171,7 @@ func (x *specimen) use(t *testing.T) {
 		t.Cleanup(cancel)
 		return ctx
 	}
-	s, err := b.Subscribe("a.>", FromOldest(), Reliable(), WaitWith(Block))
+	s, err := b.Subscribe("a.>", FromOldest(), Reliable(), Wait(Block))
 	checkDocumented(t, err)
 	p, err := b.Publisher("a.b", WithTime())
 	checkDocumented(t, err)
@@ -200,7 +200,7 @@ func (x *specimen) use(t *testing.T) {
 			}
 		}
 		checkDocumented(t, s.Read(short(), func(v View) error {
-			checkMessage(t, b, v)
+			checkMessage(t, b, Message(v))
 			return nil
 		}))
 		_, err = s.Next(short())
@@ -213,7 +213,7 @@ func (x *specimen) use(t *testing.T) {
 		}
 		s.Lag()
 	}
-	_, err = b.Recover()
+	_, err = b.Reap()
 	checkDocumented(t, err)
 	checkDocumented(t, b.WatchDeaths(short(), func(Death) {}))
 	o := &Observer{bus: b}
@@ -264,7 +264,7 @@ func FuzzFrames(f *testing.F) {
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				before := inPlace.Position()
 				err := inPlace.Read(ctx, func(v View) error {
-					checkMessage(t, b, v)
+					checkMessage(t, b, Message(v))
 					return nil
 				})
 				cancel()

@@ -32,7 +32,7 @@ func TestGateOfTheDeadIsOpenBeforeItsRecordIsTaken(t *testing.T) {
 	require.Equal(t, living, owner(), "not taken yet")
 	require.Equal(t, uint32(layout.GateOpen), b.ring.Gate(0).State())
 	require.Equal(t, 1, subscribe(t, b, "b").index, "a record that is free first")
-	n, err := b.Recover()
+	n, err := b.Reap()
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.Equal(t, 0, subscribe(t, b, "b").index, "the record is used again")

@@ -6,10 +6,6 @@ import (
 	"iter"
 )
 
-// Publish encodes v as msgpack into the slot and publishes it, as [Publisher.Publish] does. Passing a pointer to a
-// large value spares a copy.
-func Publish[T any](ctx context.Context, p *Publisher, v T) error { return p.Publish(ctx, v) }
-
 // Receive returns the next message, decoded into a T.
 func Receive[T any](ctx context.Context, s *Subscription) (T, Message, error) {
 	var v T
@@ -59,10 +55,10 @@ func (s *Subscription) All(ctx context.Context) iter.Seq2[Message, error] {
 }
 
 // Values is [Subscription.All] with the messages decoded into values of type T. A message that is not a T
-// arrives as a [*DecodeError], which names it. [Typed] yields the message, too.
+// arrives as a [*DecodeError], which names it. [Messages] yields the message, too.
 func Values[T any](ctx context.Context, s *Subscription) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for m, err := range Typed[T](ctx, s) {
+		for m, err := range Messages[T](ctx, s) {
 			if !yield(m.Value, err) {
 				return
 			}

@@ -42,7 +42,7 @@ func reopen(t testing.TB, b *Bus) *Bus {
 	return h
 }
 
-func publisher(t testing.TB, b *Bus, topic string, opts ...PublisherOption) *Publisher {
+func publisher(t testing.TB, b *Bus, topic string, opts ...PublishOption) *Publisher {
 	t.Helper()
 	p, err := b.Publisher(topic, opts...)
 	require.NoError(t, err)

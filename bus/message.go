@@ -19,8 +19,27 @@ type Message struct {
 	Publisher int // number of the record of its publisher; used again after that has left
 }
 
-// A View is a message in place: Raw is the slot itself, or a buffer if the message took several slots.
-type View = Message
+// A View is a message in place, as [Subscription.Read] shows it to its callback: Raw is the slot itself, or a buffer if the message took
+// several slots. Neither it nor what it holds may be used after the callback has returned; what is to last longer is a [View.Clone].
+type View struct {
+	Topic     string
+	Position  uint64 // in the bus's one order; of its last slot, if it took several
+	Raw       []byte // the msgpack frame, in the segment: it must not be written to
+	nanos     int64
+	Publisher int // number of the record of its publisher; used again after that has left
+}
+
+// Size returns the bytes of the frame.
+func (v View) Size() int { return len(v.Raw) }
+
+// Time returns when the message was published, as [Message.Time] does.
+func (v View) Time() time.Time { return Message(v).Time() }
+
+// Decode decodes the frame into x, a pointer, as [Message.Decode] does. A value that decodes itself must not keep what it is given.
+func (v View) Decode(x any) error { return Message(v).Decode(x) }
+
+// Clone returns a message with a copy of the frame, which is the caller's.
+func (v View) Clone() Message { return Message(v).Clone() }
 
 // Size returns the bytes of the frame.
 func (m Message) Size() int { return len(m.Raw) }

@@ -23,7 +23,7 @@ type Observer struct {
 func Observe(name string, opts ...Option) (*Observer, error) {
 	c := newConfig(opts)
 	return await(c, "observe", name, c.named(name), func() (*Observer, error) {
-		if err := ValidName(name); err != nil {
+		if err := CheckName(name); err != nil {
 			return nil, &OpError{Op: "observe", Bus: name, Err: err}
 		}
 		seg, err := registry.Open(c.dirs, name, sysvshm.ReadOnly)

@@ -113,7 +113,7 @@ func TestObserverWaits(t *testing.T) {
 				time.Sleep(20 * time.Millisecond) // long enough for the longest rest to have begun
 				return ended
 			}
-			s := watch(t, o, "a", WaitWith(w))
+			s := watch(t, o, "a", Wait(w))
 			message := begin(s, soon(t))
 			require.NoError(t, p.PublishRaw(soon(t), []byte{1}))
 			require.NoError(t, <-message)
@@ -127,7 +127,7 @@ func TestObserverWaits(t *testing.T) {
 			require.NoError(t, s.Close())
 			require.ErrorIs(t, <-closed, ErrClosed)
 
-			both := begin(watch(t, o, "a", WaitWith(w)), soon(t))
+			both := begin(watch(t, o, "a", Wait(w)), soon(t))
 			require.NoError(t, o.Close())
 			require.ErrorIs(t, <-both, ErrClosed)
 			_, err := o.Subscribe("a")
@@ -201,7 +201,7 @@ func TestObserverChangesNothing(t *testing.T) {
 	values, err := b.seg.Set.GetAll()
 	require.NoError(t, err)
 	for _, w := range []WaitStrategy{Adaptive, Block} {
-		s := watch(t, o, ">", FromOldest(), WaitWith(w))
+		s := watch(t, o, ">", FromOldest(), Wait(w))
 		for err := error(nil); !errors.Is(err, ErrEmpty); {
 			if _, err = s.TryNext(); !errors.Is(err, ErrLost) && !errors.Is(err, ErrEmpty) {
 				require.NoError(t, err)

@@ -161,12 +161,12 @@ func (w WaitStrategy) String() string {
 	return [...]string{"adaptive", "block", "yield", "spin"}[w]
 }
 
-// A PublisherOption changes a publisher.
-type PublisherOption interface{ publisher(*publisherConfig) }
+// A PublishOption changes a publisher.
+type PublishOption interface{ publisher(*publisherConfig) }
 
-type publisherOption func(*publisherConfig)
+type publishOption func(*publisherConfig)
 
-func (o publisherOption) publisher(c *publisherConfig) { o(c) }
+func (o publishOption) publisher(c *publisherConfig) { o(c) }
 
 type publisherConfig struct {
 	exclusive bool
@@ -175,11 +175,19 @@ type publisherConfig struct {
 	wait      WaitStrategy
 }
 
-// A CommonOption is both a [PublisherOption] and a [SubscribeOption].
+// A CommonOption is both a [PublishOption] and a [SubscribeOption].
 type CommonOption interface {
-	PublisherOption
+	PublishOption
 	SubscribeOption
 }
+
+type wait WaitStrategy
+
+func (w wait) publisher(c *publisherConfig) { c.wait = WaitStrategy(w) }
+func (w wait) subscribe(c *subscribeConfig) { c.wait = WaitStrategy(w) }
+
+// Wait sets how a subscription waits for messages, and how a publisher waits for room. The default is [Adaptive].
+func Wait(w WaitStrategy) CommonOption { return wait(w) }
 
 type exclusive struct{}
 
@@ -201,16 +209,11 @@ func Exclusive() CommonOption { return exclusive{} }
 // has died is not waited for: its death is noticed by the calls that fail, within some milliseconds. The patience of
 // a subscription ([EvictAfter], [DemoteAfter]) counts as for publishers that wait, from the first call that fails because
 // of it; between two calls no more of it passes than an eighth, or 10 ms if that is more.
-func NoWait() PublisherOption { return publisherOption(func(c *publisherConfig) { c.noWait = true }) }
+func NoWait() PublishOption { return publishOption(func(c *publisherConfig) { c.noWait = true }) }
 
 // WithTime stamps every message with the time at which it was ready to be published, before any wait for room. It costs
 // 8 bytes of each message and the reading of a clock.
-func WithTime() PublisherOption { return publisherOption(func(c *publisherConfig) { c.time = true }) }
-
-// WaitBy sets how a publisher waits for room.
-func WaitBy(w WaitStrategy) PublisherOption {
-	return publisherOption(func(c *publisherConfig) { c.wait = w })
-}
+func WithTime() PublishOption { return publishOption(func(c *publisherConfig) { c.time = true }) }
 
 // A SubscribeOption changes a subscription.
 type SubscribeOption interface{ subscribe(*subscribeConfig) }
@@ -303,9 +306,4 @@ func FromOldest() SubscribeOption {
 // was made, and no more. A position beyond the next to be published is an error.
 func FromPosition(p uint64) SubscribeOption {
 	return subscribeOption(func(c *subscribeConfig) { c.start = start{kind: 2, position: p} })
-}
-
-// WaitWith sets how the subscription waits for messages.
-func WaitWith(w WaitStrategy) SubscribeOption {
-	return subscribeOption(func(c *subscribeConfig) { c.wait = w })
 }

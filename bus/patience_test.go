@@ -250,7 +250,7 @@ func TestFullSaysItIsItself(t *testing.T) {
 	fill(t, b)
 	for name, publish := range ways {
 		for _, w := range []WaitStrategy{Adaptive, Block, Yield, Spin} {
-			p := publisher(t, b, "a", WaitBy(w))
+			p := publisher(t, b, "a", Wait(w))
 			var full *FullError
 			// A context that has ended before the publisher looked at the ring says nothing of it: on a slow machine it takes a longer one.
 			for d := 5 * time.Millisecond; ; d *= 4 {
@@ -317,7 +317,7 @@ func TestFrameThatDoesNotFitTheRing(t *testing.T) {
 			continue // the race detector looks at each byte: the smaller ones take the same ways
 		}
 		b := newBus(t, tt.opts...)
-		for _, opts := range [][]PublisherOption{nil, {WithTime()}, {NoWait()}, {NoWait(), WithTime()}} {
+		for _, opts := range [][]PublishOption{nil, {WithTime()}, {NoWait()}, {NoWait(), WithTime()}} {
 			if tt.max > 1<<20 && len(opts) == 1 {
 				continue
 			}
@@ -431,7 +431,7 @@ func TestOneMoreLookAfterTheTime(t *testing.T) {
 		return &late{context.Background(), func() { require.NoError(t, p.PublishRaw(ctx, []byte{1})) }}
 	}
 	for _, w := range []WaitStrategy{Adaptive, Block, Yield, Spin} {
-		for name, s := range map[string]*Subscription{"subscription": subscribe(t, b, "a", WaitWith(w)), "observer": watch(t, observe(t, b), "a", WaitWith(w))} {
+		for name, s := range map[string]*Subscription{"subscription": subscribe(t, b, "a", Wait(w)), "observer": watch(t, observe(t, b), "a", Wait(w))} {
 			var m Message
 			require.NoError(t, s.waitFor(comes(), &m, false), "%v, %s", w, name)
 			require.NoError(t, s.waitFor(comes(), &m, true), "%v, %s", w, name)
@@ -441,7 +441,7 @@ func TestOneMoreLookAfterTheTime(t *testing.T) {
 	for _, w := range []WaitStrategy{Adaptive, Block, Yield, Spin} {
 		s := subscribe(t, b, ">", Reliable())
 		fill(t, b)
-		p := publisher(t, b, "a", WaitBy(w))
+		p := publisher(t, b, "a", Wait(w))
 		p.ring.Fill(0, []byte{1})
 		err := p.exchangeSlow(&late{context.Background(), func() {
 			_, err := s.Next(ctx)
@@ -466,9 +466,9 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 			require.ErrorAs(t, err, &op)
 		}
 	}
-	_, err := b.Subscribe("a", WaitWith(Spin+1))
+	_, err := b.Subscribe("a", Wait(Spin+1))
 	require.ErrorContains(t, err, "Adaptive, Block, Yield or Spin")
-	_, err = b.Publisher("a", WaitBy(200))
+	_, err = b.Publisher("a", Wait(200))
 	require.ErrorContains(t, err, "Adaptive, Block, Yield or Spin")
 	require.Equal(t, "WaitStrategy(200)", WaitStrategy(200).String())
 	for name, o := range map[string]Option{

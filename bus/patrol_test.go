@@ -43,7 +43,7 @@ var waits = []struct {
 }
 
 func nextOf(t *testing.T, ctx context.Context, b *Bus, w WaitStrategy) error {
-	s, err := b.Subscribe("nothing", WaitWith(w))
+	s, err := b.Subscribe("nothing", Wait(w))
 	require.NoError(t, err)
 	_, err = s.Next(ctx)
 	return err
@@ -53,7 +53,7 @@ func roomOf(t *testing.T, ctx context.Context, b *Bus, w WaitStrategy) error {
 	s, err := b.Subscribe(">", Reliable())
 	require.NoError(t, err)
 	defer s.Close()
-	p, err := b.Publisher("a", WaitBy(w))
+	p, err := b.Publisher("a", Wait(w))
 	require.NoError(t, err)
 	for err == nil {
 		err = p.PublishRaw(ctx, []byte{1})
@@ -116,7 +116,7 @@ func TestTakenAwayFromMany(t *testing.T) {
 	known := make(chan time.Time, handles)
 	for range handles {
 		h := reopen(t, b)
-		s, err := h.Subscribe("nothing", WaitWith(Block))
+		s, err := h.Subscribe("nothing", Wait(Block))
 		require.NoError(t, err)
 		go func() {
 			_, err := s.Next(ctx)
@@ -152,7 +152,7 @@ func TestTakenAwayFromMany(t *testing.T) {
 // A key file that is missing says nothing about the bus: those who know it can go on.
 func TestKeyFileMissing(t *testing.T) {
 	b := newBus(t, WithSlots(64))
-	s, err := b.Subscribe(">", WaitWith(Block))
+	s, err := b.Subscribe(">", Wait(Block))
 	require.NoError(t, err)
 	text, err := os.ReadFile(b.seg.Path)
 	require.NoError(t, err)

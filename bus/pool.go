@@ -102,7 +102,7 @@ func (l *pool) announced(p *Publisher, topic string) (int, error) {
 	if ok {
 		return id, nil
 	}
-	if err := ValidTopic(topic); err != nil {
+	if err := CheckTopic(topic); err != nil {
 		return 0, err
 	}
 	b := l.bus
@@ -138,7 +138,7 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 		l.mu.Unlock()
 		return p, nil
 	}
-	if err := ValidTopic(topic); err != nil {
+	if err := CheckTopic(topic); err != nil {
 		l.mu.Unlock()
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func TestPublisherThatMayNotPost(t *testing.T) {
 			var b *Bus
 			if !inChild() {
 				b = newBus(t, WithSlots(64), WithSlotSize(64))
-				s, other := subscribe(t, b, "a", WaitWith(Block)), subscribe(t, b, "other.*", WaitWith(Block))
+				s, other := subscribe(t, b, "a", Wait(Block)), subscribe(t, b, "other.*", Wait(Block))
 				got := make(chan error, 2)
 				go func() { _, err := s.Next(soon(t)); got <- err }()
 				go func() { _, err := other.Next(soon(t)); got <- err }()
@@ -122,7 +122,7 @@ func testSleeperThatMayNotBePosted(t *testing.T, ignores bool) {
 		ctx, end := context.WithCancel(context.Background())
 		ended := make(chan error, 2)
 		for _, c := range []context.Context{ctx, context.Background()} {
-			s, _ := h.Subscribe("never", WaitWith(Block))
+			s, _ := h.Subscribe("never", Wait(Block))
 			go func() { _, err := s.Next(c); ended <- err }()
 		}
 		for n := 0; n == 0 || !asleep(t, h, 2)(); {

@@ -47,7 +47,7 @@ func TestPublishValues(t *testing.T) {
 	s := subscribe(t, b, ">")
 	p := publisher(t, b, "a")
 	q := quote{Symbol: "SAP", Bid: 101.5, At: time.Unix(5, 6).UTC()}
-	require.NoError(t, Publish(ctx, p, q))
+	require.NoError(t, p.Publish(ctx, q))
 	got, m, err := Receive[quote](ctx, s)
 	require.NoError(t, err)
 	require.Equal(t, q.Symbol, got.Symbol)
@@ -181,9 +181,9 @@ func TestFrameSizes(t *testing.T) {
 		}
 	}
 	for _, timed := range []bool{false, true} {
-		var opts []PublisherOption
+		var opts []PublishOption
 		if timed {
-			opts = []PublisherOption{WithTime()}
+			opts = []PublishOption{WithTime()}
 		}
 		p := publisher(t, b, "t", opts...)
 		s := subscribe(t, b, "t")
@@ -218,7 +218,7 @@ func TestFrameSizes(t *testing.T) {
 func TestLargestFrameSmallerThanASlot(t *testing.T) {
 	b := newBus(t, WithMaxFrame(100))
 	s := subscribe(t, b, ">")
-	for _, opts := range [][]PublisherOption{nil, {WithTime()}} {
+	for _, opts := range [][]PublishOption{nil, {WithTime()}} {
 		p := publisher(t, b, "a", opts...)
 		for name, publish := range map[string]func(f []byte) error{
 			"PublishRaw":   func(f []byte) error { return p.PublishRaw(soon(t), f) },
@@ -306,7 +306,7 @@ func TestContextEndsTheWaitForRoom(t *testing.T) {
 		t.Run(w.String(), func(t *testing.T) {
 			b := newBus(t, WithSlots(64))
 			subscribe(t, b, ">", Reliable())
-			p := publisher(t, b, "a", WaitBy(w))
+			p := publisher(t, b, "a", Wait(w))
 			for range 64 {
 				require.NoError(t, p.PublishRaw(soon(t), []byte{1}))
 			}

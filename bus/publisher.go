@@ -59,9 +59,9 @@ type Publisher struct {
 }
 
 // Publisher returns a new publisher on the topic, which it creates if need be.
-func (b *Bus) Publisher(topic string, opts ...PublisherOption) (*Publisher, error) {
+func (b *Bus) Publisher(topic string, opts ...PublishOption) (*Publisher, error) {
 	fail := func(err error) (*Publisher, error) { return nil, opError("publish", b.name, topic, err) }
-	if err := ValidTopic(topic); err != nil {
+	if err := CheckTopic(topic); err != nil {
 		return fail(err)
 	}
 	var c publisherConfig

@@ -225,7 +225,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	s.hold()
 	defer s.unhold()
 	fault.At(fault.ReceiveInPlace)
-	err := f(m)
+	err := f(View(m))
 	if !whole {
 		return err
 	}

@@ -13,15 +13,15 @@ import (
 // services have it without the variable), or /tmp/shmbus-UID.
 func Dirs() []string { return registry.Dirs() }
 
-// ValidName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
+// CheckName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
 // underscores, the first a letter or a digit.
-func ValidName(name string) error { return registry.ValidName(name) }
+func CheckName(name string) error { return registry.ValidName(name) }
 
 // Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others learn it at
 // their next look. It also clears what a bus left that was damaged or partly removed.
 func Remove(name string, opts ...Option) error {
 	c := newConfig(opts)
-	if err := ValidName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return &OpError{Op: "remove", Bus: name, Err: err}
 	}
 	if err := registry.Remove(c.dirs, name); err != nil {
@@ -35,7 +35,7 @@ func Remove(name string, opts ...Option) error {
 // for it. Clients of the bus that wait do the same by themselves; the error is [ErrExists] if somebody has.
 func Restore(name string, shmid int, opts ...Option) error {
 	c := newConfig(opts)
-	err := ValidName(name)
+	err := CheckName(name)
 	if err == nil {
 		err = registry.Restore(c.dirs[0], name, shmid)
 	}
@@ -45,13 +45,13 @@ func Restore(name string, shmid int, opts ...Option) error {
 	return nil
 }
 
-// An Info is a bus as its key file describes it.
-type Info struct {
+// An Entry is a bus in a listing, as its key file describes it.
+type Entry struct {
 	Name  string      `json:"name"`
 	Path  string      `json:"path"` // of the key file
 	Key   int32       `json:"key"`
-	ShmID int         `json:"shmid"`
-	SemID int         `json:"semid"`
+	ShmID int         `json:"shm_id"`
+	SemID int         `json:"sem_id"`
 	UUID  string      `json:"uuid"`
 	UID   int         `json:"uid"` // owner of the segment; -1 where there is none
 	GID   int         `json:"gid"`
@@ -62,11 +62,11 @@ type Info struct {
 
 // List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of one name in the
 // order of their folders: the first is the one that [Open] takes. With an error about a folder come the buses of the others.
-func List(opts ...Option) ([]Info, error) {
+func List(opts ...Option) ([]Entry, error) {
 	entries, err := registry.List(newConfig(opts).dirs)
-	var out []Info
+	var out []Entry
 	for _, e := range entries {
-		out = append(out, Info(e))
+		out = append(out, Entry(e))
 	}
 	return out, err
 }

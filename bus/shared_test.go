@@ -298,7 +298,7 @@ func TestContextsThatPanicLeaveNoSeat(t *testing.T) {
 		t.Run(fmt.Sprint("sleep, call ", calls), func(t *testing.T) {
 			b := newBus(t, WithSlots(64))
 			ctx := soon(t)
-			full, s := publisher(t, b, "b", NoWait()), subscribe(t, b, "a", Reliable(), WaitWith(Block))
+			full, s := publisher(t, b, "b", NoWait()), subscribe(t, b, "a", Reliable(), Wait(Block))
 			ends, cancel := context.WithCancel(ctx)
 			time.AfterFunc(10*time.Millisecond, cancel)
 			aside(func() { s.Next(panicsDone(ends, calls)) })
@@ -504,7 +504,7 @@ func TestReceivedMemoryIsTheCallers(t *testing.T) {
 
 	// But not that of a view which was kept: it is others' memory by now.
 	require.NoError(t, p.PublishRaw(ctx, contents(40, 1)))
-	require.NoError(t, s.Read(ctx, func(v View) error { m = v; return nil }))
+	require.NoError(t, s.Read(ctx, func(v View) error { m = Message(v); return nil }))
 	require.Equal(t, len(m.Raw), cap(m.Raw))
 	require.NoError(t, p.PublishRaw(ctx, contents(40, 2)))
 	view := m.Raw
@@ -531,7 +531,7 @@ func TestViewIsNotReceivedInto(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for _, from := range []*Subscription{s, seen} {
-		require.NoError(t, from.Read(ctx, func(v View) error { return other.Receive(ctx, &v) }))
+		require.NoError(t, from.Read(ctx, func(v View) error { m := Message(v); return other.Receive(ctx, &m) }))
 	}
 	for _, v := range []string{"1st", "2nd", "3rd"} {
 		m, err := third.Next(ctx)
@@ -552,7 +552,7 @@ func TestNoCapacityBehindSharedMemory(t *testing.T) {
 			for _, timed := range []bool{false, true} {
 				opts := form.publish
 				if timed {
-					opts = append([]PublisherOption{WithTime()}, opts...)
+					opts = append([]PublishOption{WithTime()}, opts...)
 				}
 				p := publisher(t, b, "a", opts...)
 				s := subscribe(t, b, "a", form.receive...)
@@ -753,7 +753,7 @@ func TestBusPublish(t *testing.T) {
 	}
 	b := newBus(t, WithTopics(topics+1), WithSlots(1<<16), WithSlotSize(64))
 	s := subscribe(t, b, ">", Reliable())
-	quiet := subscribe(t, b, "t.7", Reliable(), WaitWith(Block))
+	quiet := subscribe(t, b, "t.7", Reliable(), Wait(Block))
 	ctx := soon(t)
 	var wg sync.WaitGroup
 	most := 0

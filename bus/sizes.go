@@ -2,9 +2,9 @@ package bus
 
 import "shmbus/layout"
 
-// Sizes returns the sizes that [Create] gives a bus with these options, of which some are rounded and some follow from
+// NewSizes returns the sizes that [Create] gives a bus with these options, of which some are rounded and some follow from
 // others, or the error with which Create would refuse them. It does not look at the host.
-func Sizes(opts ...Option) (layout.Geometry, error) {
+func NewSizes(opts ...Option) (layout.Geometry, error) {
 	m, err := layout.NewMap(newConfig(opts).Geometry)
 	return m.Geometry, err
 }

@@ -41,7 +41,7 @@ func TestNextEnds(t *testing.T) {
 				errs := make(chan error)
 				var subs []*Subscription
 				for range 3 {
-					s := subscribe(t, b, ">", WaitWith(w))
+					s := subscribe(t, b, ">", Wait(w))
 					subs = append(subs, s)
 					go func() { _, err := s.Next(ctx); errs <- err }()
 				}
@@ -84,7 +84,7 @@ func TestOnlyTheInterestedAreWoken(t *testing.T) {
 	got := make([]atomic.Uint64, quiet)
 	ctxQuiet, stop := context.WithCancel(ctx)
 	for i := range quiet {
-		opts := []SubscribeOption{WaitWith(Block)}
+		opts := []SubscribeOption{Wait(Block)}
 		if i%2 == 0 {
 			opts = append(opts, Reliable())
 		}
@@ -152,7 +152,7 @@ func TestNewTopicReachesSleepers(t *testing.T) {
 	ctx := soon(t)
 	errs := make(chan error, 2)
 	for _, pattern := range []string{">", "new.*"} {
-		s := subscribe(t, b, pattern, WaitWith(Block))
+		s := subscribe(t, b, pattern, Wait(Block))
 		go func() {
 			for i := range 50 {
 				m, err := s.Next(ctx)
@@ -189,7 +189,7 @@ func TestPingPong(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	ctx := soon(t)
 	ping, pong := publisher(t, b, "ping"), publisher(t, b, "pong")
-	sPing, sPong := subscribe(t, b, "ping", WaitWith(Block)), subscribe(t, b, "pong", WaitWith(Block))
+	sPing, sPong := subscribe(t, b, "ping", Wait(Block)), subscribe(t, b, "pong", Wait(Block))
 	const rounds = 3000
 	go func() {
 		for range rounds {
@@ -212,7 +212,7 @@ func TestPingPong(t *testing.T) {
 func TestWakerStoppedHalfWay(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	ctx := soon(t)
-	s := subscribe(t, b, ">", WaitWith(Block))
+	s := subscribe(t, b, ">", Wait(Block))
 	p := publisher(t, b, "a")
 	got := make(chan error)
 	for _, left := range []uint8{layout.Asleep, layout.Claimed} {
@@ -230,7 +230,7 @@ func TestWakerStoppedHalfWay(t *testing.T) {
 func TestNewOwnerPaysTheDeadsWakeUp(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithPublishers(1))
 	ctx := soon(t)
-	s := subscribe(t, b, "old", WaitWith(Block))
+	s := subscribe(t, b, "old", Wait(Block))
 	p := publisher(t, b, "old")
 	got := make(chan error)
 	go func() { _, err := s.Next(ctx); got <- err }()
@@ -254,7 +254,7 @@ func TestThousandSubscriptions(t *testing.T) {
 	var wg sync.WaitGroup
 	var n atomic.Int64
 	for i := range 1000 {
-		s := subscribe(t, b, fmt.Sprintf("t.%d", i%10), WaitWith(Block))
+		s := subscribe(t, b, fmt.Sprintf("t.%d", i%10), Wait(Block))
 		wg.Go(func() {
 			for {
 				if _, err := s.Next(ctx); err != nil {

@@ -169,7 +169,7 @@ func TestReadInPlace(t *testing.T) {
 	p := publisher(t, b, "a")
 	require.NoError(t, p.PublishRaw(ctx, frame(5)))
 	require.NoError(t, s.Read(ctx, func(v View) error {
-		require.Equal(t, uint64(5), number(v))
+		require.Equal(t, uint64(5), number(Message(v)))
 		return nil
 	}))
 	mine := errors.New("mine")
@@ -376,7 +376,7 @@ func TestOneOrder(t *testing.T) {
 func TestLargestFrame(t *testing.T) {
 	b := newBus(t, WithSlots(16), WithSlotSize(64))
 	ctx := soon(t)
-	s, quiet := subscribe(t, b, "a", Reliable(), WaitWith(Block)), subscribe(t, b, "b", Reliable(), WaitWith(Block))
+	s, quiet := subscribe(t, b, "a", Reliable(), Wait(Block)), subscribe(t, b, "b", Reliable(), Wait(Block))
 	other := make(chan error)
 	go func() { _, err := quiet.Next(ctx); other <- err }()
 	p := publisher(t, b, "a")

@@ -20,7 +20,7 @@ func (b *Bus) WaitForSubscribers(ctx context.Context, topic string, n int) error
 	if err := alive(ctx); err != nil {
 		return fail(err)
 	}
-	if err := ValidTopic(topic); err != nil {
+	if err := CheckTopic(topic); err != nil {
 		return fail(err)
 	}
 	if most := b.seg.Map.Geometry.Subscribers; n < 1 || n > most {

@@ -30,7 +30,7 @@ func TestWaitForSubscribers(t *testing.T) {
 	}
 	received := make(chan error)
 	go func() {
-		s3 := subscribe(t, far, ">", WaitWith(Block))
+		s3 := subscribe(t, far, ">", Wait(Block))
 		_, err := s3.Next(ctx)
 		received <- err
 	}()

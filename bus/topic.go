@@ -2,20 +2,20 @@ package bus
 
 import "shmbus/internal/topics"
 
-// ValidTopic reports what is wrong with the name of a topic: 1 to 200 bytes of words that are
+// CheckTopic reports what is wrong with the name of a topic: 1 to 200 bytes of words that are
 // separated by dots, each of at least one character other than dot, space, control characters, *
 // and >. The error is a [*TopicError].
-func ValidTopic(topic string) error {
+func CheckTopic(topic string) error {
 	if err := topics.Check(topic); err != nil {
 		return &TopicError{Topic: topic, Problem: err.Error()}
 	}
 	return nil
 }
 
-// ValidPattern reports what is wrong with a pattern: a topic in which a word may be *, which matches
+// CheckPattern reports what is wrong with a pattern: a topic in which a word may be *, which matches
 // any one word, and the last word may be >, which matches one or more words. The error is a
 // [*TopicError].
-func ValidPattern(pattern string) error {
+func CheckPattern(pattern string) error {
 	_, err := parsePatterns([]string{pattern})
 	return err
 }

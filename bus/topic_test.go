@@ -7,13 +7,13 @@ import (
 )
 
 func TestTopicErrors(t *testing.T) {
-	require.NoError(t, ValidTopic("a.b"))
-	require.NoError(t, ValidPattern("a.*.>"))
+	require.NoError(t, CheckTopic("a.b"))
+	require.NoError(t, CheckPattern("a.*.>"))
 	for _, bad := range []string{"", "a..b", "a.>b"} {
-		err := ValidTopic(bad)
+		err := CheckTopic(bad)
 		require.ErrorIs(t, err, ErrTopic)
 		require.ErrorContains(t, err, "invalid topic")
-		err = ValidPattern(bad)
+		err = CheckPattern(bad)
 		require.ErrorIs(t, err, ErrTopic)
 		require.ErrorContains(t, err, "invalid pattern of topics")
 	}

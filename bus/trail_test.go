@@ -112,7 +112,7 @@ func TestSubscriptionRests(t *testing.T) {
 	} {
 		t.Run(w.String(), func(t *testing.T) {
 			b := newBus(t, WithSlots(64))
-			s, p := subscribe(t, b, ">", WaitWith(w)), publisher(t, b, "a")
+			s, p := subscribe(t, b, ">", Wait(w)), publisher(t, b, "a")
 			idle := func() {
 				short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 				defer cancel()

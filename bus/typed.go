@@ -11,9 +11,9 @@ type TypedMessage[T any] struct {
 	Value T
 }
 
-// Typed is [Values] with the message beside each value: its topic, its position, its time. Beside a [*DecodeError] comes
+// Messages is [Values] with the message beside each value: its topic, its position, its time. Beside a [*DecodeError] comes
 // the message that could not be decoded.
-func Typed[T any](ctx context.Context, s *Subscription) iter.Seq2[TypedMessage[T], error] {
+func Messages[T any](ctx context.Context, s *Subscription) iter.Seq2[TypedMessage[T], error] {
 	return func(yield func(TypedMessage[T], error) bool) {
 		for m, err := range s.All(ctx) {
 			t := TypedMessage[T]{Message: m}

@@ -196,7 +196,7 @@ func TestTypedAndValues(t *testing.T) {
 	for _, v := range []any{1, "two", 3} {
 		require.NoError(t, p.Publish(ctx, v))
 	}
-	next, stop := iter.Pull2(Typed[int](ctx, s))
+	next, stop := iter.Pull2(Messages[int](ctx, s))
 	defer stop()
 	m, err, _ := next()
 	require.NoError(t, err)

@@ -35,7 +35,7 @@ func within[T any](t testing.TB, c <-chan T) T {
 // this.
 func TestWakeGenerationWraps(t *testing.T) {
 	b := newBus(t, WithSlots(64))
-	s := subscribe(t, b, "a", WaitWith(Block))
+	s := subscribe(t, b, "a", Wait(Block))
 	p := publisher(t, b, "a")
 	atomic.StoreUint64(b.seg.Sub(s.index, layout.SubWake), uint64(layout.MakeWake(0, 1<<16-3, layout.Awake)))
 	got := make(chan error)

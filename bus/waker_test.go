@@ -33,11 +33,11 @@ func TestEveryWayOfPublishingWakes(t *testing.T) {
 		},
 		"no publisher": func(b *Bus, _ *Publisher) error { return b.PublishRaw(ctx, "a", []byte{1}) },
 	} {
-		for form, options := range map[string][]PublisherOption{"safe": nil, "exclusive": {Exclusive()}} {
+		for form, options := range map[string][]PublishOption{"safe": nil, "exclusive": {Exclusive()}} {
 			t.Run(name+"/"+form, func(t *testing.T) {
 				b := newBus(t, WithSlots(64), WithSlotSize(256))
 				p := publisher(t, b, "a", options...)
-				s := subscribe(t, b, "a", WaitWith(Block))
+				s := subscribe(t, b, "a", Wait(Block))
 				got := make(chan error)
 				for range 3 { // the first goes the long way, to look at the gates
 					go func() { _, err := s.Next(ctx); got <- err }()
@@ -54,7 +54,7 @@ func TestEveryWayOfPublishingWakes(t *testing.T) {
 func TestEvictedInItsSleep(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	ctx := soon(t)
-	s := subscribe(t, b, "quiet", EvictAfter(time.Millisecond), WaitWith(Block))
+	s := subscribe(t, b, "quiet", EvictAfter(time.Millisecond), Wait(Block))
 	p := publisher(t, b, "busy")
 	got := make(chan error)
 	go func() { _, err := s.Next(ctx); got <- err }()
@@ -71,7 +71,7 @@ func TestEvictedInItsSleep(t *testing.T) {
 // A subscription that goes to sleep wakes the publishers that wait for room: it has moved, perhaps not by half a lap.
 func TestSleeperWakesTheBlockedFirst(t *testing.T) {
 	b := newBus(t, WithSlots(64))
-	s := subscribe(t, b, ">", Reliable(), WaitWith(Block))
+	s := subscribe(t, b, ">", Reliable(), Wait(Block))
 	p := publisher(t, b, "a")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -100,7 +100,7 @@ func TestNobodyWhoIsGoneIsLookedAt(t *testing.T) {
 		b = newBus(t, WithSlots(64))
 	}
 	kill := child(t, b, func(h *Bus, say func(string)) {
-		s, _ := h.Subscribe("a", WaitWith(Block))
+		s, _ := h.Subscribe("a", Wait(Block))
 		go s.Next(context.Background())
 		for h.parker == nil || !asleep(t, h, 1)() {
 			time.Sleep(time.Millisecond)
@@ -114,12 +114,12 @@ func TestNobodyWhoIsGoneIsLookedAt(t *testing.T) {
 		return atomic.LoadUint64(sleepers) != 0 && atomic.LoadUint64(&p.interest[0]) != 0
 	})
 	kill()
-	_, err := b.Recover()
+	_, err := b.Reap()
 	require.NoError(t, err)
 	require.Zero(t, atomic.LoadUint64(sleepers), "it is dead")
 	require.Zero(t, atomic.LoadUint64(&p.interest[0]))
 
-	s := subscribe(t, b, "a", WaitWith(Block))
+	s := subscribe(t, b, "a", Wait(Block))
 	got := make(chan error)
 	go func() { _, err := s.Next(ctx); got <- err }()
 	eventually(t, "asleep", soundAsleep(t, b))
@@ -150,7 +150,7 @@ func TestClaimedSleeperIsPosted(t *testing.T) {
 			b := newBus(t, WithSlots(64))
 			ctx := soon(t)
 			p, wanted := publisher(t, b, "other"), publisher(t, b, "wanted")
-			s := subscribe(t, b, "wanted", WaitWith(Block), Reliable())
+			s := subscribe(t, b, "wanted", Wait(Block), Reliable())
 			got := make(chan error)
 			go func() { _, err := s.Next(ctx); got <- err }()
 			eventually(t, "asleep", soundAsleep(t, b))

@@ -205,7 +205,7 @@ func TestSleeperIsCertifiedForLaps(t *testing.T) {
 				b := newBus(t, WithSlots(8), WithSlotSize(64))
 				busy, rare := publisher(t, b, "busy"), publisher(t, b, "rare")
 				lap(t, b, busy)
-				s := subscribe(t, b, "rare", append([]SubscribeOption{WaitWith(Block)}, opts...)...)
+				s := subscribe(t, b, "rare", append([]SubscribeOption{Wait(Block)}, opts...)...)
 				received := make(chan error)
 				var m Message
 				next := func() { var err error; m, err = s.Next(soon(t)); received <- err }
@@ -244,7 +244,7 @@ func TestSleeperIsNotMovedTooFar(t *testing.T) {
 	const maxSleep = 1 << 44 // of package sleep
 	b := newBus(t, WithSlots(8), WithSlotSize(64))
 	busy, rare := publisher(t, b, "busy"), publisher(t, b, "rare")
-	s := subscribe(t, b, "rare", Reliable(), WaitWith(Block))
+	s := subscribe(t, b, "rare", Reliable(), Wait(Block))
 	lap(t, b, busy)
 	received := make(chan error)
 	var m Message

@@ -233,7 +233,7 @@ func TestKillReturnsWhenTheBusKnows(t *testing.T) {
 		b := bustest.New(t)
 		peer := bustest.StartPeer(t, b, ">", 0)
 		peer.Kill()
-		n, err := b.Recover()
+		n, err := b.Reap()
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 	}

@@ -64,7 +64,7 @@ func parseConfig(r io.Reader, path string, defaults spec) ([]spec, error) {
 				return nil, at(n, "a section is written [NAME], alone on its line")
 			}
 			name = strings.TrimSpace(name)
-			if err := bus.ValidName(name); err != nil {
+			if err := bus.CheckName(name); err != nil {
 				return nil, at(n, "%w", err)
 			}
 			if first, again := sections[name]; again {

@@ -39,7 +39,7 @@ Sizes, mode and group are fixed when a bus is made.`,
 				args = append([]string{name}, args...)
 			}
 			for _, name := range args {
-				if err := bus.ValidName(name); err != nil {
+				if err := bus.CheckName(name); err != nil {
 					return cli.Usagef("%w", err)
 				}
 			}

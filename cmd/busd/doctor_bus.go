@@ -21,7 +21,7 @@ import (
 const deathGrace = 200 * time.Millisecond
 
 // checkBus looks at a live bus.
-func (d *doctor) checkBus(i bus.Info) {
+func (d *doctor) checkBus(i bus.Entry) {
 	in := bus.WithDir(filepath.Dir(i.Path))
 	o, err := bus.Observe(i.Name, in)
 	if err != nil { // it went since it was listed, or is no longer ours to look at
@@ -44,7 +44,7 @@ func (d *doctor) checkBus(i bus.Info) {
 const blockedGrace = 500 * time.Millisecond
 
 // checkBlocked looks for a subscription that leaves publishers no room, and does not move.
-func (d *doctor) checkBlocked(i bus.Info, o *bus.Observer, s bus.Snapshot) {
+func (d *doctor) checkBlocked(i bus.Entry, o *bus.Observer, s bus.Snapshot) {
 	before, ok := blockageOf(s)
 	if !ok || cli.Sleep(d.ctx, blockedGrace) != nil {
 		return
@@ -70,7 +70,7 @@ func (d *doctor) checkBlocked(i bus.Info, o *bus.Observer, s bus.Snapshot) {
 
 // busd returns the shell command that does something to a bus: busd VERB NAME ARGUMENTS. It says which folder, if the name would
 // be looked for elsewhere.
-func (d *doctor) busd(i bus.Info, verb string, arguments ...string) string {
+func (d *doctor) busd(i bus.Entry, verb string, arguments ...string) string {
 	command := strings.Join(append([]string{"busd", verb, i.Name}, arguments...), " ")
 	if found, err := bus.List(); err == nil {
 		for _, other := range found {
@@ -117,7 +117,7 @@ func dead(s bus.Snapshot) map[string]bool {
 	return list
 }
 
-func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
+func (d *doctor) checkDead(i bus.Entry, o *bus.Observer, s bus.Snapshot) {
 	before := dead(s)
 	if len(before) == 0 || cli.Sleep(d.ctx, deathGrace) != nil {
 		return
@@ -145,7 +145,7 @@ func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
 			if err != nil {
 				return err
 			}
-			_, err = b.Recover()
+			_, err = b.Reap()
 			return errors.Join(err, b.Close())
 		},
 	}
@@ -156,7 +156,7 @@ func (d *doctor) checkDead(i bus.Info, o *bus.Observer, s bus.Snapshot) {
 }
 
 // fixCommand returns the shell command that has doctor put a bus right.
-func (d *doctor) fixCommand(i bus.Info) string {
+func (d *doctor) fixCommand(i bus.Entry) string {
 	command := "busd doctor --fix"
 	if dir := filepath.Dir(i.Path); !containsDir(bus.Dirs(), dir) {
 		command += " --dir " + quote(dir)
@@ -165,7 +165,7 @@ func (d *doctor) fixCommand(i bus.Info) string {
 }
 
 // mayWrite reports whether this user may publish and subscribe on a bus.
-func mayWrite(i bus.Info) bool {
+func mayWrite(i bus.Entry) bool {
 	_, err := sysvshm.Get(i.Key, 0, sysvshm.Perm(0o600)) // the kernel is asked for the rights that are named
 	return err == nil
 }
@@ -180,7 +180,7 @@ const (
 )
 
 // checkDamage looks for words in the segment that no correct program wrote.
-func (d *doctor) checkDamage(i bus.Info) {
+func (d *doctor) checkDamage(i bus.Entry) {
 	found, err := inspect.Examine(i.ShmID)
 	for look := 1; look < damageLooks && err == nil && len(found) > 0; look++ {
 		if cli.Sleep(d.ctx, damagePause) != nil {
@@ -208,7 +208,7 @@ func (d *doctor) checkDamage(i bus.Info) {
 }
 
 // checkBooks audits the slots, if nobody publishes for a moment: only then the account is exact.
-func (d *doctor) checkBooks(i bus.Info, o *bus.Observer) {
+func (d *doctor) checkBooks(i bus.Entry, o *bus.Observer) {
 	for range 5 {
 		before, err := o.Snapshot()
 		if err != nil {
@@ -239,7 +239,7 @@ func (d *doctor) checkBooks(i bus.Info, o *bus.Observer) {
 	d.add(finding{Check: "slot-books", Severity: info, Bus: i.Name, Text: fmt.Sprintf("bus %s: the slots were not counted, because it is in use", i.Name)})
 }
 
-func (d *doctor) checkPermissions(i bus.Info) {
+func (d *doctor) checkPermissions(i bus.Entry) {
 	file, err := os.Stat(i.Path)
 	if err != nil {
 		return
@@ -283,7 +283,7 @@ func (d *doctor) checkPermissions(i bus.Info) {
 	d.add(f)
 }
 
-func (d *doctor) checkDaemon(i bus.Info, s bus.Snapshot) {
+func (d *doctor) checkDaemon(i bus.Entry, s bus.Snapshot) {
 	text := "no busd serves it; clients see to deaths themselves"
 	if daemons := otherDaemons(s, 0); len(daemons) > 0 {
 		var pids []string

@@ -170,7 +170,7 @@ func traffic(c *testproc.Child) {
 			}
 		}()
 	}
-	for _, opts := range [][]bus.SubscribeOption{{bus.Reliable()}, {bus.WaitWith(bus.Block)}} {
+	for _, opts := range [][]bus.SubscribeOption{{bus.Reliable()}, {bus.Wait(bus.Block)}} {
 		go func() {
 			s, err := b.Subscribe("a.>", opts...)
 			if err != nil {
@@ -210,7 +210,7 @@ func TestDoctorOnBusyBus(t *testing.T) {
 	require.NoError(t, err)
 	defer o.Close()
 	d := newDoctorFor(t.Context(), nil)
-	info := bus.Info{Name: "prices", Path: filepath.Join(os.Getenv("SHMBUS_DIR"), "prices.shmbus"), ShmID: b.ShmID(), SemID: b.SemID()}
+	info := bus.Entry{Name: "prices", Path: filepath.Join(os.Getenv("SHMBUS_DIR"), "prices.shmbus"), ShmID: b.ShmID(), SemID: b.SemID()}
 	until := time.Now().Add(4 * time.Second)
 	for time.Now().Before(until) {
 		d.findings = nil

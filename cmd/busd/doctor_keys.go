@@ -18,9 +18,9 @@ import (
 
 // knownBuses is what the key files say.
 type knownBuses struct {
-	live []bus.Info // of the folders that are looked after
-	all  []bus.Info // of every folder that may hold key files, to tell what is an orphan
-	dirs []string   // those folders
+	live []bus.Entry // of the folders that are looked after
+	all  []bus.Entry // of every folder that may hold key files, to tell what is an orphan
+	dirs []string    // those folders
 }
 
 func newDoctorFor(ctx context.Context, dirs []string) *doctor {
@@ -90,7 +90,7 @@ func containsDir(dirs []string, dir string) bool {
 }
 
 // checkKeyFile says what is wrong with a bus that is not live.
-func (d *doctor) checkKeyFile(i bus.Info) {
+func (d *doctor) checkKeyFile(i bus.Entry) {
 	in := bus.WithDir(filepath.Dir(i.Path))
 	f := finding{Bus: i.Name, Severity: problem, fix: func() error { return bus.Remove(i.Name, in) }}
 	attached := 0 // Who opened it before may still use it.

@@ -55,7 +55,7 @@ func (d *doctor) checkOrphans(known knownBuses) error {
 
 // names reports whether a key file speaks for the segment. One of a bus that is not complete has the key only.
 func (k knownBuses) names(st sysvshm.Stat) bool {
-	return slices.ContainsFunc(k.all, func(i bus.Info) bool {
+	return slices.ContainsFunc(k.all, func(i bus.Entry) bool {
 		return i.Key != sysvshm.Private && i.Key == st.Key && (i.ShmID == st.ID || i.State == "incomplete")
 	})
 }

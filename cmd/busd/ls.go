@@ -100,7 +100,7 @@ func ls(stdout, stderr io.Writer, asJSON bool) error {
 	return errors.Join(t.Write(stdout, ""), unread)
 }
 
-func newLsEntry(i bus.Info) lsEntry {
+func newLsEntry(i bus.Entry) lsEntry {
 	e := lsEntry{Name: i.Name, State: i.State, UUID: i.UUID, Path: i.Path, Key: i.Key, ShmID: i.ShmID, SemID: i.SemID, UID: i.UID, GID: i.GID, DaemonPids: []int{}}
 	if i.UID >= 0 {
 		e.Mode = octal(i.Mode)

@@ -45,7 +45,7 @@ func TestLs(t *testing.T) {
 
 // Buses of one name in two folders are told apart, and each is looked at where it is.
 func TestLsOfTwoFolders(t *testing.T) {
-	elsewhere := bus.Info{Name: "prices", State: "live", Path: filepath.Join(t.TempDir(), "prices.shmbus")}
+	elsewhere := bus.Entry{Name: "prices", State: "live", Path: filepath.Join(t.TempDir(), "prices.shmbus")}
 	dir := testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithSlots(128))
 	require.Zero(t, newLsEntry(elsewhere).Slots, "it is not the one of that name in SHMBUS_DIR")

@@ -29,7 +29,7 @@ is not taken, except with --shmid; it is looked for in the default folders, in t
 Where several segments say that they are buses of that name, the command lists them, and --shmid chooses one.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := bus.ValidName(args[0]); err != nil {
+			if err := bus.CheckName(args[0]); err != nil {
 				return cli.Usagef("%w", err)
 			}
 			id := shmid

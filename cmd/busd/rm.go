@@ -35,7 +35,7 @@ A busd that serves a removed bus gives it up or makes it again, as its --on-remo
 				return cli.Usagef("busd rm: which bus? usage: %s", cmd.UseLine())
 			}
 			for _, name := range args {
-				if err := bus.ValidName(name); err != nil {
+				if err := bus.CheckName(name); err != nil {
 					return cli.Usagef("%w", err)
 				}
 			}
@@ -68,7 +68,7 @@ func rm(name string, force bool, stderr io.Writer) error {
 
 // removable returns an error that says why a bus should not be removed, or the daemons that serve it.
 func removable(name string) ([]bus.ClientStatus, error) {
-	if err := bus.ValidName(name); err != nil {
+	if err := bus.CheckName(name); err != nil {
 		return nil, err
 	}
 	var snapshot bus.Snapshot

@@ -92,7 +92,7 @@ func busFlag(cmd *cobra.Command) *string {
 func busArgument(args []string, flag string) (string, error) {
 	name := flag
 	if len(args) > 0 {
-		if err := bus.ValidName(args[0]); err != nil { // not the default bus, where it is empty
+		if err := bus.CheckName(args[0]); err != nil { // not the default bus, where it is empty
 			return "", cli.Usagef("%w", err)
 		}
 		if flag != "" && flag != args[0] {
@@ -104,7 +104,7 @@ func busArgument(args []string, flag string) (string, error) {
 	if err != nil {
 		return "", cli.Usagef("which bus? name it, or set %s (busd ls shows which there are)", cli.EnvBus)
 	}
-	if err := bus.ValidName(name); err != nil {
+	if err := bus.CheckName(name); err != nil {
 		return "", cli.Usagef("%w", err)
 	}
 	return name, nil

@@ -127,7 +127,7 @@ func (f serveFlags) specs() ([]spec, error) {
 		listed[s.Name] = true
 	}
 	for _, name := range names {
-		if err := bus.ValidName(name); err != nil {
+		if err := bus.CheckName(name); err != nil {
 			return nil, cli.Usagef("%w", err)
 		}
 		// The file may say more of a bus that is named here too.

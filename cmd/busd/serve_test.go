@@ -268,15 +268,15 @@ func TestServeWithoutConfigurationSurvivesHangup(t *testing.T) {
 }
 
 func TestServeWhenTheBusIsRemoved(t *testing.T) {
-	for name, remove := range map[string]func(*testing.T, bus.Info){
-		"busd rm": func(t *testing.T, i bus.Info) { require.Zero(t, busd(t, "rm", i.Name).code) },
-		"ipcrm":   func(_ *testing.T, i bus.Info) { discard(i.ShmID, i.SemID) },
-		"ipcrm -s": func(t *testing.T, i bus.Info) {
+	for name, remove := range map[string]func(*testing.T, bus.Entry){
+		"busd rm": func(t *testing.T, i bus.Entry) { require.Zero(t, busd(t, "rm", i.Name).code) },
+		"ipcrm":   func(_ *testing.T, i bus.Entry) { discard(i.ShmID, i.SemID) },
+		"ipcrm -s": func(t *testing.T, i bus.Entry) {
 			t.Cleanup(func() { _ = sysvshm.FromID(i.ShmID).Remove() })
 			require.NoError(t, sysvsem.FromID(i.SemID).Remove())
 		},
 	} {
-		info := func(t *testing.T) bus.Info {
+		info := func(t *testing.T) bus.Entry {
 			infos, err := bus.List()
 			require.NoError(t, err)
 			require.Len(t, infos, 1)

@@ -81,14 +81,14 @@ func (s spec) check() error {
 	if s.mode()&0o600 != 0o600 {
 		return fmt.Errorf("mode %04o keeps the bus from its owner, busd: use --mode 0600 or more", s.mode())
 	}
-	_, err := bus.Sizes(s.options()...)
+	_, err := bus.NewSizes(s.options()...)
 	return err
 }
 
 // String describes the bus that a spec makes.
 func (s spec) String() string {
 	m := layout.Map{}
-	g, err := bus.Sizes(s.options()...)
+	g, err := bus.NewSizes(s.options()...)
 	if err == nil {
 		m, err = layout.NewMap(g)
 	}
@@ -114,7 +114,7 @@ func describeSizes(g layout.Geometry, bytes int) string {
 
 // adjusted lists the sizes that a bus gets other than they are asked for.
 func (s spec) adjusted() []string {
-	g, err := bus.Sizes(s.options()...)
+	g, err := bus.NewSizes(s.options()...)
 	if err != nil {
 		return nil
 	}
@@ -167,7 +167,7 @@ func (s spec) permissions(has bus.Snapshot) []string {
 
 // differs lists the sizes that were asked for and that an existing bus does not have.
 func (s spec) differs(have layout.Geometry) []string {
-	wanted, err := bus.Sizes(s.options()...)
+	wanted, err := bus.NewSizes(s.options()...)
 	if err != nil {
 		return nil
 	}

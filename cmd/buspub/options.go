@@ -111,14 +111,14 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 	if o.bus, err = cli.BusName(o.bus); err != nil {
 		return err
 	}
-	if err := bus.ValidName(o.bus); err != nil {
+	if err := bus.CheckName(o.bus); err != nil {
 		return cli.Usagef("%w", err)
 	}
 	if len(args) == 0 {
 		return cli.Usagef("no topic given: buspub -b NAME TOPIC [MESSAGE…]; see buspub --help")
 	}
 	o.topic = args[0]
-	if err := bus.ValidTopic(o.topic); err != nil {
+	if err := bus.CheckTopic(o.topic); err != nil {
 		return cli.Usagef("%w", err)
 	}
 	if len(args) > 1 {

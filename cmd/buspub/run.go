@@ -28,7 +28,7 @@ func start(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) er
 		return interrupted(ctx, err, 0)
 	}
 	defer b.Close()
-	with := []bus.PublisherOption{bus.Exclusive()}
+	with := []bus.PublishOption{bus.Exclusive()}
 	if o.noWait {
 		with = append(with, bus.NoWait())
 	}

@@ -35,7 +35,7 @@ type options struct {
 
 // subscribe returns the options of a subscription; again says that it is not the first.
 func (o options) subscribe(again bool) []bus.SubscribeOption {
-	with := []bus.SubscribeOption{bus.Exclusive(), bus.Also(o.patterns[1:]...), bus.WaitWith(o.wait.WaitStrategy)}
+	with := []bus.SubscribeOption{bus.Exclusive(), bus.Also(o.patterns[1:]...), bus.Wait(o.wait.WaitStrategy)}
 	switch {
 	case o.evictAfter > 0:
 		with = append(with, bus.EvictAfter(o.evictAfter))
@@ -167,14 +167,14 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 	if o.bus, err = cli.BusName(o.bus); err != nil {
 		return err
 	}
-	if err := bus.ValidName(o.bus); err != nil {
+	if err := bus.CheckName(o.bus); err != nil {
 		return cli.Usagef("%w", err)
 	}
 	if o.patterns = args; len(args) == 0 {
 		o.patterns = []string{">"}
 	}
 	for _, p := range o.patterns {
-		if err := bus.ValidPattern(p); err != nil {
+		if err := bus.CheckPattern(p); err != nil {
 			return cli.Usagef("%w", err)
 		}
 	}

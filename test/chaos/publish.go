@@ -34,7 +34,7 @@ func exclusive(id uint32) bool { return id%2 == 0 }
 // publish publishes numbered messages in bursts until the worker is to leave.
 func (w *worker) publish() {
 	b := w.open()
-	opts := []bus.PublisherOption{bus.WaitBy(w.Wait)}
+	opts := []bus.PublishOption{bus.Wait(w.Wait)}
 	if exclusive(w.ID) {
 		opts = append(opts, bus.Exclusive())
 	}

@@ -16,7 +16,7 @@ type subscriber struct {
 
 func (w *worker) subscribe() {
 	b := w.open()
-	opts := []bus.SubscribeOption{bus.Also(w.Patterns[1:]...), bus.WaitWith(w.Wait)}
+	opts := []bus.SubscribeOption{bus.Also(w.Patterns[1:]...), bus.Wait(w.Wait)}
 	if exclusive(w.ID) {
 		opts = append(opts, bus.Exclusive())
 	}
@@ -86,7 +86,7 @@ func (u subscriber) readInPlace() error {
 	var e event
 	var bad error
 	err := u.s.Read(u.ctx, func(v bus.View) error {
-		e, bad = u.examine(v)
+		e, bad = u.examine(bus.Message(v))
 		return nil
 	})
 	if err == nil {

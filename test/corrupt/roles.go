@@ -58,14 +58,14 @@ func (w *worker) topic() string { return fmt.Sprintf("a.b%d.c", w.rand.IntN(12))
 
 func (w *worker) wait() bus.WaitStrategy { return bus.WaitStrategy(w.rand.IntN(4)) }
 
-func (w *worker) publish(one func(p *bus.Publisher, ctx context.Context) error, opts ...bus.PublisherOption) {
+func (w *worker) publish(one func(p *bus.Publisher, ctx context.Context) error, opts ...bus.PublishOption) {
 	if w.rand.IntN(2) == 0 {
 		opts = append(opts, bus.Exclusive())
 	}
 	w.session(func(b *bus.Bus, until time.Time) {
 		var p *bus.Publisher
 		if w.call("Bus.Publisher", short, func(context.Context) (err error) {
-			p, err = b.Publisher(w.topic(), append(opts, bus.WaitBy(w.wait()))...)
+			p, err = b.Publisher(w.topic(), append(opts, bus.Wait(w.wait()))...)
 			return err
 		}) != nil {
 			w.rest()
@@ -86,7 +86,7 @@ func (w *worker) publish(one func(p *bus.Publisher, ctx context.Context) error, 
 }
 
 func (w *worker) small() {
-	var opts []bus.PublisherOption
+	var opts []bus.PublishOption
 	if w.rand.IntN(3) == 0 {
 		opts = append(opts, bus.NoWait())
 	}
@@ -118,7 +118,7 @@ func (w *worker) large() {
 }
 
 func (w *worker) batches() {
-	var opts []bus.PublisherOption
+	var opts []bus.PublishOption
 	if w.rand.IntN(3) == 0 {
 		opts = append(opts, bus.NoWait())
 	}
@@ -189,7 +189,7 @@ func (w *worker) take(b *bus.Bus, subscribe func(string, ...bus.SubscribeOption)
 				return err
 			default:
 				return s.Read(ctx, func(v bus.View) error {
-					w.message(b, v)
+					w.message(b, bus.Message(v))
 					return nil
 				})
 			}
@@ -209,7 +209,7 @@ func (w *worker) take(b *bus.Bus, subscribe func(string, ...bus.SubscribeOption)
 	w.call("Subscription.Close", short, func(context.Context) error { return s.Close() })
 }
 
-func (w *worker) lossy() { w.receive(">", bus.WaitWith(w.wait())) }
+func (w *worker) lossy() { w.receive(">", bus.Wait(w.wait())) }
 
 func (w *worker) reliable() {
 	opt := bus.Reliable()
@@ -219,11 +219,11 @@ func (w *worker) reliable() {
 	case 1:
 		opt = bus.DemoteAfter(time.Millisecond)
 	}
-	w.receive(">", opt, bus.WaitWith(bus.Block))
+	w.receive(">", opt, bus.Wait(bus.Block))
 }
 
 func (w *worker) pattern() {
-	opts := []bus.SubscribeOption{bus.Also(w.topic(), "x.>"), bus.WaitWith(w.wait())}
+	opts := []bus.SubscribeOption{bus.Also(w.topic(), "x.>"), bus.Wait(w.wait())}
 	if w.rand.IntN(2) == 0 {
 		opts = append(opts, bus.Reliable())
 	}
@@ -254,7 +254,7 @@ func (w *worker) observer() {
 // watcher listens for deaths, and clears up.
 func (w *worker) watcher() {
 	w.session(func(b *bus.Bus, _ time.Time) {
-		w.call("Recover", short, func(context.Context) error { _, err := b.Recover(); return err })
+		w.call("Reap", short, func(context.Context) error { _, err := b.Reap(); return err })
 		w.call("WatchDeaths", 5*short, func(ctx context.Context) error { return b.WatchDeaths(ctx, func(bus.Death) {}) })
 		w.call("Bus.Snapshot", short, func(context.Context) error { _, err := b.Snapshot(); return err })
 	})

@@ -146,7 +146,7 @@ func (w *worker) message(b *bus.Bus, m bus.Message) {
 	if g := b.Geometry(); len(m.Raw) > g.MaxFrame {
 		w.violate("a message of %d bytes on a bus that takes %d", len(m.Raw), g.MaxFrame)
 	}
-	if err := bus.ValidTopic(m.Topic); err != nil {
+	if err := bus.CheckTopic(m.Topic); err != nil {
 		w.violate("a message with topic %q: %v", m.Topic, err)
 	}
 	var sum byte

@@ -63,7 +63,7 @@ func TestFullMemoryGroup(t *testing.T) {
 	require.True(t, w.Wait(testload.Patience()))
 	require.Equal(t, unix.SIGKILL, w.Signaled(), w.End())
 
-	died, err := b.Recover()
+	died, err := b.Reap()
 	require.NoError(t, err)
 	shot, err := b.Snapshot()
 	require.NoError(t, err)

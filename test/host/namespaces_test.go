@@ -53,7 +53,7 @@ func TestPidNamespaces(t *testing.T) {
 	}
 	for range 10 {
 		require.Equal(t, map[string]bool{"echo.0": true, "echo.1": true, "echo.2": true}, round(3))
-		died, err := b.Recover()
+		died, err := b.Reap()
 		require.NoError(t, err)
 		require.Zero(t, died)
 	}
@@ -87,7 +87,7 @@ func TestPidNamespaces(t *testing.T) {
 	}
 	ws[1].Kill()
 	testload.Eventually(t, "the death is noticed", func() bool {
-		_, err := b.Recover()
+		_, err := b.Reap()
 		require.NoError(t, err)
 		return len(alive()) == 3
 	})
@@ -103,7 +103,7 @@ func TestPidNamespaces(t *testing.T) {
 	for _, w := range ws {
 		w.Kill()
 	}
-	_, err = b.Recover()
+	_, err = b.Reap()
 	require.NoError(t, err)
 	books, err := inspect.Audit(b.ShmID())
 	require.NoError(t, err)

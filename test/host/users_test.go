@@ -304,7 +304,7 @@ func TestObserverOfAnotherUser(t *testing.T) {
 	require.Len(t, s.Clients, 1)
 	require.Empty(t, s.Subscribers)
 	w.Kill()
-	_, err = b.Recover()
+	_, err = b.Reap()
 	require.NoError(t, err)
 	s, err = b.Snapshot()
 	require.NoError(t, err)

@@ -116,7 +116,7 @@ func TestMisuse(t *testing.T) {
 	t.Logf("%d calls of the last misusers, %d of them killed, innocent messages %v", deeds, kills, sent)
 	require.NotZero(t, deeds)
 
-	_, err = b.Recover()
+	_, err = b.Reap()
 	require.NoError(t, err)
 	snap, err := b.Snapshot()
 	require.NoError(t, err)

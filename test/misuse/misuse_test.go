@@ -140,11 +140,11 @@ func (m *misuser) renew(rnd *rand.Rand) {
 		m.bus = b
 	}
 	var err error
-	with := [][]bus.PublisherOption{nil, {bus.NoWait()}, {bus.WithTime(), nil}, {bus.WaitBy(bus.Block)}}[rnd.IntN(4)]
+	with := [][]bus.PublishOption{nil, {bus.NoWait()}, {bus.WithTime(), nil}, {bus.Wait(bus.Block)}}[rnd.IntN(4)]
 	if m.pub, err = m.bus.Publisher(fmt.Sprintf("misuse.%d", m.id), with...); err != nil && !known(err) {
 		must(err)
 	}
-	how := [][]bus.SubscribeOption{{bus.EvictAfter(20 * time.Millisecond)}, {bus.DemoteAfter(20 * time.Millisecond), nil}, {bus.WaitWith(bus.Block)}, nil}[rnd.IntN(4)]
+	how := [][]bus.SubscribeOption{{bus.EvictAfter(20 * time.Millisecond)}, {bus.DemoteAfter(20 * time.Millisecond), nil}, {bus.Wait(bus.Block)}, nil}[rnd.IntN(4)]
 	if m.sub, err = m.bus.Subscribe([]string{">", "misuse.>", "innocent.1"}[rnd.IntN(3)], how...); err != nil && !known(err) {
 		must(err)
 	}
@@ -300,7 +300,7 @@ var deeds = []deed{
 	{"receive into nothing", func(v victims, ctx context.Context) error { return v.s.Receive(ctx, nil) }},
 	{"receive into what is there", func(v victims, ctx context.Context) error {
 		var m bus.Message
-		if err := v.s.Read(ctx, func(view bus.View) error { m = view; return nil }); err != nil {
+		if err := v.s.Read(ctx, func(view bus.View) error { m = bus.Message(view); return nil }); err != nil {
 			return err
 		}
 		return v.s.Receive(ctx, &m) // not into the view
@@ -344,7 +344,7 @@ var deeds = []deed{
 		return err
 	}},
 	{"watch deaths", func(v victims, ctx context.Context) error {
-		if _, err := v.b.Recover(); err != nil {
+		if _, err := v.b.Reap(); err != nil {
 			return err
 		}
 		return v.b.WatchDeaths(ctx, nil)

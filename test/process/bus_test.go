@@ -128,7 +128,7 @@ type feed struct {
 	buf  []byte
 }
 
-func newFeed(t testing.TB, b *bus.Bus, topic string, id, size int, opts ...bus.PublisherOption) *feed {
+func newFeed(t testing.TB, b *bus.Bus, topic string, id, size int, opts ...bus.PublishOption) *feed {
 	t.Helper()
 	p, err := b.Publisher(topic+"."+strconv.Itoa(id), opts...)
 	require.NoError(t, err)
@@ -155,7 +155,7 @@ func (f *feed) publish(ctx context.Context, n int) {
 // can all be used again, with all their slots.
 func balance(t testing.TB, b *bus.Bus) {
 	t.Helper()
-	_, err := b.Recover()
+	_, err := b.Reap()
 	require.NoError(t, err)
 	books := audit(t, b)
 	require.True(t, books.Balanced(), "after recovery: %+v", books)

@@ -25,13 +25,13 @@ import (
 func (v *victim) joiner() {
 	b := v.open()
 	if v.Batch > 0 {
-		_, err := b.Recover()
+		_, err := b.Reap()
 		v.Check(err)
 	}
 	lossy, err := b.Subscribe("other.>")
 	v.Check(err)
 	p := v.publisher(b)
-	patient, err := b.Subscribe(">", bus.EvictAfter(20*time.Millisecond), bus.FromOldest(), bus.WaitWith(bus.Block))
+	patient, err := b.Subscribe(">", bus.EvictAfter(20*time.Millisecond), bus.FromOldest(), bus.Wait(bus.Block))
 	v.Check(err)
 	for i := range 5 {
 		size := 40
@@ -61,7 +61,7 @@ func (v *victim) joiner() {
 	brief, cancel = context.WithTimeout(v.Context(), 5*time.Millisecond)
 	b.WatchDeaths(brief, nil)
 	cancel()
-	_, err = b.Recover()
+	_, err = b.Reap()
 	v.Check(err)
 	v.Check(p.Close())
 	v.Check(b.Close())
@@ -163,7 +163,7 @@ func amongTheDead(t *testing.T, j job, spec string) map[fault.Point]uint64 {
 	goOn()
 	r, err := fault.ReadReport(file)
 	require.NoError(t, err)
-	_, err = b.Recover()
+	_, err = b.Reap()
 	require.NoError(t, err)
 	balance(t, b)
 	require.NoError(t, b.Close())

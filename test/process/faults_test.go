@@ -253,7 +253,7 @@ func (st *stage) check(v *struck) {
 	st.steady.expect("paused")
 	if v.Doomed {
 		// Whether the kernel had its life in hand when it died is for the kernel to say.
-		st.bus.Recover()
+		st.bus.Reap()
 		deaths := snapshot(t, st.bus).Deaths
 		joined := !st.sc.elsewhere && visited(t, v, fault.JoinJoined) && !visited(t, v, fault.LeaveState)
 		if !st.sc.anyDeaths {

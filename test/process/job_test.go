@@ -106,7 +106,7 @@ func (c *child) open() *bus.Bus {
 }
 
 func (c *child) publisher(b *bus.Bus) *bus.Publisher {
-	opts := []bus.PublisherOption{bus.WaitBy(c.Wait)}
+	opts := []bus.PublishOption{bus.Wait(c.Wait)}
 	if exclusive(c.ID) {
 		opts = append(opts, bus.Exclusive())
 	}
@@ -122,7 +122,7 @@ func exclusive(id int) bool { return id%2 == 1 }
 func (c *child) topic() string { return c.Topic + "." + strconv.Itoa(c.ID) }
 
 func (c *child) subscribe(b *bus.Bus) *bus.Subscription {
-	opts := []bus.SubscribeOption{bus.Also(c.Patterns[1:]...), bus.WaitWith(c.Wait)}
+	opts := []bus.SubscribeOption{bus.Also(c.Patterns[1:]...), bus.Wait(c.Wait)}
 	switch c.Policy {
 	case "reliable":
 		opts = append(opts, bus.Reliable())

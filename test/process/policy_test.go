@@ -14,7 +14,7 @@ import (
 const ringSlots = 128
 
 // heldBus returns a bus whose ring a stopped subscriber of the given policy holds full, and the feed that filled it.
-func heldBus(t *testing.T, policy string, patience time.Duration, opts ...bus.PublisherOption) (*bus.Bus, *worker, *feed) {
+func heldBus(t *testing.T, policy string, patience time.Duration, opts ...bus.PublishOption) (*bus.Bus, *worker, *feed) {
 	t.Helper()
 	b := newBus(t, creation{Slots: ringSlots, SlotSize: 128})
 	s := startAll(t, job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{">"}, Policy: policy, Patience: patience,
@@ -46,7 +46,7 @@ func TestFullWithoutWaiting(t *testing.T) {
 func TestFullUntilTheDeadline(t *testing.T) {
 	for _, wait := range []bus.WaitStrategy{bus.Adaptive, bus.Block, bus.Yield, bus.Spin} {
 		t.Run(wait.String(), func(t *testing.T) {
-			b, s, f := heldBus(t, "reliable", 0, bus.WaitBy(wait))
+			b, s, f := heldBus(t, "reliable", 0, bus.Wait(wait))
 			const limit = 50 * time.Millisecond
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			defer cancel()

@@ -167,7 +167,7 @@ func sleepersRole(c *child) {
 	defer b.Close()
 	done := make(chan error)
 	for i := range c.Subs {
-		s, err := b.Subscribe(fmt.Sprintf("%s.%d.%d", c.Topic, c.ID, i), bus.WaitWith(c.Wait))
+		s, err := b.Subscribe(fmt.Sprintf("%s.%d.%d", c.Topic, c.ID, i), bus.Wait(c.Wait))
 		c.Check(err)
 		go func() {
 			for {
@@ -193,7 +193,7 @@ func echoRole(c *child) {
 	b := c.open()
 	defer b.Close()
 	s := c.subscribe(b)
-	p, err := b.Publisher("pong", bus.WaitBy(c.Wait))
+	p, err := b.Publisher("pong", bus.Wait(c.Wait))
 	c.Check(err)
 	c.Say("ready", nil)
 	for {

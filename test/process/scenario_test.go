@@ -139,7 +139,7 @@ func createOther(st *stage, v *struck, action string) {
 		b, made, err := bus.OpenOrCreate(otherName, bus.WithSlots(64))
 		require.NoError(t, err, at)
 		require.Equal(t, made, !visited(t, v, fault.CreateReady) || visited(t, v, fault.RemoveMarked), "%s: made anew", at)
-		_, err = b.Recover()
+		_, err = b.Reap()
 		require.NoError(t, err, at)
 		s := snapshot(t, b)
 		require.Equal(t, count(!made && !visited(t, v, fault.LeaveState)), s.Deaths, "%s: deaths on the other bus, made anew: %v", at, made)
@@ -252,7 +252,7 @@ type reference struct {
 }
 
 func newReference(t *testing.T, b *bus.Bus) *reference {
-	s, err := b.Subscribe(">", bus.Reliable(), bus.WaitWith(bus.Yield))
+	s, err := b.Subscribe(">", bus.Reliable(), bus.Wait(bus.Yield))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ref := &reference{cancel: cancel, done: make(chan struct{}), seqs: make(map[string]uint64), seen: s.Position()}

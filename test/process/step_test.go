@@ -66,7 +66,7 @@ func TestStoppedAtEveryInstruction(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBus(t, creation{Slots: 32, SlotSize: 64, Publishers: 4, Clients: 8})
-			s, err := b.Subscribe(">", bus.Reliable(), bus.WaitWith(bus.Block))
+			s, err := b.Subscribe(">", bus.Reliable(), bus.Wait(bus.Block))
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()

@@ -215,7 +215,10 @@ func (v *victim) receive() {
 	s := v.subscribe(b)
 	ok := v.take(s, 40, strict)
 	for i := 0; i < 10 && ok; i++ {
-		err := s.Read(v.Context(), func(m bus.View) error { return v.verify(&m) })
+		err := s.Read(v.Context(), func(view bus.View) error {
+			m := bus.Message(view)
+			return v.verify(&m)
+		})
 		ok = v.passed(err, strict)
 	}
 	v.Check(s.Close())
@@ -329,7 +332,7 @@ func (v *victim) room() {
 		v.Check(err)
 		if i%2 == 1 {
 			// One that is asleep when it is cut off.
-			quiet, _ := b.Subscribe("nothing", bus.EvictAfter(time.Millisecond), bus.WaitWith(bus.Block))
+			quiet, _ := b.Subscribe("nothing", bus.EvictAfter(time.Millisecond), bus.Wait(bus.Block))
 			defer runtime.KeepAlive(quiet)
 		}
 		for range 2 * n {
@@ -401,7 +404,7 @@ func (v *victim) lose() {
 		return // stopped before it had it
 	}
 	v.Check(err)
-	s, err := b.Subscribe(">", bus.WaitWith(bus.Block))
+	s, err := b.Subscribe(">", bus.Wait(bus.Block))
 	if errors.Is(err, bus.ErrRemoved) {
 		v.Check(b.Close())
 		return
@@ -417,7 +420,7 @@ func (v *victim) lose() {
 func (v *victim) restore() {
 	b, err := bus.Open(otherName)
 	v.Check(err)
-	s, err := b.Subscribe(">", bus.WaitWith(bus.Block))
+	s, err := b.Subscribe(">", bus.Wait(bus.Block))
 	v.Check(err)
 	path := filepath.Join(os.Getenv("SHMBUS_DIR"), otherName+".shmbus")
 	v.Check(os.Remove(path))

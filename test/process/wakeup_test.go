@@ -16,9 +16,9 @@ func TestPingPong(t *testing.T) {
 	const rounds = 20_000
 	b := newBus(t, creation{Slots: 64, SlotSize: 64})
 	startAll(t, job{Role: "echo", Bus: busName, Patterns: []string{"ping"}, Wait: bus.Block})
-	s, err := b.Subscribe("pong", bus.WaitWith(bus.Block), bus.Reliable())
+	s, err := b.Subscribe("pong", bus.Wait(bus.Block), bus.Reliable())
 	require.NoError(t, err)
-	p, err := b.Publisher("ping", bus.WaitBy(bus.Block))
+	p, err := b.Publisher("ping", bus.Wait(bus.Block))
 	require.NoError(t, err)
 	ctx := deadline(t)
 	buf := make([]byte, 16)
@@ -46,7 +46,7 @@ func TestKilledRightAfterPublishing(t *testing.T) {
 	subs := startAll(t,
 		job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{"once.>", endTopic}, Policy: "reliable", Every: true, Wait: bus.Block},
 		job{Role: "subscribe", Bus: busName, Auto: true, Patterns: []string{"once.>", endTopic}, Every: true, Wait: bus.Adaptive})
-	s, err := b.Subscribe("once.>", bus.Reliable(), bus.WaitWith(bus.Block))
+	s, err := b.Subscribe("once.>", bus.Reliable(), bus.Wait(bus.Block))
 	require.NoError(t, err)
 	ctx := deadline(t)
 	for round := 0; round < rounds; round += side {

@@ -129,7 +129,7 @@ func (r *row) wakeUps(ctx context.Context, b *bus.Bus, dir string, rounds int) e
 		return err
 	}
 	defer echo.Leave()
-	s, err := b.Subscribe("pong", bus.WaitWith(bus.Block))
+	s, err := b.Subscribe("pong", bus.Wait(bus.Block))
 	if err != nil {
 		return err
 	}

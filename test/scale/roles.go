@@ -29,7 +29,7 @@ func play(c *testproc.Child, j job) {
 		if c.Role == "idle" {
 			topic = fmt.Sprintf("quiet.%d", i)
 		}
-		s, err := b.Subscribe(topic, bus.WaitWith(bus.Block))
+		s, err := b.Subscribe(topic, bus.Wait(bus.Block))
 		c.Check(err)
 		var p *bus.Publisher
 		if c.Role == "echo" {

@@ -132,8 +132,8 @@ func open(p worker.Params, owns bool, publish, subscribe string) (*end, error) {
 	return e, nil
 }
 
-func (s settings) publisher() []bus.PublisherOption {
-	o := []bus.PublisherOption{bus.WaitBy(s.wait)}
+func (s settings) publisher() []bus.PublishOption {
+	o := []bus.PublishOption{bus.Wait(s.wait)}
 	if !s.safe {
 		o = append(o, bus.Exclusive())
 	}
@@ -141,7 +141,7 @@ func (s settings) publisher() []bus.PublisherOption {
 }
 
 func (s settings) subscription() []bus.SubscribeOption {
-	o := []bus.SubscribeOption{bus.WaitWith(s.wait)}
+	o := []bus.SubscribeOption{bus.Wait(s.wait)}
 	if !s.safe {
 		o = append(o, bus.Exclusive())
 	}

@@ -119,7 +119,7 @@ func openFill(p worker.Params) (worker.Runner, error) {
 	f := &filler{end: main, turns: turns}
 	topics := p.Int("topics", 100) - 1
 	for i := range topics {
-		pub, err := main.bus.Publisher(fmt.Sprintf("other.%d", i), bus.Exclusive(), bus.WaitBy(main.wait))
+		pub, err := main.bus.Publisher(fmt.Sprintf("other.%d", i), bus.Exclusive(), bus.Wait(main.wait))
 		if err != nil {
 			return nil, main.fail(err)
 		}

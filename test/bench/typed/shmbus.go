@@ -53,14 +53,14 @@ func openSender(p worker.Params) (worker.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.pub, err = s.bus.Publisher(topic, bus.Exclusive(), bus.WaitBy(w)); err != nil {
+	if s.pub, err = s.bus.Publisher(topic, bus.Exclusive(), bus.Wait(w)); err != nil {
 		s.bus.Close()
 		return nil, err
 	}
 	ctx := context.Background()
-	s.publish = func(q *Quote) error { return bus.Publish(ctx, s.pub, q) }
+	s.publish = func(q *Quote) error { return s.pub.Publish(ctx, q) }
 	if p.String("codec", "reflect") == "generated" {
-		s.publish = func(q *Quote) error { return bus.Publish(ctx, s.pub, (*Generated)(q)) }
+		s.publish = func(q *Quote) error { return s.pub.Publish(ctx, (*Generated)(q)) }
 	}
 	return s, nil
 }
@@ -102,7 +102,7 @@ func openReceiver(p worker.Params) (worker.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.sub, err = r.bus.Subscribe(topic, bus.Exclusive(), bus.Reliable(), bus.WaitWith(w)); err != nil {
+	if r.sub, err = r.bus.Subscribe(topic, bus.Exclusive(), bus.Reliable(), bus.Wait(w)); err != nil {
 		r.Close()
 		return nil, err
 	}
