@@ -4,6 +4,7 @@ import (
 	"context"
 	"syscall"
 
+	"shmbus/internal/linux"
 	"shmbus/internal/sysv"
 )
 
@@ -113,7 +114,7 @@ func (q *Queue) Copy(buf []byte, place int) (Message, error) {
 func (q *Queue) wait(
 	ctx context.Context, op string, call func() syscall.Errno,
 ) (syscall.Errno, error) {
-	if ctx.Done() != nil && !sysv.CanInterrupt() {
+	if ctx.Done() != nil && !linux.CanInterrupt() {
 		return 0, q.fail(op, syscall.EINTR, sysv.Reason{Kind: ErrUninterruptible,
 			Detail: ErrUninterruptible.Error()})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"syscall"
 
+	"shmbus/internal/linux"
 	"shmbus/internal/sysv"
 )
 
@@ -23,7 +24,7 @@ func (s *Set) Op(ctx context.Context, ops ...Op) error {
 	if err := s.TryOp(ops); err != ErrWouldBlock {
 		return err
 	}
-	if !sysv.CanInterrupt() {
+	if !linux.CanInterrupt() {
 		return s.fail("semop", syscall.EINTR, sysv.Reason{Kind: ErrUninterruptible,
 			Detail: ErrUninterruptible.Error()})
 	}

@@ -13,6 +13,7 @@ import (
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
 	"shmbus/internal/inspect"
+	"shmbus/internal/linux"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -254,7 +255,7 @@ func (d *doctor) checkPermissions(i bus.Entry) {
 	}
 	// Of the right to write a key file has the owner's only.
 	const used, shared = 0o666, 0o022
-	fileUID, fileGID := owner(file)
+	fileUID, fileGID := linux.Owner(file)
 	want := file.Mode().Perm()&used&^shared | shm.Mode&sem.Mode&shared
 	if shm.Mode&used == want && sem.Mode&used == want && shm.UID == fileUID && sem.UID == fileUID && shm.GID == sem.GID && shm.GID == fileGID {
 		return

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
+	"shmbus/internal/linux"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -178,7 +178,7 @@ func ownerOf(path string) int {
 	if err != nil {
 		return -1
 	}
-	uid, _ := owner(st)
+	uid, _ := linux.Owner(st)
 	return uid
 }
 
@@ -206,10 +206,10 @@ func unlinkKeyFile(path string) error {
 
 // locked reports whether somebody holds the lock of a key file, under which buses are created and removed.
 func locked(path string) bool {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // a FIFO of that name would never open
+	file, err := linux.OpenNamed(path, os.O_RDONLY, 0)
 	if err != nil {
 		return false
 	}
 	defer file.Close()
-	return unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+	return linux.TryShare(file) == syscall.EWOULDBLOCK
 }

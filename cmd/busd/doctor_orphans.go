@@ -3,17 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
+	"shmbus/internal/linux"
 	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -183,8 +180,8 @@ func (d *doctor) checkSet(st sysvsem.Stat, known knownBuses) {
 // eight bits of the device.
 func keyOfDirs(k sysvsem.Key, dirs []string) bool {
 	for _, dir := range dirs {
-		var st unix.Stat_t
-		if unix.Stat(dir, &st) == nil && uint8(st.Dev) == uint8(k>>16) {
+		st, err := os.Stat(dir)
+		if err == nil && uint8(linux.Device(st)) == uint8(k>>16) {
 			return true
 		}
 	}
@@ -198,17 +195,9 @@ func lastUsers(set *sysvsem.Set, n int) int {
 		pid, _ := set.GetPid(i)
 		waiting, _ := set.GetNCnt(i)
 		zero, _ := set.GetZCnt(i)
-		if waiting+zero > 0 || pid > 0 && pid != os.Getpid() && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		if waiting+zero > 0 || pid > 0 && pid != os.Getpid() && linux.Alive(pid) {
 			used++
 		}
 	}
 	return used
-}
-
-// owner returns the owner of a file.
-func owner(st fs.FileInfo) (uid, gid int) {
-	if s, ok := st.Sys().(*syscall.Stat_t); ok {
-		return int(s.Uid), int(s.Gid)
-	}
-	return -1, -1
 }

@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/linux"
 )
 
 // A notifier tells the service manager about the state of the service, by the protocol of sd_notify(3): datagrams of
@@ -44,9 +44,7 @@ func (n *notifier) stopping(status string) { n.send("STOPPING=1", "STATUS="+stat
 
 // reloading carries the time, by which Type=notify-reload tells this reload from an earlier one.
 func (n *notifier) reloading() {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
-	n.send("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", t.Nano()/1000))
+	n.send("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", linux.Monotonic().Microseconds()))
 }
 
 func (n *notifier) close() {

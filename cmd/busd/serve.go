@@ -8,9 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
@@ -94,8 +94,8 @@ func (f serveFlags) run(ctx context.Context, stderr io.Writer) error {
 	defer n.close()
 
 	reload := make(chan os.Signal, 1)
-	if f.config != "" || !signal.Ignored(unix.SIGHUP) { // nohup has it ignored
-		signal.Notify(reload, unix.SIGHUP)
+	if f.config != "" || !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+		signal.Notify(reload, syscall.SIGHUP)
 	}
 	defer signal.Stop(reload)
 

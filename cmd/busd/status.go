@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
+	"shmbus/internal/linux"
 )
 
 // glance is the time between the two looks that give the first rates.
@@ -74,7 +74,7 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 	onScreen := f.watch && !f.json && cli.IsTerminal(w) && term != "" && term != "dumb"
 	resized := make(chan os.Signal, 1)
 	if onScreen {
-		signal.Notify(resized, unix.SIGWINCH)
+		signal.Notify(resized, linux.SIGWINCH)
 		defer signal.Stop(resized)
 	}
 	for pause := glance; ; pause = f.interval {

@@ -9,8 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // systemDir is the folder of root's buses, in which everybody looks. userRuntimeDirs holds the
@@ -124,7 +123,7 @@ func noFolder(dir string) error {
 			continue
 		}
 		switch st, err := os.Stat(at); {
-		case errors.Is(err, unix.ELOOP):
+		case errors.Is(err, syscall.ELOOP):
 			return fmt.Errorf("%s is a symbolic link that leads back to itself: remove it, %s", at, advice)
 		case errors.Is(err, fs.ErrNotExist):
 			target, _ := os.Readlink(at)

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"shmbus/internal/linux"
 	"shmbus/layout"
 )
 
@@ -153,14 +153,14 @@ func lockKeyFileWithin(patience time.Duration, path string, create bool, mode fs
 		}
 		// A creator that was stopped holds the lock: say so rather than wait for it.
 		for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
-			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-			if err != unix.EINTR && err != unix.EWOULDBLOCK || time.Now().After(deadline) {
+			err = linux.TryLock(f)
+			if err != syscall.EINTR && err != syscall.EWOULDBLOCK || time.Now().After(deadline) {
 				break
 			}
 		}
 		if err != nil {
 			f.Close()
-			if err == unix.EWOULDBLOCK {
+			if err == syscall.EWOULDBLOCK {
 				return nil, fmt.Errorf("another process has been creating or removing the bus for %v (it holds a lock on %s): is it stopped?", patience, path)
 			}
 			return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -181,7 +181,7 @@ func beingWritten(path string) bool {
 		return false
 	}
 	defer f.Close()
-	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+	return linux.TryShare(f) == syscall.EWOULDBLOCK
 }
 
 // read returns what the file says; ok is false for a new, empty file.

@@ -10,8 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"shmbus/internal/linux"
 	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/sysvsem"
@@ -58,11 +57,12 @@ func lostBuses(dirs []string, name string) (lost, elsewhere []LostBus) {
 // name that is gone.
 func keyOfDirs(key int32, dirs []string) bool {
 	for _, dir := range dirs {
-		var st unix.Stat_t
-		for unix.Stat(dir, &st) != nil && filepath.Dir(dir) != dir {
+		st, err := os.Stat(dir)
+		for err != nil && filepath.Dir(dir) != dir {
 			dir = filepath.Dir(dir)
+			st, err = os.Stat(dir)
 		}
-		if uint8(st.Dev) == uint8(key>>16) {
+		if err == nil && uint8(linux.Device(st)) == uint8(key>>16) {
 			return true
 		}
 	}
@@ -136,8 +136,10 @@ func foldersBeside(dir string, key int32) []string {
 	var beside []string
 	for _, e := range entries {
 		path := filepath.Join(above, e.Name())
-		var st unix.Stat_t
-		if e.IsDir() && path != dir && unix.Lstat(path, &st) == nil && uint8(st.Dev) == uint8(key>>16) {
+		if !e.IsDir() || path == dir {
+			continue
+		}
+		if st, err := os.Lstat(path); err == nil && uint8(linux.Device(st)) == uint8(key>>16) {
 			beside = append(beside, path)
 		}
 	}

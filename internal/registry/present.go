@@ -5,9 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"shmbus/internal/linux"
 	"shmbus/internal/segment"
 	"shmbus/sysvsem"
 )
@@ -52,7 +52,7 @@ func stillThere(s *segment.Segment, last *keyStamp) bool {
 	if err != nil {
 		return true
 	}
-	stamp := keyStamp{inode: st.Sys().(*syscall.Stat_t).Ino, mtime: st.ModTime()}
+	stamp := keyStamp{inode: linux.Inode(st), mtime: st.ModTime()}
 	if stamp == *last {
 		return true
 	}

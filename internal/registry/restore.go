@@ -7,9 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"shmbus/internal/fault"
+	"shmbus/internal/linux"
 	"shmbus/internal/segment"
 	"shmbus/sysvshm"
 )
@@ -108,12 +107,12 @@ func (l *FolderLock) Hold(dir string) {
 		}
 		l.Release()
 	}
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	f, err := linux.OpenFolder(dir)
 	if err != nil {
 		return
 	}
-	l.f = os.NewFile(uintptr(fd), dir)
-	if unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) != nil { // a cleaner is at it: next time
+	l.f = f
+	if linux.TryShare(f) != nil { // a cleaner is at it: next time
 		l.Release()
 	}
 }

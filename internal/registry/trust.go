@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"shmbus/internal/fault"
+	"shmbus/internal/linux"
 	"shmbus/internal/segment"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
@@ -22,13 +21,8 @@ const keyFileWrite fs.FileMode = 0o022
 
 // openKeyFile opens a key file. In a folder that others may write to, its name can be that of anything: a link into
 // another folder is not followed, and a pipe does not make this process wait.
-//
-// The file stays out of the runtime's poller, which ends the process where no file descriptor is left for itself.
 func openKeyFile(path string, flags int, mode fs.FileMode) (*os.File, error) {
-	fd, err := -1, error(unix.EINTR)
-	for err == unix.EINTR {
-		fd, err = unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, uint32(mode&^keyFileWrite))
-	}
+	f, err := linux.OpenNamed(path, flags, mode&^keyFileWrite)
 	if st, e := os.Lstat(path); err != nil && e == nil {
 		switch {
 		case st.Mode()&fs.ModeSymlink != 0:
@@ -37,13 +31,9 @@ func openKeyFile(path string, flags int, mode fs.FileMode) (*os.File, error) {
 			err = errIrregular
 		}
 	}
-	if err == nil {
-		err = unix.SetNonblock(fd, false)
-	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	f := os.NewFile(uintptr(fd), path)
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
 		f.Close()
 		return nil, &fs.PathError{Op: "open", Path: path, Err: errIrregular}
@@ -56,7 +46,10 @@ var (
 	errIrregular = errors.New("it is not a regular file, as a key file is: remove it or give it another name, or use another name or SHMBUS_DIR")
 )
 
-func ownerOf(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
+func ownerOf(st fs.FileInfo) int {
+	uid, _ := linux.Owner(st)
+	return uid
+}
 
 // freshKeyFile returns the locked key file of a bus that is to be made, with nothing left of an earlier one. It belongs to
 // who makes the bus, or gets it.
@@ -109,7 +102,7 @@ func give(lock *LockedKey, c Spec, shm *sysvshm.Segment, set *sysvsem.Set) error
 	}
 	uid, gid := c.UID, c.GID
 	if gid < 0 {
-		gid = int(st.Sys().(*syscall.Stat_t).Gid)
+		_, gid = linux.Owner(st)
 	}
 	if uid < 0 && gid == os.Getegid() {
 		return nil
@@ -170,7 +163,7 @@ func (l *LockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 	}
 	// A bus without a key file could not be found, one whose key file stays could not be made again by others.
 	dir := filepath.Dir(l.Path)
-	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+	if err := linux.MayChange(dir); err != nil {
 		return explainFile(&fs.PathError{Op: "remove from", Path: dir, Err: err})
 	}
 	return nil
@@ -183,7 +176,7 @@ func taken(key int32) (bool, error) {
 		_, err = sysvsem.Get(key, 0, 0)
 	}
 	switch {
-	case err == nil, errors.Is(err, unix.EACCES), errors.Is(err, unix.EIDRM):
+	case err == nil, errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EIDRM):
 		return true, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
@@ -193,11 +186,11 @@ func taken(key int32) (bool, error) {
 
 // IPCNamespace returns the number of this process's IPC namespace, 0 where it can not be known.
 func IPCNamespace() uint64 {
-	var st unix.Stat_t
-	if unix.Stat("/proc/self/ns/ipc", &st) != nil {
+	st, err := os.Stat("/proc/self/ns/ipc")
+	if err != nil {
 		return 0
 	}
-	return st.Ino
+	return linux.Inode(st)
 }
 
 // here reports, as a bus that is not there, a key file that was written in another IPC namespace: what has its key
@@ -217,13 +210,13 @@ func explainFile(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, unix.EMFILE):
+	case errors.Is(err, syscall.EMFILE):
 		advice = "RLIMIT_NOFILE is reached: raise it with ulimit -n, or LimitNOFILE= of systemd"
-	case errors.Is(err, unix.ENFILE):
+	case errors.Is(err, syscall.ENFILE):
 		advice = "fs.file-max is reached: raise it: sysctl -w fs.file-max=N"
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		advice = "the file system of the key files is full: make room, or use another folder: SHMBUS_DIR"
-	case errors.Is(err, unix.EROFS):
+	case errors.Is(err, syscall.EROFS):
 		advice = "the folder of key files can not be written: use another one: SHMBUS_DIR"
 	case errors.Is(err, fs.ErrPermission):
 		advice = "a bus is created and removed by who owns its key file and may write to the folder of it (SHMBUS_DIR), or by root"

@@ -2,11 +2,10 @@ package sleep
 
 import (
 	"os"
-	"os/signal"
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/linux"
 )
 
 // deafWait is how long a program that ignores SIGURG waits in the kernel at most. If it may not
@@ -15,7 +14,7 @@ const deafWait = time.Second
 
 // LongestWait returns how long a wait in the kernel may last; -1: without end.
 func LongestWait() time.Duration {
-	if signal.Ignored(unix.SIGURG) {
+	if !linux.CanInterrupt() {
 		return deafWait
 	}
 	return -1
@@ -27,7 +26,7 @@ func InterruptThreads() {
 	threads, _ := os.ReadDir("/proc/self/task")
 	for _, t := range threads {
 		if tid, err := strconv.Atoi(t.Name()); err == nil {
-			unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
+			linux.Interrupt(tid)
 		}
 	}
 }

@@ -2,16 +2,7 @@
 
 package sysv
 
-import (
-	"context"
-	"syscall"
-)
-
-// CanInterrupt reports whether Wait can end a call: there is none.
-func CanInterrupt() bool { return true }
-
-// Wait returns the error number of the call.
-func Wait(_ context.Context, call func() syscall.Errno) syscall.Errno { return call() }
+import "syscall"
 
 func errnoName(syscall.Errno) string { return "" }
 

@@ -3,7 +3,7 @@ package testload
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/linux"
 )
 
 var (
@@ -19,7 +19,7 @@ func calibrate() int64 {
 	var at, width int64
 	for i := range 16 {
 		before := int64(time.Since(start))
-		now := read(unix.CLOCK_MONOTONIC)
+		now := int64(linux.Monotonic())
 		after := int64(time.Since(start))
 		if i == 0 || after-before < width {
 			width = after - before
@@ -30,12 +30,4 @@ func calibrate() int64 {
 }
 
 // CPU returns the processor time that this process has used, CLOCK_PROCESS_CPUTIME_ID.
-func CPU() int64 { return read(unix.CLOCK_PROCESS_CPUTIME_ID) }
-
-func read(id int32) int64 {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(id, &ts); err != nil {
-		return 0
-	}
-	return ts.Nano()
-}
+func CPU() int64 { return int64(linux.CPUTime()) }

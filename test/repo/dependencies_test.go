@@ -59,38 +59,39 @@ var imports = []struct {
 	pkg   string
 	needs string
 }{
-	// Orderings, points for tests, msgpack's heads, what the System V packages share.
+	// Orderings, points for tests, what only Linux has, msgpack's heads, what the System V packages share.
 	{"internal/fence", ""},
 	{"internal/fault", ""},
 	{"internal/wire", ""},
-	{"internal/sysv", ""},
+	{"internal/linux", ""},
+	{"internal/sysv", "internal/linux"},
 	{"internal/decode", "internal/wire"},
 	// System V, useful alone.
-	{"sysvsem", "internal/sysv"},
+	{"sysvsem", "internal/sysv internal/linux"},
 	{"sysvshm", "internal/sysv"},
-	{"sysvmsg", "internal/sysv"},
+	{"sysvmsg", "internal/sysv internal/linux"},
 	// The bytes, and the ring in them.
 	{"layout", "internal/fence"},
 	{"ring", "layout internal/fault internal/fence"},
 	// An attached bus, and what becomes of it.
 	{"internal/segment", "layout internal/fault sysvsem sysvshm"},
-	{"internal/registry", "internal/segment layout ring internal/fault sysvsem sysvshm"},
+	{"internal/registry", "internal/linux internal/segment layout ring internal/fault sysvsem sysvshm"},
 	{"internal/topics", "internal/segment layout internal/fault"},
-	{"internal/sleep", "internal/segment layout ring internal/fault sysvsem"},
-	{"internal/members", "internal/sleep internal/topics internal/segment layout ring internal/fault internal/fence sysvsem sysvshm"},
+	{"internal/sleep", "internal/linux internal/segment layout ring internal/fault sysvsem"},
+	{"internal/members", "internal/linux internal/sleep internal/topics internal/segment layout ring internal/fault internal/fence sysvsem sysvshm"},
 	{"internal/inspect", "internal/topics internal/segment layout ring sysvshm"},
 	// The API.
-	{"bus", "internal/members internal/sleep internal/topics internal/registry internal/segment internal/decode internal/wire " +
+	{"bus", "internal/linux internal/members internal/sleep internal/topics internal/registry internal/segment internal/decode internal/wire " +
 		"layout ring internal/fault internal/fence sysvsem sysvshm"},
-	{"bus/bustest", "bus"},
+	{"bus/bustest", "bus internal/linux"},
 	// The commands. busd looks at the host's System V objects, also at those that are no bus, and busd doctor examines what is in the
 	// segment of one. bussub shows the heads of frames.
 	{"cmd", ""},
-	{"cmd/internal/cli", "bus layout"},
+	{"cmd/internal/cli", "internal/linux bus layout"},
 	{"cmd/internal/codec", "internal/wire"},
-	{"cmd/busd", "bus internal/inspect cmd/internal/cli layout sysvsem sysvshm"},
+	{"cmd/busd", "bus internal/linux internal/inspect cmd/internal/cli layout sysvsem sysvshm"},
 	{"cmd/buspub", "bus cmd/internal/cli cmd/internal/codec"},
-	{"cmd/bussub", "bus cmd/internal/cli cmd/internal/codec internal/wire"},
+	{"cmd/bussub", "bus internal/linux cmd/internal/cli cmd/internal/codec internal/wire"},
 }
 
 // forTests are packages that tests share. They import what they like, and no package with a row imports them.

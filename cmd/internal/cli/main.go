@@ -10,9 +10,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Run is a command without its process: everything it touches is an argument.
@@ -70,7 +69,7 @@ func brokenStdout(err error) bool {
 		return true
 	}
 	var path *fs.PathError
-	return errors.Is(err, unix.EPIPE) && errors.As(err, &path) && path.Path == os.Stdout.Name()
+	return errors.Is(err, syscall.EPIPE) && errors.As(err, &path) && path.Path == os.Stdout.Name()
 }
 
 // Signals returns a context that ends with SIGINT or SIGTERM, and what gives the signals back.
@@ -79,10 +78,10 @@ func brokenStdout(err error) bool {
 func Signals(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	// Where SIGPIPE is not caught, the runtime kills a process that writes to a broken stdout.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ends := make(chan os.Signal, 1)
 	// A shell without job control starts background commands with SIGINT ignored, so that it ends the foreground only.
-	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM} {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		if !signal.Ignored(s) {
 			signal.Notify(ends, s)
 		}

@@ -5,8 +5,9 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/linux"
 )
 
 // stdio is a standard stream. Another process that shares its open file description may make it non-blocking at any
@@ -16,10 +17,10 @@ type stdio struct{ *os.File }
 func (s stdio) Read(p []byte) (int, error) {
 	for {
 		n, err := s.File.Read(p)
-		if n > 0 || !errors.Is(err, unix.EAGAIN) {
+		if n > 0 || !errors.Is(err, syscall.EAGAIN) {
 			return n, err
 		}
-		if err := s.await(unix.POLLIN); err != nil {
+		if err := linux.AwaitRead(s.File); err != nil {
 			return 0, err
 		}
 	}
@@ -30,10 +31,10 @@ func (s stdio) Write(p []byte) (int, error) {
 	for {
 		n, err := s.File.Write(p[written:])
 		written += n
-		if !errors.Is(err, unix.EAGAIN) {
+		if !errors.Is(err, syscall.EAGAIN) {
 			return written, err
 		}
-		if err := s.await(unix.POLLOUT); err != nil {
+		if err := linux.AwaitWrite(s.File); err != nil {
 			return written, err
 		}
 	}
@@ -48,16 +49,6 @@ func (s stdio) WriteTo(w io.Writer) (int64, error)  { return io.Copy(w, readerOn
 
 type writerOnly struct{ io.Writer }
 type readerOnly struct{ io.Reader }
-
-// await returns when the stream is ready, or has an error that the next call returns.
-func (s stdio) await(events int16) error {
-	for {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(s.Fd()), Events: events}}, -1)
-		if err != unix.EINTR {
-			return os.NewSyscallError("poll", err)
-		}
-	}
-}
 
 // AsFile returns the open file that w is, a standard stream for instance.
 func AsFile(w any) (f *os.File, ok bool) {

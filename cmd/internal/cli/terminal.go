@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/linux"
 )
 
 // IsTerminal reports whether w is a terminal.
@@ -16,8 +16,7 @@ func IsTerminal(w io.Writer) bool {
 	if !ok {
 		return false
 	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	return linux.IsTerminal(f)
 }
 
 // TerminalSize returns how many rows and columns a terminal has; ok is false where that is not known.
@@ -26,11 +25,8 @@ func TerminalSize(w io.Writer) (rows, columns int, ok bool) {
 	if !ok {
 		return 0, 0, false
 	}
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Row == 0 || size.Col == 0 {
-		return 0, 0, false
-	}
-	return int(size.Row), int(size.Col), true
+	rows, columns = linux.TerminalSize(f)
+	return rows, columns, rows != 0 && columns != 0
 }
 
 // Printable returns s with everything escaped that could move a terminal's cursor or change its state: names come

@@ -2,13 +2,11 @@ package sysv
 
 import (
 	"context"
-	"os"
-	"os/signal"
 	"runtime"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"shmbus/internal/linux"
 )
 
 // The time from one signal to the next doubles from the first of these to the last.
@@ -16,9 +14,6 @@ const (
 	firstPause = 100 * time.Microsecond
 	lastPause  = 10 * time.Millisecond
 )
-
-// CanInterrupt reports whether Wait can end a call: it cannot while the program ignores SIGURG.
-func CanInterrupt() bool { return !signal.Ignored(unix.SIGURG) }
 
 // Wait makes a system call that waits, and makes it again when a signal interrupts it, until ctx
 // has ended. It returns the call's last error number. EINTR says that ctx has ended and that the
@@ -39,13 +34,12 @@ func Wait(ctx context.Context, call func() syscall.Errno) syscall.Errno {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pid, tid := os.Getpid(), unix.Gettid()
+	tid := linux.Gettid()
 	returned, quiet := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(quiet)
 		for pause := firstPause; ; pause = min(2*pause, lastPause) {
-			// It cannot fail: the thread belongs to the call until quiet is closed.
-			_ = unix.Tgkill(pid, tid, unix.SIGURG)
+			linux.Interrupt(tid) // the thread belongs to the call until quiet is closed
 			select {
 			case <-returned:
 				return
