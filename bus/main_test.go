@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/leak"
 	"shmbus/internal/testload"
 	"shmbus/layout"
-	"shmbus/test/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

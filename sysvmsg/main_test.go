@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/leak"
 	"shmbus/sysvmsg"
-	"shmbus/test/leak"
 )
 
 // envHelper names what a process that was started from the test binary is to do.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/leak"
 	"shmbus/sysvsem"
-	"shmbus/test/leak"
 )
 
 // envHelper names what a process that was started from the test binary is to do.

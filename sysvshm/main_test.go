@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/leak"
 	"shmbus/sysvshm"
-	"shmbus/test/leak"
 )
 
 // envHelper names what a process that was started from the test binary is to do.

@@ -14,7 +14,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/bus/bustest"
-	"shmbus/test/leak"
+	"shmbus/internal/leak"
 )
 
 func TestMain(m *testing.M) {

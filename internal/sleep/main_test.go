@@ -3,7 +3,7 @@ package sleep
 import (
 	"testing"
 
-	"shmbus/test/leak"
+	"shmbus/internal/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

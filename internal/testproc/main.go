@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"shmbus/test/leak"
+	"shmbus/internal/leak"
 )
 
 // Main runs a package's tests, or plays a role if this process is a worker, and exits. Tests that leave System V objects,

@@ -4,9 +4,9 @@ import (
 	"os"
 	"testing"
 
+	"shmbus/internal/leak"
 	"shmbus/test/bench/link/linktest"
 	"shmbus/test/bench/worker"
-	"shmbus/test/leak"
 )
 
 // The test binary is its own worker, and has contenders that cheat.

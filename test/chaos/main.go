@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/leak"
 	"shmbus/internal/testproc"
-	"shmbus/test/leak"
 )
 
 func main() {

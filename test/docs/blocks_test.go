@@ -19,7 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/test/leak"
+	"shmbus/internal/leak"
 )
 
 const root = "../.."

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"shmbus/bus"
-	"shmbus/test/leak"
+	"shmbus/internal/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
