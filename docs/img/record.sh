@@ -12,6 +12,11 @@ venv=bin/termtosvg
     "$venv/bin/pip" install --quiet termtosvg==1.1.0 'setuptools<80'
 }
 export LANG=C.UTF-8 TERM=xterm-256color
+cast=$(mktemp)
+trap 'rm -f "$cast"' EXIT
 # script gives termtosvg a terminal as its standard input, also where this one has none.
-script --quiet --return --command "$venv/bin/termtosvg docs/img/demo.svg --screen-geometry 80x24 \
-    --loop-delay 8000 --template window_frame --command bin/demo" /dev/null >/dev/null
+script --quiet --return --command "$venv/bin/termtosvg record $cast --screen-geometry 80x24 \
+    --command bin/demo" /dev/null >/dev/null
+# termtosvg has no second screen, to which the demo returns at its end: it is empty.
+sed -i 's/\\u001b\[?1049l/\\u001b[H\\u001b[2J/' "$cast"
+"$venv/bin/termtosvg" render "$cast" docs/img/demo.svg --loop-delay 8000 --template window_frame >/dev/null
