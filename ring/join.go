@@ -10,14 +10,14 @@ import (
 
 // A Start says where a reader begins. The zero Start is that of [FromNow].
 type Start struct {
-	from     from
+	kind     startKind
 	position uint64
 }
 
-type from uint8
+type startKind uint8
 
 const (
-	fromNow from = iota
+	fromNow startKind = iota
 	fromOldest
 	fromPosition
 )
@@ -26,7 +26,7 @@ const (
 func FromNow() Start { return Start{} }
 
 // FromOldest begins with the oldest message that the ring still holds.
-func FromOldest() Start { return Start{from: fromOldest} }
+func FromOldest() Start { return Start{kind: fromOldest} }
 
 // From begins at a position, which may already be overwritten or not yet be published.
 func From(position uint64) Start { return Start{fromPosition, position} }
@@ -73,7 +73,7 @@ func (r *Ring) Reader(start Start) *Cursor {
 
 // startAt returns the position at which a reader with the given start begins.
 func (r *Ring) startAt(start Start, head uint64) uint64 {
-	switch start.from {
+	switch start.kind {
 	case fromOldest:
 		return r.Oldest(head)
 	case fromPosition:

@@ -187,6 +187,9 @@ func TestTake(t *testing.T) {
 		}, 48, false},
 	} {
 		for _, size := range []int{0, 1, 7, 8, 9, 15, 16, 17, 40, 47, 48} {
+			if tt.dst < 0 && size == 0 {
+				continue // nothing is smaller than that
+			}
 			for _, start := range starts {
 				t.Run(fmt.Sprintf("%s/%d bytes/%s", tt.name, size, start.name), func(t *testing.T) {
 					r := fencedRing(t, geometry(8, 2, 2)) // an access outside ends the test
@@ -201,9 +204,7 @@ func TestTake(t *testing.T) {
 					tt.change(r)
 					at, room := c.Next(), tt.dst
 					if room < 0 {
-						if room = size - 1; room < 0 {
-							t.Skip("nothing is smaller than nothing")
-						}
+						room = size - 1
 					}
 					dst := make([]byte, room+8)
 					for i := range dst {
