@@ -15,7 +15,7 @@ import (
 // close some rounds go wrong on any machine with two processors that lets a store and a later load trade places.
 func TestBarrierOfClose(t *testing.T) {
 	type round struct {
-		guard
+		lifecycle
 		inside atomic.Bool
 		_      [64]byte
 	}
@@ -65,7 +65,7 @@ func TestBarrierOfClose(t *testing.T) {
 // would wait until somebody else calls.
 func TestBarrierOfTurns(t *testing.T) {
 	type round struct {
-		guard
+		lifecycle
 		_ [64]byte
 	}
 	const n = 1 << 14

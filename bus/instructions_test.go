@@ -16,16 +16,16 @@ import (
 // the bus adds to the ring. The XCHG of an atomic store on amd64 is one. Of the steps of the ring nothing is called.
 func TestLockedInstructions(t *testing.T) {
 	locked := regexp.MustCompile(`\t(LOCK|XCHG\w*|[LMS]FENCE|XADD\w*)\b.*`)
-	inlined := map[string]bool{"(*guard).enterAlone": true, "(*Subscription).crossed": true, "(*Subscription).count": true}
+	inlined := map[string]bool{"(*lifecycle).enterAlone": true, "(*Subscription).wakeBlocked": true, "(*Subscription).count": true}
 	for pkg, functions := range map[string][]string{
 		"bus": {
-			"(*Publisher).PublishRaw", "(*Publisher).lostRace", "(*Publisher).exchangeRaw", "(*Publisher).afterRaw", "(*Publisher).PublishBatch",
+			"(*Publisher).PublishRaw", "(*Publisher).lostRace", "(*Publisher).exchangeFilled", "(*Publisher).finishFast", "(*Publisher).PublishBatch",
 			"(*Publisher).published", "(*Publisher).wakeInterested", "(*Publisher).publishFilled",
-			"(*guard).enterAlone", "(*guard).exit",
+			"(*lifecycle).enterAlone", "(*lifecycle).exit",
 			"(*Subscription).Next", "(*Subscription).Receive", "(*Subscription).TryNext", "(*Subscription).Read",
-			"(*Subscription).ReceiveBatch", "(*Subscription).more", "(*Subscription).alike", "(*Subscription).takeAlike", "(*Subscription).receiveOther", "(*Subscription).next",
+			"(*Subscription).ReceiveBatch", "(*Subscription).more", "(*Subscription).takeMatches", "(*Subscription).takeMatch", "(*Subscription).receiveOther", "(*Subscription).next",
 			"(*Subscription).look", "(*Subscription).take", "(*Subscription).advance", "(*Subscription).skip", "(*Subscription).count",
-			"(*Subscription).crossed",
+			"(*Subscription).wakeBlocked",
 		},
 		"internal/topics": {"(*Interest).Topic"},
 		"internal/sleep":  {"WakeBlocked", "AnyToWake"},
@@ -44,7 +44,7 @@ func TestLockedInstructions(t *testing.T) {
 			} else {
 				require.Empty(t, found, f)
 			}
-			if want, ok := map[string][]string{"(*Publisher).PublishRaw": {"Fill"}, "(*Subscription).Receive": nil, "(*Subscription).alike": nil}[f]; ok {
+			if want, ok := map[string][]string{"(*Publisher).PublishRaw": {"Fill"}, "(*Subscription).Receive": nil, "(*Subscription).takeMatches": nil}[f]; ok {
 				var calls []string
 				for _, c := range regexp.MustCompile(`R_CALL:shmbus/(?:ring|layout)\.(?:\S*\.)?(\w+)`).FindAllStringSubmatch(string(out), -1) {
 					calls = append(calls, c[1])

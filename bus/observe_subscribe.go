@@ -39,7 +39,7 @@ func (o *Observer) newSubscription(patterns []topics.Pattern, c subscribeConfig)
 	}
 	var local [4]uint64 // where other subscriptions have words in the segment
 	s := &Subscription{
-		bus: b, seg: seg, in: topics.NewPassive(b.topics, patterns), passive: true, wait: c.wait, like: likeNothing(),
+		bus: b, seg: seg, in: topics.NewPassive(b.topics, patterns), passive: true, wait: c.wait, match: noMatch(),
 		cur:    b.ring.Reader(from),
 		frag:   newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
 		stride: uint64(seg.Map.Geometry.Slots/8 - 1),

@@ -32,7 +32,7 @@ type pool struct {
 	idle    []idleRecord // the last was used last
 	taken   int          // records for calls, idle or not
 	lent    int          // records for reservations
-	waiting line[grant]
+	waiting waitQueue[grant]
 	topics  map[string]int // that this handle has announced
 	rest    *time.Timer    // gives back what is not used; nil while nothing is idle
 	round   int            // of rest
@@ -305,7 +305,7 @@ func (l *pool) lend(p *Publisher) (*Publisher, error) {
 		return nil, err
 	}
 	defer record.exit()
-	record.parent = &p.guard
+	record.parent = &p.lifecycle
 	record.configure(publisherConfig{exclusive: true, noWait: p.noWait, time: p.stamp, wait: p.wait})
 	if record.topic != p.topic {
 		record.turnTo(p.topic, int(p.id))

@@ -83,7 +83,7 @@ func (p *Publisher) reserveRoom(n int) (*Reservation, error) {
 		r.bytes = r.spill[:n]
 	}
 	p.hold()
-	p.plain = 0
+	p.fastAlone = 0
 	fault.At(fault.PublishReserved)
 	return r, nil
 }
@@ -129,7 +129,7 @@ func (r *Reservation) commit(ctx context.Context) error {
 	frame := r.bytes
 	r.bytes = nil
 	p.unhold()
-	p.directly()
+	p.allowFast()
 	fault.At(fault.PublishCommitted)
 	if err := alive(ctx); err != nil {
 		return err
@@ -187,6 +187,6 @@ func (r *Reservation) Abort() {
 	r.p.enterHeld()
 	r.bytes = nil
 	r.p.unhold()
-	r.p.directly()
+	r.p.allowFast()
 	r.p.exit()
 }

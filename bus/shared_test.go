@@ -192,7 +192,7 @@ func TestTurnsAreInOrder(t *testing.T) {
 		eventually(t, "queued", func() bool {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			return s.turns.seats.Len() == i && atomic.LoadUint64(&s.busy) == 1
+			return s.turns.waiters.Len() == i && atomic.LoadUint64(&s.busy) == 1
 		})
 	}
 	for i := range 20 {

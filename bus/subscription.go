@@ -17,7 +17,7 @@ import (
 // A Subscription receives the messages of the topics that match its patterns. It may be used by any number of goroutines, whose calls
 // take turns, unless it is [Exclusive]: each message goes to one of them.
 type Subscription struct {
-	guard
+	lifecycle
 	bus  *Bus
 	seg  *segment.Segment
 	cur  *ring.Cursor
@@ -31,8 +31,8 @@ type Subscription struct {
 	over     error // why the subscription ended
 	due      error // what the next call is to say
 	wait     WaitStrategy
-	like     likeness
-	trail    trail
+	match    fastMatch
+	pacing   pacing
 	sleeper  *sleep.Subscriber
 	stride   uint64 // mask of positions at which what was passed over is released: every eighth of a lap
 	half     uint64 // and of those at which a reliable subscriber looks for blocked publishers: every half
@@ -126,7 +126,7 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 	reliable := c.policy != layout.PolicyLossy
 	fault.At(fault.SubscribeFilled)
 	s := &Subscription{
-		bus: b, seg: seg, in: topics.NewInterest(b.topics, i, patterns), index: i, reliable: reliable, wait: c.wait, like: likeNothing(),
+		bus: b, seg: seg, in: topics.NewInterest(b.topics, i, patterns), index: i, reliable: reliable, wait: c.wait, match: noMatch(),
 		cur:     b.ring.Join(i, from, reliable),
 		frag:    newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
 		sleeper: sleep.NewSubscriber(b.parker, i),
@@ -224,11 +224,11 @@ func (s *Subscription) Stats() SubscriptionStats {
 
 // Close ends the subscription and a call that waits. It may be called more than once, and by any goroutine.
 func (s *Subscription) Close() error {
-	s.guard.close(s.kick)
+	s.lifecycle.close(s.kick)
 	return nil
 }
 
-func (s *Subscription) settle() { s.guard.await(s.kick) }
+func (s *Subscription) settle() { s.lifecycle.await(s.kick) }
 
 // kick makes a call that waits look again.
 func (s *Subscription) kick() {

@@ -11,7 +11,7 @@ import (
 const turnSpin = 30
 
 // takeTurn begins a call in the form for any goroutine.
-func (g *guard) takeTurn(ctx context.Context) error {
+func (g *lifecycle) takeTurn(ctx context.Context) error {
 	if g.alert.Load() == 0 && atomic.CompareAndSwapUint64(&g.busy, 0, 1) {
 		return g.haveTurn()
 	}
@@ -19,7 +19,7 @@ func (g *guard) takeTurn(ctx context.Context) error {
 }
 
 // tryTurn is takeTurn for a call that does not wait. It returns ErrEmpty if others have their turn before it.
-func (g *guard) tryTurn() error {
+func (g *lifecycle) tryTurn() error {
 	for range turnSpin {
 		switch alert := g.alert.Load(); {
 		case alert&closing != 0:
@@ -35,7 +35,7 @@ func (g *guard) tryTurn() error {
 }
 
 // haveTurn is the end of every way to a turn.
-func (g *guard) haveTurn() error {
+func (g *lifecycle) haveTurn() error {
 	if g.isClosed() {
 		return g.refuse()
 	}
@@ -43,7 +43,7 @@ func (g *guard) haveTurn() error {
 }
 
 // waitForTurn waits until it is the caller's turn, the context ends or the guard is closed.
-func (g *guard) waitForTurn(ctx context.Context) error {
+func (g *lifecycle) waitForTurn(ctx context.Context) error {
 	if g.caller.Load() == goroutine() {
 		return ErrBusy // it would wait for itself
 	}
@@ -77,7 +77,7 @@ func (g *guard) waitForTurn(ctx context.Context) error {
 }
 
 // queueUp joins the line. The seat is given the turn, or the reason why there is none any more.
-func (g *guard) queueUp() *seat[error] {
+func (g *lifecycle) queueUp() *waiter[error] {
 	g.mu.Lock()
 	first := g.turns.empty()
 	seat := g.turns.join()
@@ -96,7 +96,7 @@ func (g *guard) queueUp() *seat[error] {
 }
 
 // pass gives the turn to the first in the line, if nobody has it, or gives the record back after Close.
-func (g *guard) pass() {
+func (g *lifecycle) pass() {
 	if g.isClosed() {
 		g.finish()
 		return
@@ -110,7 +110,7 @@ func (g *guard) pass() {
 }
 
 // noneQueued takes back that somebody is queued, if nobody is.
-func (g *guard) noneQueued() {
+func (g *lifecycle) noneQueued() {
 	if g.turns.empty() {
 		g.alert.And(^uint32(queued))
 	}

@@ -26,7 +26,7 @@ var stamps = map[string]string{
 	"bus/message.go Time":                       "told to the caller",
 	"internal/registry/present.go stillThere":   "compared with itself: whether a file has changed",
 	"bus/publisher.go newRecord":                "written for people",
-	"bus/publisher.go fillTime":                 "written for the receiver",
+	"bus/publish.go fillTime":                   "written for the receiver",
 	"bus/snapshot.go clients":                   "told to the caller",
 	"bus/snapshot.go publishers":                "told to the caller",
 	"bus/snapshot.go snapshot":                  "told to the caller",

@@ -17,18 +17,18 @@ func TestTrail(t *testing.T) {
 		longest int
 		want    []int
 	}{
-		{"a stream", []uint64{8, 8, 8, 8, 8, 8, 8}, trailMax, []int{16, 32, 64, 128, 256, 256, 256}},
-		{"a stream, for latency", []uint64{50, 50, 50, 50}, trailSpin, []int{16, 32, 64, 64}},
-		{"long runs need no longer rests", []uint64{8, 8, 128, 500, 127, 128}, trailMax, []int{16, 32, 32, 32, 64, 64}},
-		{"runs that were long from the beginning", []uint64{128, 1000, 128}, trailMax, []int{0, 0, 0}},
-		{"a pause begins anew", []uint64{8, 8, 7, 8, 8}, trailMax, []int{16, 32, 0, 16, 32}},
-		{"nothing at all", []uint64{8, 0, 0, 0, 8}, trailMax, []int{16, 0, 0, 0, 16}},
-		{"single messages", []uint64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, trailMax,
+		{"a stream", []uint64{8, 8, 8, 8, 8, 8, 8}, restMax, []int{16, 32, 64, 128, 256, 256, 256}},
+		{"a stream, for latency", []uint64{50, 50, 50, 50}, restMaxSpin, []int{16, 32, 64, 64}},
+		{"long runs need no longer rests", []uint64{8, 8, 128, 500, 127, 128}, restMax, []int{16, 32, 32, 32, 64, 64}},
+		{"runs that were long from the beginning", []uint64{128, 1000, 128}, restMax, []int{0, 0, 0}},
+		{"a pause begins anew", []uint64{8, 8, 7, 8, 8}, restMax, []int{16, 32, 0, 16, 32}},
+		{"nothing at all", []uint64{8, 0, 0, 0, 8}, restMax, []int{16, 0, 0, 0, 16}},
+		{"single messages", []uint64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, restMax,
 			[]int{16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16}},
-		{"short runs", []uint64{7, 7, 7, 7, 7, 7, 7, 7}, trailMax, []int{16, 0, 0, 16, 0, 0, 0, 0}},
+		{"short runs", []uint64{7, 7, 7, 7, 7, 7, 7, 7}, restMax, []int{16, 0, 0, 16, 0, 0, 0, 0}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var tr trail
+			var tr pacing
 			var got []int
 			for _, run := range tt.runs {
 				got = append(got, tr.next(run, tt.longest))
@@ -42,11 +42,11 @@ func TestTrail(t *testing.T) {
 // between one and the next, and in the end one in 16,384.
 func TestTrailOfPingPong(t *testing.T) {
 	const messages = 1 << 20
-	var tr trail
+	var tr pacing
 	var at []int
 	for i := range messages {
-		if n := tr.next(1, trailMax); n > 0 {
-			require.Equal(t, trailMin, n)
+		if n := tr.next(1, restMax); n > 0 {
+			require.Equal(t, restMin, n)
 			at = append(at, i)
 		}
 	}
@@ -56,15 +56,15 @@ func TestTrailOfPingPong(t *testing.T) {
 		require.Equal(t, min(2*(at[i-1]-at[i-2]), tryMax), gap)
 	}
 	// A stream is noticed at once, and left as soon as it ends.
-	require.Equal(t, trailMin, tr.next(trailRun, trailMax))
-	require.Zero(t, tr.next(1, trailMax))
+	require.Equal(t, restMin, tr.next(streamRun, restMax))
+	require.Zero(t, tr.next(1, restMax))
 }
 
 // However runs come, no rest is longer than it may be, and single messages seldom have one.
 func TestTrailAnyRuns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		longest := rapid.SampledFrom([]int{trailSpin, trailMax}).Draw(t, "longest")
-		var tr trail
+		longest := rapid.SampledFrom([]int{restMaxSpin, restMax}).Draw(t, "longest")
+		var tr pacing
 		single, tries := uint64(0), uint64(0)
 		for range rapid.IntRange(1, 300).Draw(t, "runs") {
 			run := rapid.OneOf(rapid.Uint64Range(0, 3), rapid.Uint64Range(0, 300)).Draw(t, "run")
@@ -72,7 +72,7 @@ func TestTrailAnyRuns(t *testing.T) {
 			switch {
 			case n < 0 || n > longest:
 				t.Fatalf("a rest of %d pauses", n)
-			case run >= trailRun:
+			case run >= streamRun:
 				single, tries = 0, 0
 			default:
 				if single += run; n > 0 {
@@ -88,8 +88,8 @@ func TestTrailAnyRuns(t *testing.T) {
 
 // caughtUp counts the messages since it was called before, and nobody rests who gives the processor away instead.
 func TestTrailCaughtUp(t *testing.T) {
-	for wait, want := range map[WaitStrategy]int{Adaptive: trailMax, Yield: trailMax, Spin: trailSpin, Block: 0} {
-		var tr trail
+	for wait, want := range map[WaitStrategy]int{Adaptive: restMax, Yield: restMax, Spin: restMaxSpin, Block: 0} {
+		var tr pacing
 		received := uint64(0)
 		for range 10 {
 			received += 20
@@ -97,10 +97,10 @@ func TestTrailCaughtUp(t *testing.T) {
 		}
 		require.Equal(t, want, tr.gap, wait.String())
 	}
-	var tr trail
+	var tr pacing
 	tr.caughtUp(1000, Adaptive)
 	tr.caughtUp(1008, Adaptive)
-	require.Equal(t, trailMin, tr.gap)
+	require.Equal(t, restMin, tr.gap)
 	tr.caughtUp(1015, Adaptive)
 	require.Zero(t, tr.gap)
 }
@@ -124,12 +124,12 @@ func TestSubscriptionRests(t *testing.T) {
 				require.NoError(t, err)
 				receiveAll(t, s, 20, 1+i*7)
 				idle()
-				require.Equal(t, gap, s.trail.gap)
+				require.Equal(t, gap, s.pacing.gap)
 			}
 			require.NoError(t, p.PublishRaw(soon(t), frame(0)))
 			receiveAll(t, s, 1, 1)
 			idle()
-			require.Zero(t, s.trail.gap)
+			require.Zero(t, s.pacing.gap)
 		})
 	}
 }

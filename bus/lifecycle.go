@@ -20,7 +20,7 @@ import (
 // It announces itself in busy and then looks at alert; Close sets alert and then looks at busy. A store and
 // a later load may trade places in the processor; a barrier in every goroutine, between the two steps of Close,
 // makes one of them see the other.
-type guard struct {
+type lifecycle struct {
 	busy   uint64        // 1 while a call is in progress
 	held   uint64        // lent, encoding: code of the caller's has memory of the segment; Close does not wait for it
 	alert  atomic.Uint32 // closing, queued: what a call has to know at its beginning and its end
@@ -28,9 +28,9 @@ type guard struct {
 	over   atomic.Bool   // the record is given back, or is just being given back
 	lease  *lease
 
-	caller atomic.Uintptr // the goroutine whose callback runs
-	mu     sync.Mutex     // guards turns, and changes of alert
-	turns  line[error]    // who waits for busy; shared only
+	caller atomic.Uintptr   // the goroutine whose callback runs
+	mu     sync.Mutex       // guards turns, and changes of alert
+	turns  waitQueue[error] // who waits for busy; shared only
 }
 
 const (
@@ -43,7 +43,7 @@ const (
 	encoding            // a value encodes itself into the slot, or has panicked on the way
 )
 
-func (g *guard) isClosed() bool { return g.alert.Load()&closing != 0 }
+func (g *lifecycle) isClosed() bool { return g.alert.Load()&closing != 0 }
 
 // alive returns the error of a context that a call begins with, be it that there is none.
 func alive(ctx context.Context) error {
@@ -57,7 +57,7 @@ func alive(ctx context.Context) error {
 func ended(ctx context.Context) error { return cmp.Or(ctx.Err(), context.Canceled) }
 
 // enter begins a call, in its turn. After an error the call must not touch the segment, nor the user's state.
-func (g *guard) enter(ctx context.Context) error {
+func (g *lifecycle) enter(ctx context.Context) error {
 	if err := alive(ctx); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (g *guard) enter(ctx context.Context) error {
 }
 
 // enterAlone begins a call of the exclusive form.
-func (g *guard) enterAlone() error {
+func (g *lifecycle) enterAlone() error {
 	if atomic.LoadUint64(&g.busy) != 0 {
 		return ErrBusy
 	}
@@ -80,13 +80,13 @@ func (g *guard) enterAlone() error {
 }
 
 // refuse ends a call that came too late.
-func (g *guard) refuse() error {
+func (g *lifecycle) refuse() error {
 	g.exit()
 	return ErrClosed
 }
 
 // exit ends a call.
-func (g *guard) exit() {
+func (g *lifecycle) exit() {
 	fence.StoreRelease(&g.busy, 0)
 	if g.alert.Load() != 0 {
 		g.pass()
@@ -95,14 +95,14 @@ func (g *guard) exit() {
 
 // hold and unhold say that the user keeps a reservation, or is in a callback of its own, for which Close does not wait. In the shared
 // form Close has no barrier: the store is one itself.
-func (g *guard) hold() {
+func (g *lifecycle) hold() {
 	fence.Store(&g.held, lent)
 	if g.shared {
 		g.holdShared()
 	}
 }
 
-func (g *guard) unhold() {
+func (g *lifecycle) unhold() {
 	if g.shared {
 		g.unholdShared()
 		return
@@ -111,16 +111,16 @@ func (g *guard) unhold() {
 }
 
 //go:noinline
-func (g *guard) holdShared() { g.caller.Store(goroutine()) }
+func (g *lifecycle) holdShared() { g.caller.Store(goroutine()) }
 
 //go:noinline
-func (g *guard) unholdShared() {
+func (g *lifecycle) unholdShared() {
 	g.caller.Store(0)
 	atomic.StoreUint64(&g.held, 0)
 }
 
 // finish gives the record back, once, if no call is in progress; otherwise the end of that call will.
-func (g *guard) finish() bool {
+func (g *lifecycle) finish() bool {
 	if !g.over.Load() {
 		if atomic.LoadUint64(&g.held) != 0 {
 			return false
@@ -140,7 +140,7 @@ func (g *guard) finish() bool {
 
 // close ends the use: it marks the guard closed, makes calls that wait return, by kick, and gives the record back.
 // It waits for a call in progress, but not for a callback or a reservation of the user's, which may be the very caller.
-func (g *guard) close(kick func()) {
+func (g *lifecycle) close(kick func()) {
 	if g.shut() {
 		barrier()
 	}
@@ -148,7 +148,7 @@ func (g *guard) close(kick func()) {
 }
 
 // shut is the first step of close. It reports whether a barrier is needed before the second.
-func (g *guard) shut() bool {
+func (g *lifecycle) shut() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.alert.Or(closing)
@@ -158,7 +158,7 @@ func (g *guard) shut() bool {
 }
 
 // await is the second step of close.
-func (g *guard) await(kick func()) {
+func (g *lifecycle) await(kick func()) {
 	for pause := time.Microsecond; !g.finish(); pause = min(2*pause, time.Millisecond) {
 		kick()
 		if atomic.LoadUint64(&g.held) != 0 {
@@ -169,7 +169,7 @@ func (g *guard) await(kick func()) {
 }
 
 // enterHeld is enter for who holds already: when it is false, the record is still there, and exit must follow.
-func (g *guard) enterHeld() bool {
+func (g *lifecycle) enterHeld() bool {
 	fence.Store(&g.busy, 1)
 	return !g.isClosed()
 }

@@ -9,6 +9,51 @@ import (
 	"shmbus/ring"
 )
 
+// waitFor waits until there is a message, and takes it.
+func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) error {
+	for tries := 1; ; tries++ {
+		switch {
+		case s.isClosed():
+			return ErrClosed
+		case s.seg.Removed():
+			return ErrRemoved
+		case s.cutOff():
+			return s.lookLast(m, inPlace)
+		}
+		if tries == 1 {
+			s.wakeBlocked()
+			s.rest = 0
+			s.bus.beginWait()
+			s.pacing.caughtUp(s.stats.Received, s.wait)
+		}
+		// The context is looked at before the ring: who was stopped for longer than its time finds what came meanwhile.
+		var ended error
+		if tries%ctxEvery == 1 {
+			ended = ctx.Err()
+		}
+		if ended == nil && !s.pause(tries) {
+			if s.passive {
+				s.doze()
+			} else {
+				if err := s.sleep(ctx); err != nil {
+					return err
+				}
+				tries = 0
+			}
+			ended = ctx.Err()
+		}
+		if !inPlace && s.takeMatch(m) {
+			return nil
+		}
+		if st, err := s.look(m, inPlace); st != idle {
+			return err
+		}
+		if ended != nil {
+			return ended
+		}
+	}
+}
+
 const (
 	// idleLooks is how often a subscription that spins looks at the ring before it looks at anything else.
 	idleLooks = 32
@@ -52,7 +97,7 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	s.sleeper.FallAsleep()
 	defer s.sleeper.WakeUp(s.cur) // contexts are the caller's, and may panic
 	// After the barrier of the sleeper bit: a publisher that blocks now sees the cursor, or is seen.
-	s.crossed()
+	s.wakeBlocked()
 	if !s.lastLook() {
 		return nil
 	}

@@ -213,7 +213,7 @@ func TestAlikeBesideABrokenFrame(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, number(m))
 	require.True(t, s.frag.pending())
-	require.True(t, s.takeAlike(&m))
+	require.True(t, s.takeMatch(&m))
 	require.Equal(t, uint64(1), number(m))
 	require.NoError(t, q.PublishRaw(soon(t), frame(7)))
 	for _, want := range []uint64{2, 7} {
