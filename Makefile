@@ -26,6 +26,14 @@ test: ## run all tests, with real processes and real kills
 examples: ## test the programs in examples/, a module that uses the bus as any other would
 	cd examples && test -z "$$(gofmt -l .)" && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: rename
+rename: ## give the module another path, in everything that git tracks (MODULE=example.org/x/shmbus)
+	@$(GO) run ./test/rename "$(MODULE)"
+
+.PHONY: rename-test
+rename-test: ## rename a copy of the last commit, build, vet and test it, and rename it back
+	test/rename/try.sh
+
 .PHONY: race
 race: ## run the tests under the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/ -e /cmd/) ./test/misuse
