@@ -61,12 +61,17 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 // pages returns the pages of the repository, by their paths from the root.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	paths := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
-	err := fs.WalkDir(os.DirFS(root), "docs", func(path string, _ fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, ".md") {
+	var paths []string
+	err := fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == ".git" || path == "bin" || d.Name() == "out"):
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".md"):
 			paths = append(paths, path)
 		}
-		return err
+		return nil
 	})
 	require.NoError(t, err)
 	texts := map[string]string{}
@@ -122,8 +127,13 @@ var sessions = map[string]session{
 	"make demo     # builds everything and runs the demo: 12 seconds, leaves nothing behind": {
 		notRun: "make test runs this test; make demo is test/demo, which has a test of its own",
 	},
-	"$ make            # prints what there is to make":        {notRun: "make test runs this test"},
-	"make bench          # all tables, three to five minutes": {notRun: "minutes; test/bench has tests of its own"},
+	"$ make            # prints what there is to make":                                                                          {notRun: "make test runs this test"},
+	"make bench          # all tables, three to five minutes":                                                                   {notRun: "minutes; test/bench has tests of its own"},
+	"make bench                      # all tables, some minutes":                                                                {notRun: "as above"},
+	"bin/bench pair --a shmbus:size=48 --b native/ring:size=48":                                                                 {notRun: "as above"},
+	"git worktree add /tmp/old COMMIT                         # the build to compare with, with the benchmarks as they are now": {notRun: "as above"},
+	"go test -c -o /tmp/new.test ./bus && (cd /tmp/old && go test -c -o /tmp/old.test ./bus)":                                   {notRun: "as above"},
+	"make examples                             # in the folder above: runs the tests of all":                                    {notRun: "the examples have tests of their own"},
 	"cd quotes && go mod init quotes": {
 		goes: "quotes/main.go", prints: `(?m)^eu\.equities\.SAP \{101\.5 101\.6\} <nil>$`, ends: true, after: "busd rm prices",
 	},
