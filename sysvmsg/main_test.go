@@ -3,7 +3,6 @@
 package sysvmsg_test
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -19,15 +18,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"shmbus/internal/leak"
+	"shmbus/internal/testproc"
 	"shmbus/sysvmsg"
 )
 
-// envHelper names what a process that was started from the test binary is to do.
-const envHelper = "SYSVMSG_TEST_HELPER"
-
-// helpers run in a process of their own, on the queue with the identifier in os.Args[1]. What they
-// return is printed.
+// helpers run in a process of their own, on the queue that it is given.
 var helpers = map[string]func(*sysvmsg.Queue) error{
 	"be refused":          helpBeRefused,
 	"another namespace":   helpAnotherNamespace,
@@ -44,28 +39,15 @@ var helpers = map[string]func(*sysvmsg.Queue) error{
 }
 
 func TestMain(m *testing.M) {
-	name := os.Getenv(envHelper)
-	if name == "" {
-		leak.Main(m)
+	roles := testproc.Roles{}
+	for name, help := range helpers {
+		roles[name] = testproc.With(func(c *testproc.Child, id int) { c.Check(help(sysvmsg.FromID(id))) })
 	}
-	id, err := strconv.Atoi(os.Args[1])
-	if err == nil {
-		err = helpers[name](sysvmsg.FromID(id))
-	}
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	testproc.Main(m, roles)
 }
 
 // helper prepares a process that does what name says to the queue.
-func helper(name string, q *sysvmsg.Queue) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", strconv.Itoa(q.ID()))
-	cmd.Env = append(os.Environ(), envHelper+"="+name)
-	cmd.Stderr = os.Stderr
-	return cmd
-}
+func helper(name string, q *sysvmsg.Queue) *exec.Cmd { return testproc.Program(name, q.ID()) }
 
 // run runs a helper to its end.
 func run(t *testing.T, name string, q *sysvmsg.Queue, attr *syscall.SysProcAttr) {
@@ -77,20 +59,13 @@ func run(t *testing.T, name string, q *sysvmsg.Queue, attr *syscall.SysProcAttr)
 }
 
 // start starts a helper, waits for its first line, and kills it at the end of the test.
-func start(t *testing.T, name string, q *sysvmsg.Queue) *exec.Cmd {
+func start(t *testing.T, name string, q *sysvmsg.Queue) *testproc.Process {
 	t.Helper()
-	cmd := helper(name, q)
-	out, err := cmd.StdoutPipe()
+	p, err := testproc.Launch(helper(name, q))
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "ready\n", line)
-	return cmd
+	t.Cleanup(p.Kill)
+	require.Equal(t, "ready", <-p.Lines)
+	return p
 }
 
 var lastKey atomic.Int32

@@ -12,7 +12,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
+	"shmbus/internal/testproc"
 	"shmbus/sysvmsg"
 )
 
@@ -109,18 +111,18 @@ func helpReceive(q *sysvmsg.Queue) error {
 func TestKilledWaiter(t *testing.T) {
 	forWaits(t, func(t *testing.T, w wait, q *sysvmsg.Queue) {
 		name := map[string]string{"Receive": "wait for a message", "Send": "wait for room"}[w.name]
-		var killed []*exec.Cmd
+		var killed []*testproc.Process
 		for range 3 {
-			cmd := start(t, name, q)
-			awaitWaiters(t, cmd.Process.Pid, 1)
-			killed = append(killed, cmd)
+			p := start(t, name, q)
+			awaitWaiters(t, p.PID(), 1)
+			killed = append(killed, p)
 		}
 		done := make(chan error, 1)
 		go func() { done <- w.do(t.Context(), q) }()
 		awaitWaiters(t, os.Getpid(), 1)
-		for _, cmd := range killed {
-			require.NoError(t, cmd.Process.Kill())
-			require.ErrorContains(t, cmd.Wait(), "killed")
+		for _, p := range killed {
+			p.Kill()
+			require.Equal(t, unix.SIGKILL, p.Signaled())
 		}
 		require.NoError(t, w.allow(q))
 		require.NoError(t, inTime(t, done))

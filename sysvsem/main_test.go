@@ -3,27 +3,21 @@
 package sysvsem_test
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/internal/leak"
+	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 )
 
-// envHelper names what a process that was started from the test binary is to do.
-const envHelper = "SYSVSEM_TEST_HELPER"
-
-// helpers run in a process of their own, on the set with the identifier in os.Args[1].
-// What they return is printed.
+// helpers run in a process of their own, on the set that it is given.
 var helpers = map[string]func(*sysvsem.Set) error{
 	"hold with undo":       helpHold,
 	"early timeouts":       helpEarlyTimeouts,
@@ -39,44 +33,24 @@ var helpers = map[string]func(*sysvsem.Set) error{
 }
 
 func TestMain(m *testing.M) {
-	name := os.Getenv(envHelper)
-	if name == "" {
-		leak.Main(m)
+	roles := testproc.Roles{}
+	for name, help := range helpers {
+		roles[name] = testproc.With(func(c *testproc.Child, id int) { c.Check(help(sysvsem.FromID(id))) })
 	}
-	id, err := strconv.Atoi(os.Args[1])
-	if err == nil {
-		err = helpers[name](sysvsem.FromID(id))
-	}
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	testproc.Main(m, roles)
 }
 
 // helper prepares a process that does what name says to the set.
-func helper(name string, s *sysvsem.Set) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", strconv.Itoa(s.ID()))
-	cmd.Env = append(os.Environ(), envHelper+"="+name)
-	cmd.Stderr = os.Stderr
-	return cmd
-}
+func helper(name string, s *sysvsem.Set) *exec.Cmd { return testproc.Program(name, s.ID()) }
 
 // startHelper starts a helper, waits for its first line, and kills it at the end of the test.
-func startHelper(t *testing.T, name string, s *sysvsem.Set) *exec.Cmd {
+func startHelper(t *testing.T, name string, s *sysvsem.Set) *testproc.Process {
 	t.Helper()
-	cmd := helper(name, s)
-	out, err := cmd.StdoutPipe()
+	p, err := testproc.Launch(helper(name, s))
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "ready\n", line)
-	return cmd
+	t.Cleanup(p.Kill)
+	require.Equal(t, "ready", <-p.Lines)
+	return p
 }
 
 // ready tells startHelper to go on, then lasts until the process is killed. Go's runtime would end

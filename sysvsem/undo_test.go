@@ -31,20 +31,21 @@ func helpHold(s *sysvsem.Set) error {
 
 func TestUndoAtDeath(t *testing.T) {
 	s := newSet(t, 1)
-	cmd := startHelper(t, "hold with undo", s)
+	helper := startHelper(t, "hold with undo", s)
 	requireValues(t, s, 0)
 	pid, err := s.GetPid(0)
 	require.NoError(t, err)
-	require.Equal(t, cmd.Process.Pid, pid)
+	require.Equal(t, helper.PID(), pid)
 
 	done := make(chan error, 1)
 	go func() { done <- s.OpTimeout(10*time.Second, p(0)) }()
 	awaitSleepers(t, s, 1)
 	killed := time.Now()
-	require.NoError(t, cmd.Process.Kill())
+	helper.Signal(unix.SIGKILL)
 	require.NoError(t, inTime(t, done))
 	t.Log("from SIGKILL to the waiter:", time.Since(killed))
-	require.ErrorContains(t, cmd.Wait(), "killed")
+	helper.Kill()
+	require.Equal(t, unix.SIGKILL, helper.Signaled())
 }
 
 // Liveness and a bell in one call: the claim is there until the death, and the bell, whose
@@ -54,11 +55,11 @@ func TestDeathBell(t *testing.T) {
 	claim := []sysvsem.Op{zero(1).With(noWait), v(1).With(sysvsem.Undo)}
 	require.NoError(t, s.TryOp(claim))
 	require.ErrorIs(t, s.TryOp(claim), sysvsem.ErrWouldBlock)
-	cmd := startHelper(t, "hold with undo", s)
+	helper := startHelper(t, "hold with undo", s)
 	bell := make(chan error, 1)
 	go func() { bell <- s.Op(t.Context(), p(0)) }()
 	awaitSleepers(t, s, 1)
-	require.NoError(t, cmd.Process.Kill())
+	helper.Kill()
 	require.NoError(t, inTime(t, bell))
 	requireValues(t, s, 0, 1)
 }
@@ -99,10 +100,10 @@ func TestSetErasesUndo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSet(t, 1)
-			cmd := startHelper(t, "hold with undo", s)
+			helper := startHelper(t, "hold with undo", s)
 			require.NoError(t, set(s))
-			require.NoError(t, cmd.Process.Kill())
-			require.ErrorContains(t, cmd.Wait(), "killed")
+			helper.Kill()
+			require.Equal(t, unix.SIGKILL, helper.Signaled())
 			requireValues(t, s, 5)
 		})
 	}

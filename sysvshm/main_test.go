@@ -7,20 +7,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"shmbus/internal/leak"
+	"shmbus/internal/testproc"
 	"shmbus/sysvshm"
 )
 
-// envHelper names what a process that was started from the test binary is to do.
-const envHelper = "SYSVSHM_TEST_HELPER"
-
-// helpers run in a process of their own, on the segment with the identifier in os.Args[1].
+// helpers run in a process of their own, on the segment that it is given.
 var helpers = map[string]func(*sysvshm.Segment) error{
 	"be refused":       helpBeRefused,
 	"read only":        helpReadOnly,
@@ -32,27 +28,15 @@ var helpers = map[string]func(*sysvshm.Segment) error{
 }
 
 func TestMain(m *testing.M) {
-	name := os.Getenv(envHelper)
-	if name == "" {
-		leak.Main(m)
+	roles := testproc.Roles{}
+	for name, help := range helpers {
+		roles[name] = testproc.With(func(c *testproc.Child, id int) { c.Check(help(sysvshm.FromID(id))) })
 	}
-	id, err := strconv.Atoi(os.Args[1])
-	if err == nil {
-		err = helpers[name](sysvshm.FromID(id))
-	}
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	testproc.Main(m, roles)
 }
 
 // helper prepares a process that does what name says to the segment.
-func helper(name string, s *sysvshm.Segment) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", strconv.Itoa(s.ID()))
-	cmd.Env = append(os.Environ(), envHelper+"="+name)
-	return cmd
-}
+func helper(name string, s *sysvshm.Segment) *exec.Cmd { return testproc.Program(name, s.ID()) }
 
 var lastKey atomic.Int32
 

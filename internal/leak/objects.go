@@ -76,6 +76,16 @@ func parse(lines *bufio.Scanner, kind string, uid int, into map[object]string) e
 	return lines.Err()
 }
 
+// Objects returns the System V objects of this user: "shm 7", "sem 3".
+func Objects() (map[string]bool, error) {
+	all, err := objects()
+	names := map[string]bool{}
+	for o := range all {
+		names[o.kind+" "+strconv.Itoa(o.id)] = true
+	}
+	return names, err
+}
+
 // remaining waits for objects that were not there before, and for threads asleep on a
 // semaphore, to go, and describes those that do not.
 func remaining(before map[object]string) ([]string, error) {

@@ -35,6 +35,13 @@ type Worker struct {
 	Past []Event
 }
 
+// Program returns this program as a worker that plays a role, not started yet.
+func Program(role string, job any) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), Environment(role, job)...)
+	return cmd
+}
+
 // Environment returns what makes a process of this program play a role, to be appended to its environment.
 func Environment(role string, job any) []string {
 	text, err := json.Marshal(job)
@@ -46,8 +53,7 @@ func Environment(role string, job any) []string {
 
 // Start starts a worker. Each change is made to the command before.
 func Start(role string, job any, changes ...func(*exec.Cmd)) (*Worker, error) {
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), Environment(role, job)...)
+	cmd := Program(role, job)
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	for _, change := range changes {
 		change(cmd)

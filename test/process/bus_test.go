@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/internal/inspect"
+	"shmbus/internal/leak"
 	"shmbus/internal/testload"
 	"shmbus/internal/testproc"
 	"shmbus/ring"
@@ -35,14 +35,10 @@ func newBus(t testing.TB, c creation, more ...bus.Option) *bus.Bus {
 	return b
 }
 
-// useDir makes a folder for key files that other users can search, too.
+// useDir makes a folder for key files.
 func useDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "shmbus-process-")
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755))
-	t.Setenv("SHMBUS_DIR", dir)
+	dir := testproc.Folder(t)
 	before = objects(t)
 	t.Cleanup(func() { bus.Remove(busName) }) // what a failed test has left
 	return dir
@@ -51,17 +47,10 @@ func useDir(t testing.TB) string {
 // before is what there was when the current test began.
 var before map[string]bool
 
-// objects returns the System V objects of this namespace.
 func objects(t testing.TB) map[string]bool {
 	t.Helper()
-	all := map[string]bool{}
-	for _, kind := range []string{"shm", "sem"} {
-		b, err := os.ReadFile("/proc/sysvipc/" + kind)
-		require.NoError(t, err)
-		for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n")[1:] {
-			all[kind+" "+strings.Fields(line)[1]] = true
-		}
-	}
+	all, err := leak.Objects()
+	require.NoError(t, err)
 	return all
 }
 
