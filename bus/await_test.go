@@ -94,7 +94,7 @@ func TestFollow(t *testing.T) {
 			if rounds == 2 {
 				defer b.Close() // as one does with handles
 			}
-			uuids <- b.UUID().String()
+			uuids <- b.UUID()
 			if rounds == 3 {
 				return errDone
 			}
@@ -110,7 +110,7 @@ func TestFollow(t *testing.T) {
 	for range 3 {
 		b, err := Create("again", in)
 		require.NoError(t, err)
-		assert.Equal(t, b.UUID().String(), <-uuids)
+		assert.Equal(t, b.UUID(), <-uuids)
 		require.NoError(t, Remove("again", in))
 		require.NoError(t, errors.Join(b.Close()))
 		last = b

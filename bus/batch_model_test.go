@@ -57,7 +57,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 			if m.timed {
 				n += 8
 			}
-			return uint64(b.Geometry().Fragments(n))
+			return uint64(b.seg.Map.Geometry.Fragments(n))
 		}
 		left := func(r *reader) (n int) {
 			for _, m := range log[r.next:] {

@@ -13,7 +13,6 @@ import (
 	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/internal/topics"
-	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvshm"
 )
@@ -168,14 +167,11 @@ func openWith(op, name string, c config, enter func() (*segment.Segment, client,
 // Name returns the name of the bus.
 func (b *Bus) Name() string { return b.name }
 
-// Geometry returns the sizes that were fixed when the bus was created.
-func (b *Bus) Geometry() layout.Geometry { return b.seg.Map.Geometry }
+// Sizes returns the sizes that were fixed when the bus was created.
+func (b *Bus) Sizes() Sizes { return sizesOf(b.seg.Map) }
 
-// Size returns the bytes of the segment.
-func (b *Bus) Size() int { return b.seg.Map.Size }
-
-// UUID identifies this creation of the bus.
-func (b *Bus) UUID() layout.UUID { return b.seg.Identity.UUID }
+// UUID identifies this creation of the bus: positions are those of one UUID.
+func (b *Bus) UUID() string { return b.seg.Identity.UUID.String() }
 
 // Key returns the System V key of segment and semaphore set.
 func (b *Bus) Key() int32 { return b.seg.Identity.Key }

@@ -101,6 +101,9 @@ type NotFoundError struct {
 
 // explain gives an error of the registry its public type.
 func explain(err error) error {
+	if errors.Is(err, layout.ErrGeometry) {
+		return invalidSizes{err}
+	}
 	e, ok := err.(*registry.NotFoundError)
 	if !ok {
 		return err

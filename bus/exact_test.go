@@ -30,7 +30,7 @@ func TestExactSizes(t *testing.T) {
 	require.ErrorIs(t, err, ErrSizes)
 	var sizes *SizesError
 	require.ErrorAs(t, err, &sizes)
-	require.Equal(t, []SizeDifference{{"publishers", 512, 2}, {"clients", 7, made.Geometry().Clients}}, sizes.Differences)
+	require.Equal(t, []SizeDifference{{"publishers", 512, 2}, {"clients", 7, made.seg.Map.Geometry.Clients}}, sizes.Differences)
 	require.ErrorContains(t, err, "publishers 2 instead of 512")
 	_, err = Open("x", dir, WithExactSizes(), WithSlotSize(512))
 	require.ErrorContains(t, err, "slot-size 256 instead of 512")

@@ -39,7 +39,7 @@ func checkDocumented(t *testing.T, err error) {
 
 func checkMessage(t *testing.T, b *Bus, m Message) {
 	t.Helper()
-	if g := b.Geometry(); len(m.Raw) > g.MaxFrame || CheckTopic(m.Topic) != nil || m.Publisher >= g.Publishers {
+	if g := b.seg.Map.Geometry; len(m.Raw) > g.MaxFrame || CheckTopic(m.Topic) != nil || m.Publisher >= g.Publishers {
 		t.Fatalf("%d bytes of publisher %d on topic %q, on a bus that takes %d", len(m.Raw), m.Publisher, m.Topic, g.MaxFrame)
 	}
 }

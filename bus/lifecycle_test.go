@@ -23,8 +23,8 @@ func TestCreateOpenRemove(t *testing.T) {
 	dir := WithDir(t.TempDir())
 	b, err := Create("x", dir, WithSlots(64), WithSlotSize(128), WithSubscribers(65), WithMode(0o640))
 	require.NoError(t, err)
-	require.Equal(t, 128, b.Geometry().Subscribers, "rounded up to a multiple of 64")
-	require.Equal(t, 64, b.Geometry().Slots)
+	require.Equal(t, 128, b.seg.Map.Geometry.Subscribers, "rounded up to a multiple of 64")
+	require.Equal(t, 64, b.seg.Map.Geometry.Slots)
 
 	_, err = Create("x", dir)
 	require.ErrorIs(t, err, ErrExists)
@@ -81,7 +81,7 @@ func TestBadNamesAndSizes(t *testing.T) {
 	for _, o := range []Option{WithSlots(100), WithSlots(4), WithSlotSize(100), WithTopics(0), WithPublishers(0),
 		WithSubscribers(5000), WithMaxFrame(0), WithOwnedSlots(1), WithClients(1)} {
 		_, err := Create("x", dir, o)
-		require.ErrorIs(t, err, layout.ErrGeometry)
+		require.ErrorIs(t, err, ErrInvalid)
 	}
 	infos, err := List(dir)
 	require.NoError(t, err)

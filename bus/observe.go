@@ -1,14 +1,11 @@
 package bus
 
 import (
-	"io/fs"
 	"strings"
-	"time"
 
 	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/internal/topics"
-	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvshm"
 )
@@ -39,12 +36,6 @@ func ObserveKey(key int32, opts ...Option) (*Observer, error) {
 	})
 }
 
-// ObserveID attaches read-only to the bus in the segment with the given identifier.
-func ObserveID(shmid int) (*Observer, error) {
-	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
-	return newObserver("", seg, err)
-}
-
 func newObserver(name string, seg *segment.Segment, err error) (*Observer, error) {
 	if err != nil {
 		return nil, &OpError{Op: "observe", Bus: name, Err: explain(err)}
@@ -54,7 +45,7 @@ func newObserver(name string, seg *segment.Segment, err error) (*Observer, error
 		seg.Detach()
 		return nil, &OpError{Op: "observe", Bus: name, Err: err}
 	}
-	if name == "" || strings.HasPrefix(name, keyName0) {
+	if strings.HasPrefix(name, keyName0) {
 		name = seg.Identity.Name
 	}
 	return &Observer{&Bus{
@@ -66,11 +57,8 @@ func newObserver(name string, seg *segment.Segment, err error) (*Observer, error
 // Name returns the name of the bus.
 func (o *Observer) Name() string { return o.bus.name }
 
-// Header returns what was fixed when the bus was created.
-func (o *Observer) Header() layout.Header { return o.bus.seg.Identity }
-
-// Map returns where everything is in the segment.
-func (o *Observer) Map() layout.Map { return o.bus.seg.Map }
+// UUID identifies this creation of the bus.
+func (o *Observer) UUID() string { return o.bus.UUID() }
 
 // Snapshot returns the state of the bus as it is now.
 func (o *Observer) Snapshot() (Snapshot, error) { return o.bus.Snapshot() }
@@ -85,96 +73,4 @@ func (b *Bus) Snapshot() (Snapshot, error) {
 	}
 	defer b.unref()
 	return snapshot(b.name, b.seg, b.ring), nil
-}
-
-// A Snapshot is the state of a bus. Its parts are read one after the other while the bus goes on.
-type Snapshot struct {
-	Name      string          `json:"name"`
-	UUID      string          `json:"uuid"`
-	Key       int32           `json:"key"`
-	ShmID     int             `json:"shmid"`
-	SemID     int             `json:"semid"`
-	Created   time.Time       `json:"created"`
-	Taken     time.Time       `json:"taken"`
-	State     string          `json:"state"` // "live" or "removed"
-	SizeBytes int             `json:"size_bytes"`
-	Path      string          `json:"path"` // of the key file, "" if it was opened by key
-	UID       int             `json:"uid"`  // owner of the segment; -1 where it is not known
-	GID       int             `json:"gid"`
-	Mode      fs.FileMode     `json:"mode"` // permission bits of the segment
-	Geometry  layout.Geometry `json:"geometry"`
-
-	Head      uint64  `json:"head"`      // the next position
-	Oldest    uint64  `json:"oldest"`    // the oldest position held
-	Fill      float64 `json:"fill"`      // part of the ring that the slowest reliable subscriber has yet to read, 0 to 1
-	Certified uint64  `json:"certified"` // sleepers are dealt with below it
-
-	Deaths     uint64 `json:"deaths"`    // clients found dead
-	Posts      uint64 `json:"posts"`     // wake-ups by system call
-	Evictions  uint64 `json:"evictions"` // subscribers cut off or demoted
-	Reclaimed  uint64 `json:"reclaimed"` // records taken over from the dead
-	BellResets uint64 `json:"bell_resets"`
-
-	Clients     []ClientStatus     `json:"clients"`
-	Publishers  []PublisherStatus  `json:"publishers"`
-	Subscribers []SubscriberStatus `json:"subscribers"`
-	Topics      []TopicStatus      `json:"topics"`
-}
-
-// A ClientStatus is an open handle.
-type ClientStatus struct {
-	Index  int       `json:"index"`
-	Pid    int       `json:"pid"` // in its own pid namespace
-	Name   string    `json:"name"`
-	Since  time.Time `json:"since"`
-	Alive  bool      `json:"alive"`
-	Daemon bool      `json:"daemon"`
-}
-
-// A PublisherStatus is a publisher's record.
-type PublisherStatus struct {
-	Index    int       `json:"index"`
-	Client   int       `json:"client"`
-	Pid      int       `json:"pid"`
-	Name     string    `json:"name"`
-	Topic    string    `json:"topic"`
-	Position uint64    `json:"position"` // of its last message
-	Messages uint64    `json:"messages"`
-	Bytes    uint64    `json:"bytes"`
-	Full     uint64    `json:"full"`    // times it found no room
-	Waiting  bool      `json:"waiting"` // for room, now
-	Alive    bool      `json:"alive"`
-	Since    time.Time `json:"since"`
-}
-
-// A SubscriberStatus is a subscription's record.
-type SubscriberStatus struct {
-	Index    int       `json:"index"`
-	Client   int       `json:"client"`
-	Pid      int       `json:"pid"`
-	Name     string    `json:"name"`
-	Pattern  string    `json:"pattern"`
-	Policy   string    `json:"policy"` // "lossy", "reliable", "evict" or "demote"
-	Gate     string    `json:"gate"`   // "open", "closed", "evicted" or "demoted"
-	Position uint64    `json:"position"`
-	Lag      uint64    `json:"lag"`
-	Received uint64    `json:"received"`
-	Bytes    uint64    `json:"bytes"`
-	Lost     uint64    `json:"lost"`
-	Losses   uint64    `json:"losses"`
-	Sleeps   uint64    `json:"sleeps"`
-	Posts    uint64    `json:"posts"`
-	Asleep   bool      `json:"asleep"`
-	Alive    bool      `json:"alive"`
-	Since    time.Time `json:"since"`
-}
-
-// A TopicStatus is a topic. Records of the same name are counted together.
-type TopicStatus struct {
-	ID          int    `json:"id"`
-	Name        string `json:"name"`
-	Messages    uint64 `json:"messages"`
-	Bytes       uint64 `json:"bytes"`
-	Publishers  int    `json:"publishers"`
-	Subscribers int    `json:"subscribers"`
 }

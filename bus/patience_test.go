@@ -47,7 +47,7 @@ func fill(t *testing.T, b *Bus) {
 	for n := 0; ; n++ {
 		if err := p.PublishRaw(soon(t), []byte{1}); err != nil {
 			require.ErrorIs(t, err, ErrFull)
-			require.LessOrEqual(t, n, b.Geometry().Slots)
+			require.LessOrEqual(t, n, b.seg.Map.Geometry.Slots)
 			break
 		}
 	}
@@ -323,7 +323,7 @@ func TestFrameThatDoesNotFitTheRing(t *testing.T) {
 			}
 			p := publisher(t, b, "a", opts...)
 			require.Equal(t, tt.max, p.MaxFrame())
-			require.Equal(t, tt.max, b.Geometry().MaxFrame)
+			require.Equal(t, tt.max, b.seg.Map.Geometry.MaxFrame)
 			head := b.ring.Head()
 			for _, err := range []error{
 				p.PublishRaw(soon(t), make([]byte, tt.max+1)), p.Publish(soon(t), make([]byte, tt.max)), reserveAndCommit(p, soon(t), tt.max+1),
@@ -332,7 +332,7 @@ func TestFrameThatDoesNotFitTheRing(t *testing.T) {
 				var large *TooLargeError
 				require.ErrorAs(t, err, &large)
 				require.Equal(t, tt.max, large.Max)
-				if g := b.Geometry(); tt.max == g.Carries() {
+				if g := b.seg.Map.Geometry; tt.max == g.Carries() {
 					require.Equal(t, []int{g.Slots, g.SlotSize}, []int{large.Slots, large.SlotSize})
 					require.ErrorContains(t, err, "WithSlots")
 				} else {
@@ -476,7 +476,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		"clients": WithClients(-1), "owned slots": WithOwnedSlots(0), "largest frame": WithMaxFrame(0),
 	} {
 		_, err := Create("nonsense", WithDir(t.TempDir()), o)
-		require.ErrorIs(t, err, layout.ErrGeometry, name)
+		require.ErrorIs(t, err, ErrInvalid, name)
 		require.ErrorContains(t, err, name)
 	}
 	for _, n := range []int{-1, 1<<30 + 1} {

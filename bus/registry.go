@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"io/fs"
 	"time"
 
 	"shmbus/internal/registry"
@@ -47,17 +46,17 @@ func Restore(name string, shmid int, opts ...Option) error {
 
 // An Entry is a bus in a listing, as its key file describes it.
 type Entry struct {
-	Name  string      `json:"name"`
-	Path  string      `json:"path"` // of the key file
-	Key   int32       `json:"key"`
-	ShmID int         `json:"shm_id"`
-	SemID int         `json:"sem_id"`
-	UUID  string      `json:"uuid"`
-	UID   int         `json:"uid"` // owner of the segment; -1 where there is none
-	GID   int         `json:"gid"`
-	Mode  fs.FileMode `json:"mode"`  // permission bits of the segment
-	State string      `json:"state"` // "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
-	Err   error       `json:"-"`     // why it is not live
+	Name  string `json:"name"`
+	Path  string `json:"path"` // of the key file
+	Key   int32  `json:"key"`
+	ShmID int    `json:"shm_id"`
+	SemID int    `json:"sem_id"`
+	UUID  string `json:"uuid"`
+	UID   int    `json:"uid"` // owner of the segment; -1 where there is none
+	GID   int    `json:"gid"`
+	Mode  Mode   `json:"mode"`  // permission bits of the segment
+	State string `json:"state"` // "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
+	Err   error  `json:"-"`     // why it is not live
 }
 
 // List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of one name in the
@@ -66,7 +65,8 @@ func List(opts ...Option) ([]Entry, error) {
 	entries, err := registry.List(newConfig(opts).dirs)
 	var out []Entry
 	for _, e := range entries {
-		out = append(out, Entry(e))
+		out = append(out, Entry{Name: e.Name, Path: e.Path, Key: e.Key, ShmID: e.ShmID, SemID: e.SemID, UUID: e.UUID,
+			UID: e.UID, GID: e.GID, Mode: Mode(e.Mode), State: e.State, Err: e.Err})
 	}
 	return out, err
 }

@@ -107,7 +107,7 @@ func TestLostKeyFileIsNamed(t *testing.T) {
 	_, err = Open("x", WithDir(dir))
 	var missing *NotFoundError
 	require.ErrorAs(t, err, &missing)
-	require.Equal(t, []LostBus{{ShmID: b.ShmID(), Key: b.Key(), UUID: b.UUID().String(), Created: time.Unix(0, b.seg.Identity.Created),
+	require.Equal(t, []LostBus{{ShmID: b.ShmID(), Key: b.Key(), UUID: b.UUID(), Created: time.Unix(0, b.seg.Identity.Created),
 		UID: os.Geteuid(), Attached: 1, Pids: []int{os.Getpid()}}}, missing.Lost)
 	require.Empty(t, missing.Elsewhere)
 	require.ErrorContains(t, err, "busd restore x")
@@ -152,7 +152,7 @@ func TestBusOfAnotherFolderIsNotLost(t *testing.T) {
 	k, err := registry.ReadKeyFile(registry.KeyPath(other, "x"))
 	require.NoError(t, err)
 	for what, change := range map[string]func(*registry.KeyFile){
-		"uuid": func(k *registry.KeyFile) { k.UUID = b.UUID().String() }, "segment": func(k *registry.KeyFile) { k.ShmID++ },
+		"uuid": func(k *registry.KeyFile) { k.UUID = b.UUID() }, "segment": func(k *registry.KeyFile) { k.ShmID++ },
 		"state": func(k *registry.KeyFile) { k.State = registry.Creating }, "namespace": func(k *registry.KeyFile) { k.IPC++ },
 	} {
 		wrong := k

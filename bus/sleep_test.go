@@ -239,7 +239,7 @@ func TestNewOwnerPaysTheDeadsWakeUp(t *testing.T) {
 	p.ring.Fill(0, []byte{1})
 	p.ring.Rescan()
 	require.Zero(t, p.ring.Exchange(p.whole+1, p.tag))
-	dead := layout.MakeOwner(b.Geometry().Clients-1, 77, layout.OwnerHeld)
+	dead := layout.MakeOwner(b.seg.Map.Geometry.Clients-1, 77, layout.OwnerHeld)
 	atomic.StoreUint64(b.seg.Pub(0, layout.PubOwner), uint64(dead))
 	require.True(t, asleep(t, b, 1)())
 	q := publisher(t, b, "new")

@@ -31,8 +31,8 @@ func snapshot(name string, seg *segment.Segment, r *ring.Ring) Snapshot {
 	s := Snapshot{
 		Name: name, UUID: seg.Identity.UUID.String(), Key: seg.Identity.Key, ShmID: seg.Shm.ID(), SemID: seg.Set.ID(),
 		Created: time.Unix(0, seg.Identity.Created), Taken: time.Now(), State: "live",
-		SizeBytes: seg.Map.Size, Geometry: g,
-		Head: head, Oldest: r.Oldest(head), Certified: load(seg.Header(layout.HeaderCertified)),
+		Sizes: sizesOf(seg.Map),
+		Head:  head, Oldest: r.Oldest(head), Certified: load(seg.Header(layout.HeaderCertified)),
 		Deaths: load(seg.Header(layout.HeaderDeaths)), Posts: load(seg.Header(layout.HeaderPosts)),
 		Evictions: load(seg.Header(layout.HeaderEvictions)), Reclaimed: load(seg.Header(layout.HeaderReclaimed)),
 		BellResets: load(seg.Header(layout.HeaderBellResets)),
@@ -42,7 +42,7 @@ func snapshot(name string, seg *segment.Segment, r *ring.Ring) Snapshot {
 	}
 	s.Path, s.UID, s.GID = seg.Path, -1, -1
 	if st, err := seg.Shm.Stat(); err == nil {
-		s.UID, s.GID, s.Mode = st.UID, st.GID, st.Mode
+		s.UID, s.GID, s.Mode = st.UID, st.GID, Mode(st.Mode)
 	}
 	live, err := seg.Set.GetAll()
 	if err != nil {
@@ -55,9 +55,11 @@ func snapshot(name string, seg *segment.Segment, r *ring.Ring) Snapshot {
 	s.Subscribers = look.subscribers()
 	for _, sub := range s.Subscribers {
 		if sub.Gate == "closed" {
-			s.Fill = max(s.Fill, min(float64(sub.Lag)/float64(g.Slots), 1))
+			s.Backlog = max(s.Backlog, min(float64(sub.Lag)/float64(g.Slots), 1))
 		}
 	}
+	s.Fill = min(float64(s.Head-s.Oldest)/float64(g.Slots), 1)
+	s.FindBlocker()
 	s.Topics = mergeTopics(s.Topics)
 	return s
 }
@@ -180,6 +182,9 @@ func (l *snapshotter) subscribers() []SubscriberStatus {
 			Lost: word(layout.SubLost), Losses: word(layout.SubLosses), Sleeps: word(layout.SubSleeps), Posts: word(layout.SubPosts),
 			Asleep: wake.State() == layout.Asleep,
 			Since:  time.Unix(0, int64(word(layout.SubSince))),
+		}
+		if st.Policy == policyNames[layout.PolicyLossy] {
+			st.Gate = gateNames[layout.GateOpen] // the word is as the last owner of the record left it
 		}
 		if l.head > position {
 			st.Lag = l.head - position

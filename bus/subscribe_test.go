@@ -408,7 +408,7 @@ func TestEveryPositionIsAccountedFor(t *testing.T) {
 		ctx := soon(t)
 		s := subscribe(t, b, ">")
 		pubs := []*Publisher{publisher(t, b, "a"), publisher(t, b, "b"), publisher(t, b, "c")}
-		slots := func(n int) uint64 { return uint64(b.Geometry().Fragments(n)) }
+		slots := func(n int) uint64 { return uint64(b.seg.Map.Geometry.Fragments(n)) }
 		var delivered, lost, givenUp uint64
 		drain := func() {
 			for {

@@ -200,7 +200,7 @@ func TestTopicBeforeTheLastLook(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, "a")
 	s.in.Match()
-	sleep.WakeUnmatched(b.seg, b.Geometry().Topics) // it is awake, and nobody will wake it for this one
+	sleep.WakeUnmatched(b.seg, b.seg.Map.Geometry.Topics) // it is awake, and nobody will wake it for this one
 	require.False(t, s.lastLook())
 }
 

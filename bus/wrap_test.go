@@ -17,7 +17,7 @@ import (
 // certified position, and the positions of those who sleep. The head is at the beginning of a lap, and nobody publishes.
 func forward(t testing.TB, b *Bus, laps uint64) {
 	t.Helper()
-	seg, slots := b.seg, uint64(b.Geometry().Slots)
+	seg, slots := b.seg, uint64(b.seg.Map.Geometry.Slots)
 	head := b.ring.Head()
 	require.Zero(t, head%slots)
 	shift := uint(0)
@@ -32,7 +32,7 @@ func forward(t testing.TB, b *Bus, laps uint64) {
 		atomic.StoreUint64(seg.Word(seg.Map.Slots.At(int(e.Slot()))), p)
 		atomic.StoreUint64(w, uint64(layout.MakeEntry(layout.LapOf(p, shift), e.Tag(), e.Slot())))
 	}
-	for s := range b.Geometry().Subscribers {
+	for s := range b.seg.Map.Geometry.Subscribers {
 		w := seg.Sub(s, layout.SubWake)
 		if was := layout.Wake(atomic.LoadUint64(w)); was.State() == layout.Asleep && !was.IsNotYet() {
 			atomic.CompareAndSwapUint64(w, uint64(was), uint64(layout.MakeWake(to, was.Generation(), layout.Asleep)))
@@ -54,7 +54,7 @@ func eachSleep(t *testing.T, f func(t *testing.T, laps uint64)) {
 
 // lap publishes one lap.
 func lap(t testing.TB, b *Bus, p *Publisher) {
-	for range b.Geometry().Slots {
+	for range b.seg.Map.Geometry.Slots {
 		require.NoError(t, p.PublishRaw(context.Background(), []byte{0xc0}))
 	}
 }

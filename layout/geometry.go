@@ -33,7 +33,7 @@ const (
 const Line = 128
 
 // ErrGeometry means that a bus cannot have these sizes.
-var ErrGeometry = errors.New("layout: impossible geometry")
+var ErrGeometry = errors.New("impossible sizes")
 
 // A Geometry holds the sizes that are fixed when a bus is created.
 type Geometry struct {

@@ -48,7 +48,7 @@ func TestNewIsFoundByItsName(t *testing.T) {
 		t.Run(fmt.Sprintf("with spaces, ümlauts/%d", i), func(t *testing.T) {
 			t.Parallel()
 			b := bustest.New(t, bus.WithSlots(64), bus.WithDir("/nowhere"))
-			require.Equal(t, 64, b.Geometry().Slots)
+			require.Equal(t, 64, b.Sizes().Slots)
 			again, err := bus.Open(b.Name())
 			require.NoError(t, err)
 			require.Equal(t, b.UUID(), again.UUID())

@@ -10,7 +10,6 @@ import (
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
-	"shmbus/layout"
 )
 
 type createFlags struct {
@@ -83,7 +82,7 @@ func (f createFlags) create(name string, stdout, stderr io.Writer) error {
 	}
 	b, created, err := make()
 	switch {
-	case errors.Is(err, layout.ErrGeometry):
+	case errors.Is(err, bus.ErrInvalid):
 		return &cli.UsageError{Err: err}
 	case errors.Is(err, bus.ErrExists):
 		return fmt.Errorf("%w (busd status %s shows it, --if-not-exists takes it as it is)", err, name)
@@ -94,7 +93,7 @@ func (f createFlags) create(name string, stdout, stderr io.Writer) error {
 	if err := b.Kept(); err != nil {
 		return fmt.Errorf("bus %s: %w", name, errors.Join(err, removeMade(b, created)))
 	}
-	list := s.differs(b.Geometry())
+	list := s.differs(b.Sizes())
 	if now, err := b.Snapshot(); err == nil {
 		list = append(list, s.permissions(now)...)
 	}
@@ -114,7 +113,7 @@ func (f createFlags) create(name string, stdout, stderr io.Writer) error {
 	if !created {
 		what = "exists"
 	}
-	if _, err = fmt.Fprintf(stdout, "%s %s: %s\n", name, what, describeSizes(b.Geometry(), b.Size())); err != nil && created {
+	if _, err = fmt.Fprintf(stdout, "%s %s: %s\n", name, what, describeSizes(b.Sizes())); err != nil && created {
 		return fmt.Errorf("bus %s was made, but that could not be written: %w", name, err)
 	}
 	return err

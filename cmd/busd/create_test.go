@@ -42,6 +42,6 @@ func TestServeCheck(t *testing.T) {
 		r = busdContext(ctx, append([]string{"serve", "--config", path}, args...)...)
 		cancel()
 		require.Equal(t, 2, r.code, r.stderr)
-		require.Contains(t, r.stderr, path+":1: bus prices: layout: impossible geometry: slots 1000", "though the bus exists")
+		require.Contains(t, r.stderr, path+":1: bus prices: impossible sizes: slots 1000", "though the bus exists")
 	}
 }

@@ -46,25 +46,26 @@ const blockedGrace = 500 * time.Millisecond
 
 // checkBlocked looks for a subscription that leaves publishers no room, and does not move.
 func (d *doctor) checkBlocked(i bus.Entry, o *bus.Observer, s bus.Snapshot) {
-	before, ok := blockageOf(s)
-	if !ok || cli.Sleep(d.ctx, blockedGrace) != nil {
+	before := s.BlockedBy
+	if before == nil || cli.Sleep(d.ctx, blockedGrace) != nil {
 		return
 	}
 	s, err := o.Snapshot()
 	if err != nil {
 		return
 	}
-	b, ok := blockageOf(s)
-	if !ok || b.by.Index != before.by.Index || b.by.Client != before.by.Client || b.by.Position != before.by.Position {
+	b := s.BlockedBy
+	if b == nil || b.Subscriber != before.Subscriber || b.Client != before.Client || b.Position != before.Position {
 		return
 	}
+	s.FindStopped()
 	f := finding{
-		Check: "blocked", Severity: warning, Bus: i.Name, Text: fmt.Sprintf("bus %s: publishers have no room: %v", i.Name, b),
-		Advice: "find out why it does not read, or end it, or let publishers go on without it", Command: d.busd(i, "evict", fmt.Sprint(b.by.Pid)),
+		Check: "blocked", Severity: warning, Bus: i.Name, Text: fmt.Sprintf("bus %s: publishers have no room: %s", i.Name, blocked(b)),
+		Advice: "find out why it does not read, or end it, or let publishers go on without it", Command: d.busd(i, "evict", fmt.Sprint(b.Pid)),
 	}
-	if b.stopped {
+	if b.Stopped {
 		f.Severity = problem
-		f.Advice = fmt.Sprintf("continue it (kill -CONT %d), or end it, or let publishers go on without it", b.by.Pid)
+		f.Advice = fmt.Sprintf("continue it (kill -CONT %d), or end it, or let publishers go on without it", b.Pid)
 	}
 	d.add(f)
 }

@@ -118,9 +118,9 @@ func TestDoctorFindsDamage(t *testing.T) {
 			require.Empty(t, found)
 			require.Zero(t, code)
 
-			m, err := layout.NewMap(b.Geometry())
-			require.NoError(t, err)
 			mem, err := sysvshm.FromID(b.ShmID()).Attach(sysvshm.ReadWrite)
+			require.NoError(t, err)
+			_, m, err := layout.DecodeHeader(mem.Bytes(), len(mem.Bytes()))
 			require.NoError(t, err)
 			tt.damage(segment{m, mem.Bytes()})
 			require.NoError(t, mem.Detach())

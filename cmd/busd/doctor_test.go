@@ -200,7 +200,7 @@ func TestDoctorForeignKeyFile(t *testing.T) {
 	b.Close()
 	text, err := os.ReadFile(filepath.Join(dir, "prices.shmbus"))
 	require.NoError(t, err)
-	copied := strings.Replace(string(text), b.UUID().String(), "00000000-0000-0000-0000-000000000000", 1)
+	copied := strings.Replace(string(text), b.UUID(), "00000000-0000-0000-0000-000000000000", 1)
 	path := filepath.Join(dir, "copy.shmbus")
 	require.NoError(t, os.WriteFile(path, []byte(copied), 0o600))
 
@@ -255,9 +255,9 @@ func TestDoctorDeadClients(t *testing.T) {
 func TestDoctorSlotBooks(t *testing.T) {
 	testproc.Folder(t)
 	b := makeBus(t, "prices")
-	m, err := layout.NewMap(b.Geometry())
-	require.NoError(t, err)
 	mem, err := sysvshm.FromID(b.ShmID()).Attach(sysvshm.ReadWrite)
+	require.NoError(t, err)
+	_, m, err := layout.DecodeHeader(mem.Bytes(), len(mem.Bytes()))
 	require.NoError(t, err)
 	// Entry 0 holds what entry 1 does: one slot twice, one nowhere.
 	copy(mem.Bytes()[m.Entries.At(0):m.Entries.At(1)], mem.Bytes()[m.Entries.At(1):m.Entries.At(2)])

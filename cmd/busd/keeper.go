@@ -13,7 +13,6 @@ import (
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
-	"shmbus/layout"
 	"shmbus/sysvshm"
 )
 
@@ -98,7 +97,7 @@ func (k *keeper) change(s spec) {
 func (k *keeper) open() error {
 	opts := append(k.spec.options(), bus.WithDaemon(), bus.WithClientName("busd"))
 	b, created, err := bus.OpenOrCreate(k.spec.Name, opts...)
-	if errors.Is(err, layout.ErrGeometry) {
+	if errors.Is(err, bus.ErrInvalid) {
 		return &cli.UsageError{Err: err}
 	}
 	if err != nil {
@@ -109,12 +108,12 @@ func (k *keeper) open() error {
 		k.log.Warn("kernel.shm_rmid_forced is 1: the kernel destroys the bus when busd ends and nobody else has it attached; " +
 			"sysctl -w kernel.shm_rmid_forced=0 keeps it")
 	}
-	g := b.Geometry()
+	g := b.Sizes()
 	what := "adopted the bus"
 	if created {
 		what = "created the bus"
 	}
-	k.log.Info(what, "slots", g.Slots, "slot_size", g.SlotSize, "segment", cli.Bytes(uint64(b.Size())),
+	k.log.Info(what, "slots", g.Slots, "slot_size", g.SlotSize, "segment", cli.Bytes(uint64(g.Segment)),
 		"publishers", g.Publishers, "subscribers", g.Subscribers, "topics", g.Topics,
 		"key", fmt.Sprintf("%#08x", uint32(b.Key())), "shmid", b.ShmID(), "semid", b.SemID())
 	if created {

@@ -103,7 +103,7 @@ func ls(stdout, stderr io.Writer, asJSON bool) error {
 func newLsEntry(i bus.Entry) lsEntry {
 	e := lsEntry{Name: i.Name, State: i.State, UUID: i.UUID, Path: i.Path, Key: i.Key, ShmID: i.ShmID, SemID: i.SemID, UID: i.UID, GID: i.GID, DaemonPids: []int{}}
 	if i.UID >= 0 {
-		e.Mode = octal(i.Mode)
+		e.Mode = i.Mode.String()
 	}
 	err := i.Err
 	if i.State == "live" && err == nil {
@@ -112,8 +112,8 @@ func newLsEntry(i bus.Entry) lsEntry {
 			if err != nil {
 				return err
 			}
-			e.Slots, e.SlotSize, e.SizeBytes, e.Head = s.Geometry.Slots, s.Geometry.SlotSize, s.SizeBytes, s.Head
-			e.Messages, _ = published(s)
+			e.Slots, e.SlotSize, e.SizeBytes, e.Head = s.Sizes.Slots, s.Sizes.SlotSize, s.Sizes.Segment, s.Head
+			e.Messages, _ = s.Published()
 			e.Publishers, e.Subscribers = alive(s)
 			for _, c := range s.Clients {
 				if c.Alive {

@@ -37,9 +37,9 @@ func TestLs(t *testing.T) {
 	require.Equal(t, "stale", list[0].State)
 	require.NotEmpty(t, list[0].Error)
 	require.Equal(t, lsEntry{
-		Name: "prices", State: "live", UUID: b.UUID().String(), Path: filepath.Join(dir, "prices.shmbus"), Key: b.Key(), ShmID: b.ShmID(), SemID: b.SemID(),
+		Name: "prices", State: "live", UUID: b.UUID(), Path: filepath.Join(dir, "prices.shmbus"), Key: b.Key(), ShmID: b.ShmID(), SemID: b.SemID(),
 		UID: os.Geteuid(), GID: os.Getegid(), Mode: "0600",
-		Slots: 64, SlotSize: 128, SizeBytes: b.Size(), Head: 4, Messages: 2, Clients: 1, Publishers: 1, DaemonPids: []int{os.Getpid()},
+		Slots: 64, SlotSize: 128, SizeBytes: b.Sizes().Segment, Head: 4, Messages: 2, Clients: 1, Publishers: 1, DaemonPids: []int{os.Getpid()},
 	}, list[1])
 }
 
@@ -50,7 +50,7 @@ func TestLsOfTwoFolders(t *testing.T) {
 	b := makeBus(t, "prices", bus.WithSlots(128))
 	require.Zero(t, newLsEntry(elsewhere).Slots, "it is not the one of that name in SHMBUS_DIR")
 	elsewhere.Path = filepath.Join(dir, "prices.shmbus")
-	require.Equal(t, b.Geometry().Slots, newLsEntry(elsewhere).Slots)
+	require.Equal(t, b.Sizes().Slots, newLsEntry(elsewhere).Slots)
 	require.Contains(t, busd(t, "ls").stdout, " "+dir+" ")
 }
 

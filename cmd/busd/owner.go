@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io/fs"
 	"os/user"
 	"strconv"
 )
@@ -30,6 +28,3 @@ func groupName(gid int) string {
 	}
 	return name
 }
-
-// octal writes permission bits as chmod takes them.
-func octal(m fs.FileMode) string { return fmt.Sprintf("%04o", m.Perm()) }

@@ -137,7 +137,7 @@ func TestServeAdoptsOtherPermissions(t *testing.T) {
 	p.logs(`another mode or group than asked for.*mode 0640 instead of 0660, group \S+ instead of 64999`)
 	s, err := b.Snapshot()
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o640), s.Mode)
+	require.Equal(t, bus.Mode(0o640), s.Mode)
 	p.signal(unix.SIGTERM)
 	require.Zero(t, p.ends())
 	p = startBusd(t, "-b", "prices", "--mode", "0640")

@@ -13,7 +13,6 @@ import (
 
 	"shmbus/bus"
 	"shmbus/cmd/internal/cli"
-	"shmbus/layout"
 )
 
 // A spec says how a bus is to be made, and kept. The zero value is not one: see defaultSpec.
@@ -44,7 +43,7 @@ func (s *spec) flags(fs *pflag.FlagSet) {
 
 // makeFlags defines those that say how the bus is made, not how it is kept.
 func (s *spec) makeFlags(fs *pflag.FlagSet) {
-	d := layout.Default()
+	d, _ := bus.NewSizes()
 	size := func(v *cli.Size, name, usage string, deflt int) {
 		fs.Var(v, name, fmt.Sprintf("%s (default %s)", usage, cli.Size(deflt)))
 	}
@@ -87,15 +86,11 @@ func (s spec) check() error {
 
 // String describes the bus that a spec makes.
 func (s spec) String() string {
-	m := layout.Map{}
 	g, err := bus.NewSizes(s.options()...)
-	if err == nil {
-		m, err = layout.NewMap(g)
-	}
 	if err != nil {
 		return fmt.Sprintf("%s: %v", s.Name, err)
 	}
-	text := fmt.Sprintf("%s: %s, mode %04o", s.Name, describeSizes(g, m.Size), s.mode())
+	text := fmt.Sprintf("%s: %s, mode %04o", s.Name, describeSizes(g), s.mode())
 	if s.Group >= 0 {
 		text += fmt.Sprintf(", group %v", s.Group)
 	}
@@ -106,9 +101,9 @@ func (s spec) String() string {
 }
 
 // describeSizes says how large a bus is.
-func describeSizes(g layout.Geometry, bytes int) string {
+func describeSizes(g bus.Sizes) string {
 	return fmt.Sprintf("%s of %s, a segment of %s; at a time %s, %s, %s",
-		cli.Plural(g.Slots, "slot"), cli.Plural(g.SlotSize, "byte"), cli.Bytes(uint64(bytes)),
+		cli.Plural(g.Slots, "slot"), cli.Plural(g.SlotSize, "byte"), cli.Bytes(uint64(g.Segment)),
 		cli.Plural(g.Publishers, "publisher"), cli.Plural(g.Subscribers, "subscription"), cli.Plural(g.Clients, "client"))
 }
 
@@ -156,7 +151,7 @@ func (s spec) mode() fs.FileMode {
 // permissions lists what was asked for of who may use the bus, and that an existing bus does not have.
 func (s spec) permissions(has bus.Snapshot) []string {
 	var list []string
-	if s.Mode >= 0 && s.mode() != has.Mode {
+	if s.Mode >= 0 && bus.Mode(s.mode()) != has.Mode {
 		list = append(list, fmt.Sprintf("mode %04o instead of %v", has.Mode, s.Mode))
 	}
 	if s.Group >= 0 && int(s.Group) != has.GID {
@@ -166,7 +161,7 @@ func (s spec) permissions(has bus.Snapshot) []string {
 }
 
 // differs lists the sizes that were asked for and that an existing bus does not have.
-func (s spec) differs(have layout.Geometry) []string {
+func (s spec) differs(have bus.Sizes) []string {
 	wanted, err := bus.NewSizes(s.options()...)
 	if err != nil {
 		return nil
@@ -182,7 +177,7 @@ func (s spec) differs(have layout.Geometry) []string {
 }
 
 // sizeOf returns the size that the flag of the given name sets.
-func sizeOf(g layout.Geometry, name string) cli.Size {
+func sizeOf(g bus.Sizes, name string) cli.Size {
 	return cli.Size(map[string]int{
 		"slots": g.Slots, "slot-size": g.SlotSize, "topics": g.Topics, "publishers": g.Publishers,
 		"subscribers": g.Subscribers, "clients": g.Clients, "max-frame": g.MaxFrame,

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
-	"shmbus/layout"
+	"shmbus/bus"
 )
 
 func TestSpecFlags(t *testing.T) {
@@ -24,7 +24,7 @@ func TestSpecFlags(t *testing.T) {
 }
 
 func TestSpecDifferences(t *testing.T) {
-	g := layout.Default()
+	g, _ := bus.NewSizes()
 	require.Empty(t, defaultSpec().differs(g))
 	s := defaultSpec()
 	s.Slots, s.Subscribers, s.SlotSize = 8192, 200, 256 // what follows from a size is not a difference

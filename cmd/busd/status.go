@@ -96,17 +96,20 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 		if err != nil {
 			return err
 		}
-		r := ratesBetween(before, now)
+		looked := now
+		now.SetRates(before)
+		now.FindStopped()
 		switch {
 		case f.json:
-			err = writeJSON(w, newStatusJSON(now, r), !f.watch)
+			now.Topics = sortedTopics(now)
+			err = writeJSON(w, now, !f.watch)
 		case onScreen:
-			screen.snapshot, screen.rates = now, r
+			screen.snapshot = now
 			err = screen.draw()
 		case f.watch:
-			err = writeStatusLine(w, now, r)
+			err = writeStatusLine(w, now)
 		default:
-			err = writeStatus(w, now, r)
+			err = writeStatus(w, now)
 		}
 		if err != nil || !f.watch {
 			return err
@@ -114,7 +117,7 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 		if now.State != "live" {
 			return fmt.Errorf("bus %s was removed", now.Name)
 		}
-		before = now
+		before = looked
 	}
 }
 
@@ -122,7 +125,6 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 type screen struct {
 	w        io.Writer
 	snapshot bus.Snapshot
-	rates    rates
 	size     frame
 }
 
@@ -151,7 +153,7 @@ func (x *screen) draw() error {
 	// A newline in the last row would scroll. A character in the last column may leave the cursor behind it, where clearing the
 	// rest of the line takes the character away: so neither is used.
 	room := frame{max(columns-1, 1), max(rows-1, 1)}
-	for _, line := range statusLines(x.snapshot, x.rates, room) {
+	for _, line := range statusLines(x.snapshot, room) {
 		b.WriteString(line + clearLine + "\n")
 	}
 	b.WriteString(clearBelow)
@@ -160,14 +162,14 @@ func (x *screen) draw() error {
 }
 
 // writeStatusLine prints what changes from look to look in a line.
-func writeStatusLine(w io.Writer, s bus.Snapshot, r rates) error {
+func writeStatusLine(w io.Writer, s bus.Snapshot) error {
 	publishers, subscribers := alive(s)
 	var lag, lost uint64
 	for _, u := range s.Subscribers {
 		lag, lost = max(lag, u.Lag), lost+u.Lost
 	}
 	_, err := fmt.Fprintf(w, "%s %s head=%d rate=%s bytes=%s positions=%s fill=%s backlog=%s publishers=%d subscribers=%d maxlag=%d lost=%d deaths=%d\n",
-		s.Taken.Format("15:04:05.000"), s.Name, s.Head, cli.Rate(r.Messages), byteRate(r.Bytes), cli.Rate(r.Positions), percent(filled(s)), percent(s.Fill), publishers, subscribers, lag, lost, s.Deaths)
+		s.Taken.Format("15:04:05.000"), s.Name, s.Head, cli.Rate(s.MessageRate), byteRate(s.ByteRate), cli.Rate(s.PositionRate), percent(s.Fill), percent(s.Backlog), publishers, subscribers, lag, lost, s.Deaths)
 	return err
 }
 

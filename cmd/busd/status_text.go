@@ -19,12 +19,12 @@ type frame struct {
 }
 
 // writeStatus prints a snapshot for people: all of it, or on a terminal all lines, as wide as it is.
-func writeStatus(w io.Writer, s bus.Snapshot, r rates) error {
+func writeStatus(w io.Writer, s bus.Snapshot) error {
 	room := frame{}
 	if _, columns, ok := cli.TerminalSize(w); ok {
 		room.columns = columns
 	}
-	_, err := io.WriteString(w, strings.Join(statusLines(s, r, room), "\n")+"\n")
+	_, err := io.WriteString(w, strings.Join(statusLines(s, room), "\n")+"\n")
 	return err
 }
 
@@ -36,15 +36,14 @@ type section struct {
 }
 
 // statusLines returns a snapshot as lines that fit the frame. Where there is no room for all rows of the tables, each gets its share.
-func statusLines(s bus.Snapshot, r rates, room frame) []string {
-	stopped := stoppedClients(s)
-	lines := statusHead(s, r)
-	sections := []section{publisherSection(s, r, stopped), subscriberSection(s, r, stopped)}
-	if idle := clientSection(s, stopped); len(idle.table.Rows) > 0 {
+func statusLines(s bus.Snapshot, room frame) []string {
+	lines := statusHead(s)
+	sections := []section{publisherSection(s), subscriberSection(s)}
+	if idle := clientSection(s); len(idle.table.Rows) > 0 {
 		sections = append(sections, idle)
 	}
 	if room.rows > 0 && room.rows < len(lines)+fewRows*len(sections) {
-		lines = statusCore(s, r)
+		lines = statusCore(s)
 	}
 	shown := make([]int, len(sections))
 	for i, x := range sections {
@@ -108,27 +107,27 @@ func shares(rows []int, room int) {
 const fewRows = 5
 
 // statusCore is the head of a status in a small terminal.
-func statusCore(s bus.Snapshot, r rates) []string {
-	lines := []string{fmt.Sprintf("%s: %s, %s messages, %s filled, backlog %s", cli.Printable(s.Name), s.State, cli.Rate(r.Messages), percent(filled(s)), percent(s.Fill))}
+func statusCore(s bus.Snapshot) []string {
+	lines := []string{fmt.Sprintf("%s: %s, %s messages, %s filled, backlog %s", cli.Printable(s.Name), s.State, cli.Rate(s.MessageRate), percent(s.Fill), percent(s.Backlog))}
 	return append(lines, blockedLine(s)...)
 }
 
 // blockedLine says who keeps publishers from publishing, if somebody does.
 func blockedLine(s bus.Snapshot) []string {
-	if b, ok := blockageOf(s); ok {
-		return []string{fmt.Sprintf("  BLOCKED   by %v", b)}
+	if s.BlockedBy != nil {
+		return []string{"  BLOCKED   by " + blocked(s.BlockedBy)}
 	}
 	return nil
 }
 
-func statusHead(s bus.Snapshot, r rates) []string {
+func statusHead(s bus.Snapshot) []string {
 	lines := []string{
 		fmt.Sprintf("%s: %s, %s old, uuid %s", cli.Printable(s.Name), s.State, age(s, s.Created), s.UUID),
-		fmt.Sprintf("  system V  key %s, shmid %d, semid %d, %s", key(s.Key), s.ShmID, s.SemID, cli.Bytes(uint64(s.SizeBytes))),
-		fmt.Sprintf("  access    mode %s, owner %s, key file %s", octal(s.Mode), ownerName(s.UID, s.GID), cli.Printable(s.Path)),
+		fmt.Sprintf("  system V  key %s, shmid %d, semid %d, %s", key(s.Key), s.ShmID, s.SemID, cli.Bytes(uint64(s.Sizes.Segment))),
+		fmt.Sprintf("  access    mode %s, owner %s, key file %s", s.Mode, ownerName(s.UID, s.GID), cli.Printable(s.Path)),
 		fmt.Sprintf("  ring      %d slots of %d bytes, %s filled; oldest position %d, head %d; reliable backlog %s",
-			s.Geometry.Slots, s.Geometry.SlotSize, percent(filled(s)), s.Oldest, s.Head, percent(s.Fill)),
-		fmt.Sprintf("  traffic   %s messages, %s; %s positions", cli.Rate(r.Messages), byteRate(r.Bytes), cli.Rate(r.Positions)),
+			s.Sizes.Slots, s.Sizes.SlotSize, percent(s.Fill), s.Oldest, s.Head, percent(s.Backlog)),
+		fmt.Sprintf("  traffic   %s messages, %s; %s positions", cli.Rate(s.MessageRate), byteRate(s.ByteRate), cli.Rate(s.PositionRate)),
 		fmt.Sprintf("  handled   %s, %s reclaimed, %s, %s", cli.Plural(s.Deaths, "death"), cli.Plural(s.Reclaimed, "record"),
 			cli.Plural(s.Evictions, "eviction"), cli.Plural(s.Posts, "wake-up")),
 		fmt.Sprintf("  busd      %s", daemonText(s)),
@@ -138,10 +137,10 @@ func statusHead(s bus.Snapshot, r rates) []string {
 
 func age(s bus.Snapshot, t time.Time) string { return cli.Age(s.Taken.Sub(t)) }
 
-func publisherSection(s bus.Snapshot, r rates, stopped map[int]bool) section {
+func publisherSection(s bus.Snapshot) section {
 	publishers, _ := alive(s)
 	x := section{
-		title: fmt.Sprintf("publishers: %d of %d", publishers, s.Geometry.Publishers),
+		title: fmt.Sprintf("publishers: %d of %d", publishers, s.Sizes.Publishers),
 		table: cli.Table{Head: []string{"PID>", "NAME", "TOPIC", "RATE>", "BYTES>", "MESSAGES>", "POSITION>", "FULL>", "STATE", "AGE>"}},
 		drop:  []string{"AGE>", "FULL>", "POSITION>", "BYTES>", "MESSAGES>", "NAME"},
 	}
@@ -150,22 +149,21 @@ func publisherSection(s bus.Snapshot, r rates, stopped map[int]bool) section {
 		switch {
 		case !p.Alive:
 			state = "dead"
-		case stopped[p.Client]:
+		case p.Stopped:
 			state = "stopped"
 		case p.Waiting:
 			state = "waiting"
 		}
-		rate := r.Publishers[p.Index]
-		x.table.Row(strconv.Itoa(p.Pid), p.Name, p.Topic, cli.Rate(rate.Messages), byteRate(rate.Bytes), cli.Count(p.Messages),
+		x.table.Row(strconv.Itoa(p.Pid), p.Name, p.Topic, cli.Rate(p.MessageRate), byteRate(p.ByteRate), cli.Count(p.Messages),
 			strconv.FormatUint(p.Position, 10), cli.Count(p.Full), state, age(s, p.Since))
 	}
 	return x
 }
 
-func subscriberSection(s bus.Snapshot, r rates, stopped map[int]bool) section {
+func subscriberSection(s bus.Snapshot) section {
 	_, subscribers := alive(s)
 	x := section{
-		title: fmt.Sprintf("subscribers: %d of %d", subscribers, s.Geometry.Subscribers),
+		title: fmt.Sprintf("subscribers: %d of %d", subscribers, s.Sizes.Subscribers),
 		table: cli.Table{Head: []string{"PID>", "NAME", "PATTERN", "POLICY", "RATE>", "RECEIVED>", "POSITION>", "LAG>", "LOST>", "STATE", "AGE>"}},
 		drop:  []string{"AGE>", "POSITION>", "RECEIVED>", "POLICY", "NAME", "RATE>"},
 	}
@@ -176,19 +174,18 @@ func subscriberSection(s bus.Snapshot, r rates, stopped map[int]bool) section {
 			state = "dead"
 		case u.Gate == "evicted" || u.Gate == "demoted":
 			state = u.Gate
-		case stopped[u.Client]:
+		case u.Stopped:
 			state = "stopped"
 		case u.Asleep:
 			state = "asleep"
 		}
-		rate := r.Subscribers[u.Index]
-		x.table.Row(strconv.Itoa(u.Pid), u.Name, u.Pattern, u.Policy, cli.Rate(rate.Messages), cli.Count(u.Received),
+		x.table.Row(strconv.Itoa(u.Pid), u.Name, u.Pattern, u.Policy, cli.Rate(u.MessageRate), cli.Count(u.Received),
 			strconv.FormatUint(u.Position, 10), cli.Count(u.Lag), cli.Count(u.Lost), state, age(s, u.Since))
 	}
 	return x
 }
 
-func clientSection(s bus.Snapshot, stopped map[int]bool) section {
+func clientSection(s bus.Snapshot) section {
 	x := section{
 		title: "other clients:",
 		table: cli.Table{Head: []string{"PID>", "NAME", "STATE", "AGE>"}},
@@ -199,7 +196,7 @@ func clientSection(s bus.Snapshot, stopped map[int]bool) section {
 		switch {
 		case !c.Alive:
 			state = "dead"
-		case stopped[c.Index]:
+		case c.Stopped:
 			state = "stopped"
 		case c.Daemon:
 			state = "daemon"
@@ -207,14 +204,6 @@ func clientSection(s bus.Snapshot, stopped map[int]bool) section {
 		x.table.Row(strconv.Itoa(c.Pid), c.Name, state, age(s, c.Since))
 	}
 	return x
-}
-
-// filled returns how much of the ring holds a message, from 0 to 1. It stays 1 once it is.
-func filled(s bus.Snapshot) float64 {
-	if s.Geometry.Slots == 0 || s.Head < s.Oldest {
-		return 0
-	}
-	return min(float64(s.Head-s.Oldest)/float64(s.Geometry.Slots), 1)
 }
 
 // daemonText says who serves the bus.

@@ -13,16 +13,6 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-// topicJSON is an element of the output of topics --json.
-type topicJSON struct {
-	ID          int    `json:"id"`
-	Name        string `json:"name"`
-	Messages    uint64 `json:"messages"`
-	Bytes       uint64 `json:"bytes"`
-	Publishers  int    `json:"publishers"`
-	Subscribers int    `json:"subscribers"`
-}
-
 func newTopics() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -46,7 +36,7 @@ With --json: an array, sorted by name, of objects with
 					return err
 				}
 				if asJSON {
-					return writeJSON(cmd.OutOrStdout(), newTopicsJSON(s), true)
+					return writeJSON(cmd.OutOrStdout(), sortedTopics(s), true)
 				}
 				return writeTopics(cmd.OutOrStdout(), cmd.ErrOrStderr(), s)
 			})
@@ -57,12 +47,10 @@ With --json: an array, sorted by name, of objects with
 	return cmd
 }
 
-func newTopicsJSON(s bus.Snapshot) []topicJSON {
-	list := make([]topicJSON, 0, len(s.Topics))
-	for _, t := range s.Topics {
-		list = append(list, topicJSON{t.ID, t.Name, t.Messages, t.Bytes, t.Publishers, t.Subscribers})
-	}
-	slices.SortFunc(list, func(a, b topicJSON) int { return cmp.Compare(a.Name, b.Name) })
+// sortedTopics returns the topics by name.
+func sortedTopics(s bus.Snapshot) []bus.TopicStatus {
+	list := slices.Clone(s.Topics)
+	slices.SortFunc(list, func(a, b bus.TopicStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -72,7 +60,7 @@ func writeTopics(stdout, stderr io.Writer, s bus.Snapshot) error {
 		return nil
 	}
 	t := cli.Table{Head: []string{"TOPIC", "ID>", "PUBS>", "SUBS>", "MESSAGES>", "BYTES>"}}
-	for _, x := range newTopicsJSON(s) {
+	for _, x := range sortedTopics(s) {
 		t.Row(x.Name, strconv.Itoa(x.ID), strconv.Itoa(x.Publishers), strconv.Itoa(x.Subscribers), cli.Count(x.Messages), cli.Bytes(x.Bytes))
 	}
 	return t.Write(stdout, "")

@@ -7,6 +7,8 @@ import (
 	"shmbus/internal/testproc"
 
 	"github.com/stretchr/testify/require"
+
+	"shmbus/bus"
 )
 
 func TestTopics(t *testing.T) {
@@ -24,7 +26,7 @@ eu.a    1     1     0         1    \d B
 us.b    0     1     0         1    \d B
 $`, r.stdout)
 
-	var list []topicJSON
+	var list []bus.TopicStatus
 	require.NoError(t, json.Unmarshal([]byte(busd(t, "topics", "prices", "--json").stdout), &list))
 	require.Equal(t, []string{"eu.a", "us.b"}, []string{list[0].Name, list[1].Name})
 	require.Equal(t, uint64(1), list[0].Messages)

@@ -33,7 +33,7 @@ type trouble struct {
 
 // A stall is what the looks so far say of the subscription that blocks publishers.
 type stall struct {
-	at    blockage
+	at    bus.Blocker
 	since time.Time // it was first seen at this position
 	said  time.Time // zero: not yet
 }
@@ -78,12 +78,17 @@ func (t *trouble) look(s bus.Snapshot) bool {
 
 // stalls logs when publishers have been blocked for stallAfter, now and then while they are, and when they go on.
 func (t *trouble) stalls(s bus.Snapshot) bool {
-	b, ok := blockageOf(s)
-	same := ok && b.by.Index == t.stall.at.by.Index && b.by.Client == t.stall.at.by.Client && b.by.Position == t.stall.at.by.Position
+	var b bus.Blocker
+	ok := s.BlockedBy != nil
+	if ok {
+		s.FindStopped()
+		b = *s.BlockedBy
+	}
+	same := ok && b.Subscriber == t.stall.at.Subscriber && b.Client == t.stall.at.Client && b.Position == t.stall.at.Position
 	if !same {
 		if was := t.stall; !was.said.IsZero() {
-			t.log.Info("publishers no longer wait for this subscriber", "pid", was.at.by.Pid, "name", was.at.by.Name,
-				"pattern", was.at.by.Pattern, "waited", s.Taken.Sub(was.since).Truncate(time.Millisecond))
+			t.log.Info("publishers no longer wait for this subscriber", "pid", was.at.Pid, "name", was.at.Name,
+				"pattern", was.at.Pattern, "waited", s.Taken.Sub(was.since).Truncate(time.Millisecond))
 		}
 		t.stall = stall{at: b, since: s.Taken}
 		return ok
@@ -93,8 +98,8 @@ func (t *trouble) stalls(s bus.Snapshot) bool {
 		return true
 	}
 	t.stall.said = s.Taken
-	t.log.Warn("publishers wait for a subscriber that does not read (busd evict ends that)", "pid", b.by.Pid, "name", b.by.Name,
-		"pattern", b.by.Pattern, "policy", b.by.Policy, "stopped", b.stopped, "behind", b.by.Lag, "waiting", len(b.waiting),
+	t.log.Warn("publishers wait for a subscriber that does not read (busd evict ends that)", "pid", b.Pid, "name", b.Name,
+		"pattern", b.Pattern, "policy", b.Policy, "stopped", b.Stopped, "behind", b.Lag, "waiting", b.Waiting,
 		"for", s.Taken.Sub(t.stall.since).Truncate(time.Millisecond))
 	return true
 }

@@ -15,15 +15,12 @@ import (
 
 	"shmbus/bus"
 	"shmbus/internal/testproc"
-	"shmbus/layout"
 )
 
 // troubleAt is a bus of 64 slots with a reliable reader and a lossy one, at a time.
 func troubleAt(second float64, head uint64) bus.Snapshot {
-	g := layout.Default()
-	g.Slots = 64
 	return bus.Snapshot{
-		Name: "prices", State: "live", SemID: -1, Geometry: g, Head: head,
+		Name: "prices", State: "live", SemID: -1, Sizes: bus.Sizes{Slots: 64}, Head: head,
 		Taken:      time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(second * float64(time.Second))),
 		Publishers: []bus.PublisherStatus{{Index: 0, Client: 0, Pid: 10, Name: "feed", Topic: "eu.a", Alive: true}},
 		Subscribers: []bus.SubscriberStatus{
@@ -38,6 +35,7 @@ func blockedAt(second float64) bus.Snapshot {
 	s := troubleAt(second, 164)
 	s.Subscribers[0].Position, s.Subscribers[0].Lag = 100, 64
 	s.Publishers[0].Waiting = true
+	s.FindBlocker()
 	return s
 }
 
@@ -98,26 +96,8 @@ func TestTroubleBeforeBusd(t *testing.T) {
 	require.Empty(t, out.String())
 }
 
-func TestBlockage(t *testing.T) {
-	_, ok := blockageOf(troubleAt(0, 100))
-	require.False(t, ok)
-	b, ok := blockageOf(blockedAt(0))
-	require.True(t, ok)
-	require.Equal(t, "reader (pid 11), which subscribes to eu.> with policy evict, does not read and is 64 positions behind; 1 publisher waits", b.String())
-
-	s := blockedAt(0)
-	s.Publishers[0].Waiting = false
-	_, ok = blockageOf(s)
-	require.True(t, ok, "publishers that spin or give up are not seen to wait")
-	s.Subscribers[0].Lag = 63
-	_, ok = blockageOf(s)
-	require.False(t, ok)
-	s.Publishers[0].Waiting = true
-	_, ok = blockageOf(s)
-	require.True(t, ok, "a message of several slots has no room")
-	s.Subscribers[0].Alive = false
-	_, ok = blockageOf(s)
-	require.False(t, ok, "nobody waits for the dead for long")
+func TestBlocked(t *testing.T) {
+	require.Equal(t, "reader (pid 11), which subscribes to eu.> with policy evict, does not read and is 64 positions behind; 1 publisher waits", blocked(blockedAt(0).BlockedBy))
 }
 
 // A stopped reliable subscriber that leaves publishers no room is named by everything that looks at the bus, with what to do, which helps.
@@ -140,11 +120,11 @@ func TestStoppedSubscriber(t *testing.T) {
 		}
 		published <- err
 	}()
-	require.Eventually(t, func() bool { s, err := b.Snapshot(); _, ok := blockageOf(s); return err == nil && ok }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { s, err := b.Snapshot(); return err == nil && s.BlockedBy != nil }, patience, time.Millisecond)
 
 	status := busd(t, "status", "prices").stdout
 	require.Contains(t, status, "BLOCKED   by bussub (pid "+pid+"), which subscribes to eu.> with policy reliable, is stopped and is 64 positions behind")
-	var j statusJSON
+	var j bus.Snapshot
 	require.NoError(t, json.Unmarshal([]byte(busd(t, "status", "prices", "--json").stdout), &j))
 	require.NotNil(t, j.BlockedBy)
 	require.Equal(t, reader.PID(), j.BlockedBy.Pid)

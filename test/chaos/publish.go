@@ -47,7 +47,7 @@ func (w *worker) publish() {
 	p, err := b.Publisher(topics[w.Topic], opts...)
 	w.check(err)
 	w.diary.set(wordPhase, phaseReady)
-	room := b.Geometry().SlotPayload()
+	room := b.Sizes().SlotPayload()
 	var number uint64
 	next := func() message {
 		return message{testload.Stamp{Sender: w.ID, Number: number, Tag: uint16(w.Topic)}, w.size(room)}

@@ -67,7 +67,7 @@ var faulty = map[string]func(*worker){
 	"misdelivers": func(w *worker) {
 		w.session(func(b *bus.Bus, _ time.Time) {
 			w.message(b, bus.Message{Topic: "a b", Raw: []byte{1}})
-			w.message(b, bus.Message{Topic: "a", Raw: make([]byte, b.Geometry().MaxFrame+1)})
+			w.message(b, bus.Message{Topic: "a", Raw: make([]byte, b.Sizes().MaxFrame+1)})
 		})
 	},
 	"never ends": func(*worker) {

@@ -11,6 +11,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/internal/inspect"
+	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -80,14 +81,11 @@ func (c config) damage(ctx context.Context, n int, shm *sysvshm.Segment, o order
 		return err
 	}
 	defer mapping.Detach()
-	observer, err := bus.ObserveID(shm.ID())
+	_, sections, err := layout.DecodeHeader(mapping.Bytes(), len(mapping.Bytes()))
 	if err != nil {
 		return err
 	}
-	u := newMutator(c.seed, n, observer.Map(), mapping.Bytes())
-	if err := observer.Close(); err != nil {
-		return err
-	}
+	u := newMutator(c.seed, n, sections, mapping.Bytes())
 	w.order(o)
 	time.Sleep(20 * time.Millisecond) // some traffic
 	for i := 0; i < c.each && ctx.Err() == nil; {

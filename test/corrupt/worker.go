@@ -143,7 +143,7 @@ func sentinel(err error) string {
 // message looks at what was received. That its bytes are wrong is no violation.
 func (w *worker) message(b *bus.Bus, m bus.Message) {
 	w.Messages++
-	if g := b.Geometry(); len(m.Raw) > g.MaxFrame {
+	if g := b.Sizes(); len(m.Raw) > g.MaxFrame {
 		w.violate("a message of %d bytes on a bus that takes %d", len(m.Raw), g.MaxFrame)
 	}
 	if err := bus.CheckTopic(m.Topic); err != nil {

@@ -77,13 +77,13 @@ func (p *painter) space(wanted bool) {
 
 func (p *painter) title() {
 	p.line(func(l *line) {
-		g := p.bus.Geometry
+		g := p.bus.Sizes
 		l.put(bold, " shmbus")
 		if l.width >= 40 {
 			l.put(plain, "  bus "+p.bus.Name)
 		}
 		if l.width >= 76 {
-			l.put(dim, fmt.Sprintf("  %s slots × %d B, %s", exact(uint64(g.Slots)), g.SlotSize, bytesOf(uint64(p.bus.SizeBytes))))
+			l.put(dim, fmt.Sprintf("  %s slots × %d B, %s", exact(uint64(g.Slots)), g.SlotSize, bytesOf(uint64(p.bus.Sizes.Segment))))
 		}
 		clock := fmt.Sprintf("%.1f of %.0f s ", p.elapsed.Seconds(), p.duration.Seconds())
 		if bar := min(24, l.room()-len(clock)-3); bar > 4 {
@@ -136,11 +136,11 @@ func (p *painter) state() {
 // ring draws the ring by lag: its right end is the newest message.
 func (p *painter) ring() {
 	p.line(func(l *line) {
-		n := p.bus.Geometry.Slots
+		n := p.bus.Sizes.Slots
 		l.put(dim, " ring  ")
-		tail := fmt.Sprintf(" fill %3.0f%%  %7s/s  %s/s ", 100*p.bus.Fill, count(uint64(p.rate)), bytesOf(uint64(p.byteRate)))
+		tail := fmt.Sprintf(" backlog %3.0f%%  %7s/s  %s/s ", 100*p.bus.Backlog, count(uint64(p.rate)), bytesOf(uint64(p.byteRate)))
 		if l.width < 60 {
-			tail = fmt.Sprintf(" %3.0f%%", 100*p.bus.Fill)
+			tail = fmt.Sprintf(" %3.0f%%", 100*p.bus.Backlog)
 		}
 		cells := l.room() - max(utf8.RuneCountInString(tail), 32*b2i(l.width >= 60)) - 2
 		if cells < 4 || n == 0 {
@@ -159,7 +159,7 @@ func (p *painter) ring() {
 				marks[cell] = yellow
 			}
 		}
-		full := int(math.Round(p.bus.Fill * float64(cells)))
+		full := int(math.Round(p.bus.Backlog * float64(cells)))
 		edge := "▏"
 		if lapped {
 			edge = "◀"
@@ -170,7 +170,7 @@ func (p *painter) ring() {
 			case ok:
 				l.put(st, "◆")
 			case i >= cells-full:
-				l.put(fillStyle(p.bus.Fill), "█")
+				l.put(fillStyle(p.bus.Backlog), "█")
 			default:
 				l.put(dim, "·")
 			}
@@ -431,7 +431,7 @@ func statusLine(v view) string {
 	parts := []string{
 		fmt.Sprintf("%5.1f s  %s msg/s", v.elapsed.Seconds(), count(uint64(v.rate))),
 		bytesOf(uint64(v.byteRate)) + "/s",
-		fmt.Sprintf("ring %.0f%%", 100*v.bus.Fill),
+		fmt.Sprintf("backlog %.0f%%", 100*v.bus.Backlog),
 	}
 	if s, ok := v.latency(); ok {
 		parts = append(parts, fmt.Sprintf("p50 %s p99 %s max %s", short(s.p50), short(s.p99), short(s.max)))

@@ -11,17 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shmbus/bus"
-	"shmbus/layout"
 )
 
 var escape = regexp.MustCompile("\x1b\\[[0-9]+m")
 
 // full is a view of a machine with many topics, at a moment at which much has happened.
 func full(topics int) view {
-	g := layout.Default()
+	g, _ := bus.NewSizes()
+	g.Segment = 1 << 21
 	v := view{
 		elapsed: 7 * time.Second, duration: 12 * time.Second,
-		bus:       bus.Snapshot{Name: "demo", Geometry: g, SizeBytes: 1 << 21, Fill: 0.4, Deaths: 2},
+		bus:       bus.Snapshot{Name: "demo", Sizes: g, Backlog: 0.4, Deaths: 2},
 		processes: 13, busd: 4194304, rate: 123456, byteRate: 9.9e6, post: 50000,
 		fileLines: 20999, fileReceived: 10000,
 	}
@@ -74,7 +74,7 @@ func TestFrameHasEverything(t *testing.T) {
 	lines := frame(v, 80, 24, look{})
 	require.Len(t, lines, 24)
 	text := strings.Join(lines, "\n")
-	for _, want := range []string{"bus demo", "busd  ● 4194304", "deaths 2", "fill  40%", "TOPIC", "SUBSCRIBER", "sleeper", "file ", "something happened"} {
+	for _, want := range []string{"bus demo", "busd  ● 4194304", "deaths 2", "backlog  40%", "TOPIC", "SUBSCRIBER", "sleeper", "file ", "something happened"} {
 		require.Contains(t, text, want)
 	}
 	require.NotContains(t, text, "more")

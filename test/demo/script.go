@@ -73,14 +73,14 @@ func (d *demo) pauseRecorder(ctx context.Context) error {
 	c := d.child("recorder")
 	begin := time.Now()
 	c.Tell("pause")
-	fill := 0.
+	backlog := 0.
 	_, err := d.until(ctx, pauseAtMost, 5*time.Millisecond, func(s bus.Snapshot) bool {
-		fill = s.Fill
-		return fill >= fillUpTo || time.Since(begin) > pauseAtMost/2
+		backlog = s.Backlog
+		return backlog >= fillUpTo || time.Since(begin) > pauseAtMost/2
 	})
 	c.Tell("resume")
 	if err == nil {
-		d.announce(note, "recorder paused for %s: the ring filled to %.0f%%, nothing is lost", short(time.Since(begin)), 100*fill)
+		d.announce(note, "recorder paused for %s: its backlog grew to %.0f%%, nothing is lost", short(time.Since(begin)), 100*backlog)
 	}
 	return err
 }

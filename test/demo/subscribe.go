@@ -68,7 +68,7 @@ func subscribe(args []string, stdin io.Reader, stdout io.Writer) error {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r := &receiving{sub: s, geometry: b.Geometry(), nap: *nap, verify: *verify, streams: map[string]Stamp{}}
+	r := &receiving{sub: s, geometry: b.Sizes(), nap: *nap, verify: *verify, streams: map[string]Stamp{}}
 	r.report.First = s.Position()
 	go r.obey(stdin, cancel)
 	var reporter sync.WaitGroup
@@ -86,7 +86,7 @@ func subscribe(args []string, stdin io.Reader, stdout io.Writer) error {
 // receiving is one subscription and what is known of it.
 type receiving struct {
 	sub      *bus.Subscription
-	geometry interface{ Fragments(n int) int }
+	geometry interface{ Positions(n int) int }
 	nap      time.Duration
 	verify   bool
 	streams  map[string]Stamp
@@ -163,7 +163,7 @@ func (r *receiving) add(m bus.Message, err error) error {
 			r.latency.add(now.Sub(t))
 		}
 	}
-	r.report.Slots += uint64(r.geometry.Fragments(size))
+	r.report.Slots += uint64(r.geometry.Positions(size))
 	if r.verify {
 		r.check(m)
 	}

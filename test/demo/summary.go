@@ -21,13 +21,13 @@ func (d *demo) summary(err error) []string {
 	say := func(what, format string, a ...any) {
 		lines = append(lines, fmt.Sprintf("  %-10s ", what)+fmt.Sprintf(format, a...))
 	}
-	g := o.final.Geometry
+	g := o.final.Sizes
 	verdict := ""
 	if err != nil {
 		verdict = "FAILED after "
 	}
 	lines = append(lines, fmt.Sprintf("shmbus demo: %s%.1f s, %s, one bus of %s slots × %d B (%s)", verdict, o.ran.Seconds(),
-		processes(len(d.children)), exact(uint64(g.Slots)), g.SlotSize, bytesOf(uint64(o.final.SizeBytes))))
+		processes(len(d.children)), exact(uint64(g.Slots)), g.SlotSize, bytesOf(uint64(o.final.Sizes.Segment))))
 	say("messages", "%s published, %s/s, %s", exact(messages), count(uint64(float64(messages)/max(o.ran.Seconds(), 0.001))), bytesOf(bytes))
 	recorder, watcher, slow := d.roles["recorder"], d.roles["watcher"], d.roles["slow"]
 	if recorder == nil || watcher == nil || slow == nil {

@@ -78,7 +78,7 @@ func TestPidNamespaces(t *testing.T) {
 		q, err := b.Publisher("ask", bus.NoWait())
 		require.NoError(t, err)
 		defer q.Close()
-		for range b.Geometry().Slots {
+		for range b.Sizes().Slots {
 			if err := q.PublishRaw(t.Context(), []byte{2}); err != nil {
 				return err
 			}
@@ -125,7 +125,7 @@ func TestIPCNamespaces(t *testing.T) {
 	file, err := os.ReadFile(path)
 	require.NoError(t, err)
 	key := testproc.Env("KEY", strconv.Itoa(int(b.Key())))
-	uuid := testproc.Env("UUID", b.UUID().String())
+	uuid := testproc.Env("UUID", b.UUID())
 
 	for _, tt := range []struct{ name, there string }{
 		{"nothing there", ""},

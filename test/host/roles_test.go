@@ -183,7 +183,7 @@ func floodRole(c *testproc.Child) {
 	c.Check(err)
 	c.Say("report", report{})
 	c.Await("go")
-	frame := make([]byte, b.Geometry().SlotSize-64)
+	frame := make([]byte, b.Sizes().SlotSize-64)
 	for {
 		c.Check(p.PublishRaw(context.Background(), frame))
 		time.Sleep(10 * time.Microsecond)

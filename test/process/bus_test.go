@@ -148,7 +148,7 @@ func balance(t testing.TB, b *bus.Bus) {
 	require.NoError(t, err)
 	books := audit(t, b)
 	require.True(t, books.Balanced(), "after recovery: %+v", books)
-	n := b.Geometry().Publishers
+	n := b.Sizes().Publishers
 	// A pair's evidence may be a pair of a record that is settled later.
 	for pass := 0; pass == 0 || pass <= n && audit(t, b).Unsettled > 0; pass++ {
 		var all []*bus.Publisher
@@ -170,7 +170,7 @@ func balance(t testing.TB, b *bus.Bus) {
 	books = audit(t, b)
 	require.True(t, books.Balanced(), "%+v", books)
 	require.Zero(t, books.Unsettled, "%+v", books)
-	require.Equal(t, n*b.Geometry().Owned, books.Owned)
+	require.Equal(t, n*b.Sizes().OwnedSlots, books.Owned)
 }
 
 func audit(t testing.TB, b *bus.Bus) ring.Books {

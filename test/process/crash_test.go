@@ -86,7 +86,7 @@ func killPublishersAtRandom(t *testing.T, batch, rounds int) {
 
 	// And with all its records and slots the bus works as on its first day.
 	var feeds []*feed
-	for i := range b.Geometry().Publishers {
+	for i := range b.Sizes().Publishers {
 		feeds = append(feeds, newFeed(t, b, "crash", 20_000+i, 48))
 	}
 	ctx := deadline(t)

@@ -49,7 +49,7 @@ func (v *victim) joiner() {
 	}
 	cancel()
 	// A ring full of what it does not read, until it is cut off.
-	for range 2 * b.Geometry().Slots {
+	for range 2 * b.Sizes().Slots {
 		v.put(p, 40)
 	}
 	v.Check(lossy.Close())
@@ -118,7 +118,7 @@ func amongTheDead(t *testing.T, j job, spec string) map[fault.Point]uint64 {
 	for id := range 2 {
 		dead := start(t, job{Role: "casualty", Bus: busName, ID: id, Topic: "v", Min: 40, Max: 40})
 		dead.expect("ready")
-		testload.Eventually(t, "the ring is not full", func() bool { return snapshot(t, b).Fill >= 1 })
+		testload.Eventually(t, "the ring is not full", func() bool { return snapshot(t, b).Backlog >= 1 })
 		dead.Kill()
 	}
 

@@ -98,7 +98,7 @@ func TestKilledInAnyStateDelaysNobody(t *testing.T) {
 				f.publish(ctx, 1)
 				testload.Eventually(t, "it does not read", func() bool { return snapshot(t, b).Subscribers[0].Received == 1 })
 			}
-			for snapshot(t, b).Fill < 1 {
+			for snapshot(t, b).Backlog < 1 {
 				f.publish(ctx, 1)
 			}
 			short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)

@@ -125,7 +125,7 @@ func TestRefusedKeyFiles(t *testing.T) {
 	t.Run("another bus under its key", func(t *testing.T) {
 		b := newBus(t, creation{Slots: 64})
 		require.NoError(t, b.Close())
-		dir, uuid := os.Getenv("SHMBUS_DIR"), b.UUID().String()
+		dir, uuid := os.Getenv("SHMBUS_DIR"), b.UUID()
 		rewriteKey(t, dir, func(k map[string]any) { k["uuid"] = "00000000-0000-0000-0000-000000000001" })
 		_, err := bus.Open(busName)
 		require.ErrorIs(t, err, bus.ErrNotABus)

@@ -43,7 +43,7 @@ func blockedPublishers(t *testing.T, b *bus.Bus) []*worker {
 		for _, p := range s.Publishers {
 			full += int(min(p.Full, 1))
 		}
-		return full == len(ws) && s.Fill == 1
+		return full == len(ws) && s.Backlog == 1
 	})
 	return ws
 }

@@ -108,7 +108,7 @@ func TestStoppedAtEveryInstruction(t *testing.T) {
 			}
 			j := tt.j
 			j.Role, j.Bus, j.ID, j.Topic = "step", busName, 1, "step"
-			slots := uint64(b.Geometry().Fragments(j.Max))
+			slots := uint64(b.Sizes().Positions(j.Max))
 			messages := uint64(max(j.Batch, 1))
 			steps := countSteps(t, j)
 			for range j.Count + messages {

@@ -326,7 +326,7 @@ func lastWord(topic string) int {
 func (v *victim) room() {
 	b := v.open()
 	p := v.publisher(b)
-	n := b.Geometry().Slots
+	n := b.Sizes().Slots
 	for i := range 6 {
 		s, err := b.Subscribe(">", bus.DemoteAfter(15*time.Millisecond))
 		v.Check(err)

@@ -30,7 +30,6 @@ var pointless = map[string]string{
 	"sleep.Awaken":            "one compare-and-swap; wipe.sleeper and room.resumed stand behind it",
 	"registry.OpenKey":        "segment.Attach has one",
 	"registry.Restore":        "it reads",
-	"bus.ObserveID":           "segment.Attach has one",
 	"fence.Store":             "an ordering, not a step",
 	"fence.StoreRelease":      "an ordering, not a step",
 	"inspect.attached":        "segment.Attach has one",

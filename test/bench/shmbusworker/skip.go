@@ -64,7 +64,7 @@ func openSkip(p worker.Params) (worker.Runner, error) {
 func (s *skipper) Run(n int) (worker.Report, error) {
 	var m bus.Message
 	s.check.Bad = 0
-	slots := uint64(s.bus.Geometry().Slots)
+	slots := uint64(s.bus.Sizes().Slots)
 	rep := worker.Report{Samples: worker.NewSamples(n), Other: worker.Params{"each": fmt.Sprint(slots)}}
 	for i := range n {
 		if err := s.turns.sub.Receive(s.ctx, &m); err != nil {
@@ -136,7 +136,7 @@ func openFill(p worker.Params) (worker.Runner, error) {
 func (f *filler) Run(n int) (worker.Report, error) {
 	var m bus.Message
 	for range n {
-		for left := f.bus.Geometry().Slots; left > 0; left-- {
+		for left := f.bus.Sizes().Slots; left > 0; left-- {
 			pub := f.pub
 			if left > 1 {
 				pub = f.others[f.next]

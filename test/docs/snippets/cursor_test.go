@@ -15,7 +15,7 @@ type Cursor struct {
 // resume subscribes from a saved cursor, or from the oldest message where the bus is another one.
 func resume(b *bus.Bus, c Cursor) (*bus.Subscription, error) {
 	from := bus.FromOldest()
-	if c.UUID == fmt.Sprint(b.UUID()) {
+	if c.UUID == b.UUID() {
 		from = bus.FromPosition(c.Position)
 	}
 	return b.Subscribe("eu.>", bus.Reliable(), from)
@@ -29,7 +29,7 @@ func Example_cursor() {
 	for i := range 3 {
 		check(b.Publish(ctx, "eu.SAP", i))
 	}
-	for _, c := range []Cursor{{}, {fmt.Sprint(b.UUID()), 2}} {
+	for _, c := range []Cursor{{}, {b.UUID(), 2}} {
 		s, err := resume(b, c)
 		check(err)
 		i, m, err := bus.Receive[int](ctx, s)

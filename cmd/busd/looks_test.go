@@ -1,23 +1,21 @@
 package main
 
 import (
-	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"shmbus/bus"
-	"shmbus/layout"
 )
 
 // twoLooks returns snapshots half a second apart, with something in all columns.
 func twoLooks() (before, after bus.Snapshot) {
+	sizes, _ := bus.NewSizes()
+	sizes.Segment = 3 << 20
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	make := func(taken time.Time, n uint64) bus.Snapshot {
 		return bus.Snapshot{
 			Name: "prices", UUID: "u", Key: 0x1234, ShmID: 5, SemID: 6, State: "live", Created: start.Add(-time.Hour), Taken: taken,
 			Path: "/run/shmbus/prices.shmbus", UID: 64998, GID: 64999, Mode: 0o640,
-			SizeBytes: 3 << 20, Geometry: layout.Default(), Head: 1000 * n, Oldest: 0, Fill: 0.25, Deaths: 1, Posts: 2, Evictions: 3, Reclaimed: 4,
+			Sizes: sizes, Head: 1000 * n, Oldest: 0, Fill: float64(n) / 16, Backlog: 0.25, Deaths: 1, Posts: 2, Evictions: 3, Reclaimed: 4,
 			Clients: []bus.ClientStatus{
 				{Index: 0, Pid: 10, Name: "busd", Since: start.Add(-time.Minute), Alive: true, Daemon: true},
 				{Index: 1, Pid: 11, Name: "feed", Since: start, Alive: true},
@@ -38,26 +36,7 @@ func twoLooks() (before, after bus.Snapshot) {
 			},
 		}
 	}
-	return make(start, 1), make(start.Add(500*time.Millisecond), 2)
-}
-
-func TestRates(t *testing.T) {
-	before, after := twoLooks()
-	r := ratesBetween(before, after)
-	require.Equal(t, 500*time.Millisecond, r.Interval)
-	require.InDelta(t, 2000, r.Messages, 1e-9)
-	require.InDelta(t, 128000, r.Bytes, 1e-9)
-	require.InDelta(t, 2000, r.Positions, 1e-9)
-	require.Equal(t, map[int]rate{0: {2000, 128000}}, r.Publishers, "publisher 1 has a new owner")
-	require.InDelta(t, 1980, r.Subscribers[0].Messages, 1e-9)
-}
-
-func TestRatesWithoutAComparison(t *testing.T) {
-	before, after := twoLooks()
-	require.Zero(t, ratesBetween(after, after).Messages, "no time passed")
-	require.Zero(t, ratesBetween(after, before).Messages, "time went back")
-	before.Head = after.Head + 1
-	require.Zero(t, ratesBetween(before, after).Positions, "a count went back")
-	before.UUID = "another"
-	require.Empty(t, ratesBetween(before, after).Subscribers, "another bus")
+	before, after = make(start, 1), make(start.Add(500*time.Millisecond), 2)
+	after.SetRates(before)
+	return before, after
 }
