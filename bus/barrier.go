@@ -4,22 +4,11 @@ import (
 	"runtime"
 	"sync"
 
-	"golang.org/x/sys/unix"
-)
-
-// Commands of membarrier(2).
-const (
-	membarrierPrivateExpedited         = 1 << 3
-	membarrierRegisterPrivateExpedited = 1 << 4
+	"shmbus/internal/linux"
 )
 
 // expedited reports whether the kernel lets this process use barriers across its threads. It registers the process, once.
-var expedited = sync.OnceValue(func() bool { return membarrier(membarrierRegisterPrivateExpedited) })
-
-func membarrier(command uintptr) bool {
-	_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, command, 0, 0)
-	return errno == 0
-}
+var expedited = sync.OnceValue(linux.RegisterBarrier)
 
 // barrier is a full memory barrier in every goroutine of this process: of two memory operations of a goroutine that is
 // running, either the first was visible before barrier returned, or the second happens after barrier began. A
@@ -29,7 +18,7 @@ func membarrier(command uintptr) bool {
 // that run this process, for a microsecond or two. Where it refuses (old kernels, filters, other kernels
 // that speak Linux's system calls) all goroutines are stopped for an instant, which takes ten times as long.
 func barrier() {
-	if expedited() && membarrier(membarrierPrivateExpedited) {
+	if expedited() && linux.Barrier() {
 		return
 	}
 	var ms runtime.MemStats

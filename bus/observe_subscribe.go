@@ -4,9 +4,8 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"shmbus/internal/fence"
+	"shmbus/internal/linux"
 	"shmbus/internal/topics"
 	"shmbus/layout"
 )
@@ -66,8 +65,7 @@ func (s *Subscription) doze() {
 	s.rest = min(max(2*s.rest, firstRest), longRest)
 	fence.Store(&s.stats.Sleeps, s.stats.Sleeps+1)
 	if s.rest < timerRest {
-		t := unix.NsecToTimespec(int64(s.rest))
-		unix.Nanosleep(&t, nil)
+		linux.Nanosleep(s.rest)
 	} else {
 		time.Sleep(s.rest)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package cmd tests the commands together, as a shell calls them: each file in testdata/script is a session.
 package cmd
 

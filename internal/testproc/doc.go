@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package testproc runs tests across processes. A test's own program is started again as a worker, which plays a role:
 //
 //	func TestMain(m *testing.M) {

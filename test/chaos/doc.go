@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command chaos shows that a bus keeps its promises while its clients are killed, stopped, started and sent away at random:
 // dozens of publishers and subscribers of all kinds, each a process of its own, and busd.
 //

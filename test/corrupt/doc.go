@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command corrupt damages buses while real processes use them, and watches what those do.
 //
 //	go run ./test/corrupt -mutations 1000000 -seed 1 -duration 15m

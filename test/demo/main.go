@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command demo shows a bus at work: a daemon, publishers of this machine's own statistics, real files through buspub and
 // bussub, subscribers fast, slow and asleep, each a process of its own; and what happens when some of them are killed or stopped.
 //

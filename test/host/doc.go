@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package host tests what a bus meets on a host, across real processes: other users, other namespaces, limits of
 // the kernel that are reached, and sandboxes that forbid system calls.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package intercept lets a test answer a process's own system calls in the kernel's place, by a seccomp filter
 // with a listener: the code under test does not know. So it meets kernels and sandboxes that are not to be had here.
 package intercept

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package misuse tests that nothing which a program does with package bus, short of [bus.Exclusive], harms the bus or other processes.
 //
 // Some processes of sixteen are innocent: they publish numbered messages, and receive all of them, reliably. The others do at random what

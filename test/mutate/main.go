@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command mutate takes protections out of a copy of this tree, one at a time, and runs the tests that are to notice it.
 //
 //	mutate [-quick] [-only WORD] [-list]

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 // Left out, since they harm nobody, as the code says where they are: loading the cursor before the wake word in ring.Ring.Protected, and

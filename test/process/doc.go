@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package process tests the promises of package bus between real processes, which are
 // stopped and killed while they publish, read, sleep and create.
 //

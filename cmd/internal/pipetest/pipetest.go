@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package pipetest runs shell scripts in which buspub and bussub can be called, for the tests of both.
 package pipetest
 
