@@ -2,15 +2,16 @@ package registry
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/linux"
 	"shmbus/internal/segment"
 	"shmbus/layout"
 	"shmbus/ring"
@@ -18,23 +19,24 @@ import (
 	"shmbus/sysvshm"
 )
 
-// A Spec says what a new bus is to be like.
+// A Spec is what a new bus is to be like.
 type Spec struct {
 	Geometry layout.Geometry
 	Mode     fs.FileMode
-	UID, GID int // of the owner; -1: as the key file comes
+	UID, GID int // owner of the bus; -1: that of the new key file
 	Huge     bool
 }
 
-// A Joining makes this process a client of a bus that it creates. leave undoes that.
+// A Joining makes the creator a client of its bus before others can open it. leave undoes that.
 type Joining func(*segment.Segment) (leave func(), err error)
 
-// Create makes the bus. Its error is errExists if there is one already.
+// Create makes a bus in a folder of key files. The error is ErrExists if the bus exists already.
 //
-// It runs under the key file's lock. What a creator leaves behind that dies on the way is found
-// by the next one through the key file, which says beforehand what is about to be made; the magic
-// number, without which nobody attaches, is written last. The creator joins before that: nothing that can
-// fail comes after, so that it never has to take away a bus that others use, and nobody can fill the client table before it.
+// Create holds the lock of the key file. Before it makes an object, it writes into the key file
+// what it is about to make, so that the next creator finds what a dead one left behind. The magic
+// number, without which nobody attaches, is written last. The creator joins before that, for two
+// reasons: nothing that can fail comes after the magic number, so Create never removes a bus that
+// others use already; and others cannot fill the client table before the creator has its record.
 func Create(dir, name string, c Spec, join Joining) (*segment.Segment, error) {
 	m, err := layout.NewMap(c.Geometry)
 	if err != nil {
@@ -53,22 +55,25 @@ func Create(dir, name string, c Spec, join Joining) (*segment.Segment, error) {
 	return seg, nil
 }
 
-func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map, join Joining) (*segment.Segment, error) {
+func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map,
+	join Joining) (*segment.Segment, error) {
 	var id layout.UUID
 	rand.Read(id[:])
-	// ftok maps many files to one key: on a collision the next project number is taken.
+	// ftok gives the same key to several files. After a collision the next project number is tried.
 	for proj := 1; proj <= 255; proj++ {
 		key, err := sysvshm.Ftok(lock.Path, byte(proj))
 		if err != nil {
 			return nil, err
 		}
-		// What has the key before the key file names it is somebody else's, whatever it looks like later.
+		// An object that has the key before the key file names it belongs to somebody else,
+		// whatever it looks like later.
 		if used, err := taken(key); err != nil {
 			return nil, err
 		} else if used {
 			continue
 		}
-		k := KeyFile{Version: 1, State: Creating, UUID: id.String(), Key: key, IPC: IPCNamespace(), PID: os.Getpid(), Sems: m.Semaphores()}
+		k := KeyFile{Version: 1, State: Creating, UUID: id.String(), Key: key, IPC: IPCNamespace(),
+			PID: os.Getpid(), Sems: m.Semaphores()}
 		if err := lock.Write(k); err != nil {
 			return nil, err
 		}
@@ -85,7 +90,8 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map, join Joinin
 			return nil, fmt.Errorf("segment of %d bytes: %w", m.Size, err)
 		}
 		fault.At(fault.CreateSegment)
-		set, err := sysvsem.Get(key, m.Semaphores(), sysvsem.Create|sysvsem.Exclusive|sysvsem.Perm(c.Mode))
+		set, err := sysvsem.Get(key, m.Semaphores(),
+			sysvsem.Create|sysvsem.Exclusive|sysvsem.Perm(c.Mode))
 		if err != nil {
 			shm.Remove()
 			if errors.Is(err, fs.ErrExist) {
@@ -108,7 +114,8 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map, join Joinin
 		k.State, k.ShmID, k.SemID = Ready, shm.ID(), set.ID()
 		if err := lock.Write(k); err != nil {
 			leave()
-			atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved) // its key may have been guessed
+			// others may have opened it by its key
+			atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved)
 			seg.Detach()
 			set.Remove()
 			shm.Remove()
@@ -117,10 +124,12 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map, join Joinin
 		fault.At(fault.CreateReady)
 		return seg, nil
 	}
-	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use another name", lock.Path)
+	return nil, fmt.Errorf("all 255 System V keys of %s are taken by others (see ipcs): use "+
+		"another name", lock.Path)
 }
 
-func Initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32, m layout.Map, join Joining) (*segment.Segment, func(), error) {
+func Initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32,
+	m layout.Map, join Joining) (*segment.Segment, func(), error) {
 	mapping, err := segment.AttachMemory(shm, sysvshm.ReadWrite)
 	if err != nil {
 		return nil, nil, err
@@ -146,7 +155,7 @@ func Initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 	}
 	r.FormatAt(fault.FirstPosition())
 	fault.At(fault.CreateFormatted)
-	// Nobody else knows the set yet. Where it cannot be tried the kernel is taken at its word.
+	// Nobody else knows the set yet. If undo cannot be tried, the kernel is assumed to have it.
 	if err := set.CheckUndo(layout.SemBell); errors.Is(err, sysvsem.ErrNoUndo) {
 		return fail(err)
 	}
@@ -161,163 +170,88 @@ func Initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 	return seg, leave, nil
 }
 
-// clearLeftovers removes what an earlier bus under the locked key file left. A bus that was completed is left
-// alone, with errExists or the reason why it cannot be used, unless force says otherwise. The segment, which tells whose
-// the set is, goes last.
-func clearLeftovers(lock *LockedKey, k KeyFile, force bool) error {
-	if k.here(lock.Path) != nil {
-		return nil // whatever has the key in this IPC namespace is not of the bus
+// freshKeyFile returns the locked key file of a bus that is to be created, after what an earlier
+// bus left is cleared. The file belongs to the creator, or to the user to whom the bus will belong.
+func freshKeyFile(path string, c Spec) (*LockedKey, error) {
+	for {
+		lock, err := Lock(path, true, c.Mode)
+		if err != nil {
+			return nil, err
+		}
+		fault.At(fault.CreateLocked)
+		again, err := lock.prepare(c)
+		if err == nil && !again {
+			return lock, nil
+		}
+		lock.Close()
+		if err != nil {
+			return nil, err
+		}
 	}
-	var found inspection
-	shm, err := sysvshm.Get(k.Key, 0, 0)
-	if err == nil {
-		found, err = inspectSegment(shm, k)
+}
+
+// prepare clears what an earlier bus left and takes the key file over. A key file of another user
+// is removed instead, since that user may have it open: then again is true, and the caller makes a
+// new file.
+func (l *LockedKey) prepare(c Spec) (again bool, err error) {
+	known, ok, err := l.read()
+	if err != nil {
+		return false, err
 	}
-	if vanished(err) {
-		shm, found = nil, inspection{}
-	} else if err != nil {
+	if ok {
+		if err := clearLeftovers(l, known, false); err != nil {
+			return false, err
+		}
+	}
+	st, err := l.f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if uid := ownerOf(st); uid != os.Geteuid() && uid != c.UID {
+		return true, explainFile(l.unlink())
+	}
+	return false, l.f.Chmod(c.Mode &^ keyFileWrite)
+}
+
+// give changes the owner of segment, set and key file to the one that the spec names. The key file
+// is last: until then it belongs to the creator of the objects, whom the kernel goes on to
+// remember.
+func give(lock *LockedKey, c Spec, shm *sysvshm.Segment, set *sysvsem.Set) error {
+	st, err := lock.f.Stat()
+	if err != nil {
 		return err
 	}
-	if found.ours && k.State == Ready && !force {
-		switch {
-		case errors.Is(found.defect, segment.ErrRemoved):
-			// Whoever removed it did not get to the end.
-		case found.defect != nil:
-			return fmt.Errorf("%w; remove it first: busd rm", found.defect)
-		default:
-			return ErrExists
-		}
+	uid, gid := c.UID, c.GID
+	if gid < 0 {
+		_, gid = linux.Owner(st)
 	}
-	set, err := sysvsem.Get(k.Key, 0, 0)
-	if err == nil && (found.ours || shm == nil) {
-		set, err = found.ownSet(set, k)
-	} else {
-		set = nil
+	if uid < 0 && gid == os.Getegid() {
+		return nil
 	}
-	if err != nil && !vanished(err) {
+	if err := shm.SetPerm(uid, gid, c.Mode); err != nil {
 		return err
 	}
-	if found.ours {
-		if err := lock.mayRemove(shm, set); err != nil {
-			return err
-		}
-		markRemoved(shm)
+	if err := set.SetPerm(uid, gid, c.Mode); err != nil {
+		return err
 	}
-	if set != nil {
-		if err := lock.mayRemove(nil, set); err != nil {
-			return err
-		}
-		if err := set.Remove(); err != nil && !vanished(err) {
-			return err
-		}
-		fault.At(fault.LeftoverSet)
-	}
-	if found.ours {
-		if err := shm.Remove(); err != nil && !vanished(err) {
-			return err
-		}
-		fault.At(fault.LeftoverSegment)
+	if err := lock.f.Chown(uid, gid); err != nil {
+		return fmt.Errorf("%w: giving a bus to another user takes root, "+
+			"to a group membership in it", err)
 	}
 	return nil
 }
 
-// vanished reports whether an object was not there, or was removed meanwhile: by a client that found its bus taken away, say.
-func vanished(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, sysvshm.ErrRemoved) || errors.Is(err, sysvsem.ErrRemoved)
-}
-
-// markRemoved tells those who opened a bus before it was damaged that it goes.
-func markRemoved(shm *sysvshm.Segment) {
-	mapping, err := shm.Attach(sysvshm.ReadWrite)
-	if err != nil {
-		return
+// taken reports whether a segment or a semaphore set has the System V key.
+func taken(key int32) (bool, error) {
+	_, err := sysvshm.Get(key, 0, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = sysvsem.Get(key, 0, 0)
 	}
-	defer mapping.Detach()
-	if w, err := segment.NewWords(mapping.Bytes(), layout.Map{Size: layout.HeaderSize}); err == nil {
-		atomic.StoreUint64(w.Header(layout.HeaderState), layout.StateRemoved)
+	switch {
+	case err == nil, errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EIDRM):
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
 	}
-}
-
-// An inspection is of the segment that has a key file's key.
-type inspection struct {
-	ours   bool  // it is the key file's
-	named  bool  // it says so itself
-	semID  int   // the set that it names, if it is named
-	defect error // what keeps it from being used
-}
-
-// inspectSegment looks at the segment with the key file's key.
-//
-// A creator that was killed before it wrote into its segment leaves one that holds nothing, and a key file that names no segment, only a key. The
-// key was free when the key file was written, but anybody may have taken it since: between that and the creator's
-// own try, or after its death. So such a segment is the key file's only if the kernel says that the very process which wrote the
-// key file made it. From another pid namespace the kernel says something else, and the segment stays where it is.
-func inspectSegment(shm *sysvshm.Segment, k KeyFile) (found inspection, err error) {
-	st, err := shm.Stat()
-	if err != nil {
-		return found, err
-	}
-	mapping, err := shm.Attach(sysvshm.ReadOnly)
-	if err != nil {
-		return found, err
-	}
-	defer mapping.Detach()
-	mem := mapping.Bytes()
-	h, _, defect := layout.DecodeHeader(mem, len(mem))
-	if defect == nil {
-		defect = halfRemoved(mem, h)
-	}
-	found.defect = defect
-	if len(mem) < layout.HeaderSize {
-		return found, nil
-	}
-	var id layout.UUID
-	copy(id[:], mem[layout.HeaderUUID:])
-	found.named = id.String() == k.UUID
-	found.semID = int(int32(binary.LittleEndian.Uint32(mem[layout.HeaderSemID:])))
-	if k.State == Ready {
-		// After a reboot identifiers begin again: a sound segment of another bus is never ours.
-		found.ours = found.named || defect != nil && shm.ID() == k.ShmID
-	} else {
-		untouched := id == layout.UUID{} && st.Attached == 0 // before this process attached it
-		found.ours = found.named || untouched && k.PID != 0 && st.CreatorPID == k.PID
-	}
-	return found, nil
-}
-
-// ownSet returns the set with the key file's key if it is the bus's, otherwise nil.
-//
-// Of a bus that was not completed, the header names it, or the segment is there and nobody has operated on the set, as nobody has before
-// the header is complete. The kernel does not tell who made a set; one of a stranger with this key, this number of
-// semaphores and an owner for whom the key file can vouch, made since the key was free and never used, would be taken for it.
-func (found inspection) ownSet(set *sysvsem.Set, k KeyFile) (*sysvsem.Set, error) {
-	if k.State == Ready {
-		if set.ID() == k.SemID {
-			return set, nil
-		}
-		return nil, nil
-	}
-	if found.named && set.ID() == found.semID {
-		return set, nil
-	}
-	st, err := set.Stat()
-	if err != nil || !found.ours || !st.OpTime.IsZero() || st.NSems != k.Sems {
-		return nil, err
-	}
-	return set, nil
-}
-
-// halfRemoved returns segment.ErrRemoved for a bus that is marked removed, or whose semaphore set is gone.
-func halfRemoved(mem []byte, h layout.Header) error {
-	w, err := segment.NewWords(mem, layout.Map{Size: layout.HeaderSize})
-	if err != nil {
-		return err
-	}
-	if atomic.LoadUint64(w.Header(layout.HeaderState)) != layout.StateLive {
-		return segment.ErrRemoved
-	}
-	if _, err := sysvsem.FromID(int(h.SemID)).Stat(); errors.Is(err, sysvsem.ErrRemoved) {
-		return segment.ErrRemoved
-	}
-	return nil
+	return false, err
 }

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-// Errors of names and key files.
+// Errors for errors.Is.
 var (
 	ErrExists = error(exists{})
 	ErrName   = errors.New("invalid bus name")
@@ -18,7 +18,8 @@ type exists struct{}
 func (exists) Error() string        { return "the bus exists already" }
 func (exists) Is(target error) bool { return target == fs.ErrExist }
 
-// A NotFoundError says which buses there are instead of one that was looked for. errors.Is finds it to be fs.ErrNotExist.
+// A NotFoundError says which buses there are, if the one that was looked for is not among them. It
+// is fs.ErrNotExist.
 type NotFoundError struct {
 	Name      string
 	Dirs      []string  // where key files were looked for
@@ -32,5 +33,6 @@ func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist 
 
 func notFound(dirs []string, name string) error {
 	lost, elsewhere := lostBuses(dirs, name)
-	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs), Lost: lost, Elsewhere: elsewhere}
+	return &NotFoundError{Name: name, Dirs: dirs, Known: knownNames(dirs), Lost: lost,
+		Elsewhere: elsewhere}
 }

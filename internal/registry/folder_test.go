@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A user's processes find each other's buses whatever of their environment is set: a session, cron, a service.
+// A user's processes find each other's buses whatever of their environment is set: a session, cron,
+// a service.
 func TestOwnDirs(t *testing.T) {
 	uid := os.Geteuid()
 	runtime := t.TempDir()
@@ -28,6 +29,7 @@ func TestOwnDirs(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", "/elsewhere")
 	require.Equal(t, []string{"/elsewhere/shmbus", own + "/shmbus", tmp}, ownDirs(uid))
 	t.Setenv("TMPDIR", "/private")
-	require.Equal(t, []string{"/elsewhere/shmbus", own + "/shmbus", "/private/shmbus-" + strconv.Itoa(uid), tmp}, ownDirs(uid))
+	require.Equal(t, []string{"/elsewhere/shmbus", own + "/shmbus",
+		"/private/shmbus-" + strconv.Itoa(uid), tmp}, ownDirs(uid))
 	require.NotContains(t, ownDirs(uid+1), own+"/shmbus", "another user's")
 }

@@ -10,10 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
-	"syscall"
-	"time"
 
 	"shmbus/internal/linux"
+	"shmbus/internal/segment"
 	"shmbus/layout"
 )
 
@@ -27,7 +26,8 @@ func ValidName(name string) error {
 		ok = alnum || i > 0 && (c == '.' || c == '-' || c == '_')
 	}
 	if !ok {
-		return fmt.Errorf("%w %q: use 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit", ErrName, name)
+		return fmt.Errorf("%w %q: use 1 to 63 letters, digits, dots, dashes and underscores, the "+
+			"first a letter or digit", ErrName, name)
 	}
 	return nil
 }
@@ -37,17 +37,17 @@ const (
 	keyFileSize = 256 // bytes
 )
 
-// A KeyFile maps a bus's name to its System V objects. It is a small JSON file, written and
-// replaced only under an exclusive flock on it, which the kernel releases if its holder dies.
+// A KeyFile maps the name of a bus to its System V objects. It is a small JSON file. It is written
+// under an exclusive flock on the file itself, which the kernel releases if its holder dies.
 type KeyFile struct {
 	Version int    `json:"shmbus"`
-	State   string `json:"state"` // keyCreating, keyReady
+	State   string `json:"state"` // Creating or Ready
 	UUID    string `json:"uuid"`
 	Key     int32  `json:"key"`
 	ShmID   int    `json:"shmid"`
 	SemID   int    `json:"semid"`
-	IPC     uint64 `json:"ipc"` // number of the IPC namespace, 0 if it is not known
-	PID     int    `json:"pid"` // of the creator, in its own pid namespace
+	IPC     uint64 `json:"ipc"` // number of the IPC namespace; 0 if it is not known
+	PID     int    `json:"pid"` // of the creator, in the pid namespace of the creator
 	Sems    int    `json:"sems"`
 }
 
@@ -58,7 +58,13 @@ const (
 
 func KeyPath(dir, name string) string { return filepath.Join(dir, name+KeySuffix) }
 
-// findKeyFile returns the path of the bus's key file, or a *NotFoundError.
+func nameOf(path string) string {
+	base := filepath.Base(path)
+	return base[:max(0, len(base)-len(KeySuffix))]
+}
+
+// findKeyFile returns the path of the key file of a bus. The error is a *NotFoundError if there is
+// none.
 func findKeyFile(dirs []string, name string) (string, error) {
 	var denied error
 	for i, d := range dirs {
@@ -109,108 +115,62 @@ func parseKeyFile(r io.Reader, path string) (KeyFile, error) {
 	}
 	var k KeyFile
 	if len(b) == 0 {
-		return k, nil // made, and not written yet
+		return k, nil // the file is new
 	}
 	if err := json.Unmarshal(b, &k); err != nil || k.Version != 1 {
-		return KeyFile{}, fmt.Errorf("%s is not a key file of this version (%d bytes): remove it, or use another name or SHMBUS_DIR", path, len(b))
+		return KeyFile{}, fmt.Errorf("%s is not a key file of this version (%d bytes): remove "+
+			"it, or use another name or SHMBUS_DIR", path, len(b))
 	}
 	return k, nil
 }
 
-// lockPatience is how long creating or removing waits for somebody who does the same.
-const lockPatience = 5 * time.Second
-
-// A LockedKey is a key file that this process has locked.
-type LockedKey struct {
-	f    *os.File
-	Path string
-}
-
-// Lock opens the key file, made if it is missing, and locks it. It waits for whoever creates or removes the
-// bus just now, and returns with a file that is still the one under that name.
-func Lock(path string, create bool, mode fs.FileMode) (*LockedKey, error) {
-	if create {
-		if err := prepareFolder(filepath.Dir(path), mode); err != nil {
-			return nil, err
+// openKeyFile opens a key file. In a folder that others can write to, anything may have the name of
+// a key file: openKeyFile does not follow a link into another folder, and does not wait for a pipe.
+func openKeyFile(path string, flags int, mode fs.FileMode) (*os.File, error) {
+	f, err := linux.OpenNamed(path, flags, mode&^keyFileWrite)
+	if st, e := os.Lstat(path); err != nil && e == nil {
+		switch {
+		case st.Mode()&fs.ModeSymlink != 0:
+			err = errSymlink
+		case !st.Mode().IsRegular(): // a folder, a socket
+			err = errIrregular
 		}
 	}
-	return lockKeyFileWithin(lockPatience, path, create, mode)
-}
-
-// lockKeyFileWithin is lockKeyFile in a folder that is there, for who waits no longer than that.
-func lockKeyFileWithin(patience time.Duration, path string, create bool, mode fs.FileMode) (*LockedKey, error) {
-	flags := os.O_RDWR
-	if create {
-		flags |= os.O_CREATE
-	}
-	if err := trusted(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
-	for {
-		f, err := openKeyFile(path, flags, mode)
-		if err != nil {
-			return nil, explainFile(err)
-		}
-		// A creator that was stopped holds the lock: say so rather than wait for it.
-		for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
-			err = linux.TryLock(f)
-			if err != syscall.EINTR && err != syscall.EWOULDBLOCK || time.Now().After(deadline) {
-				break
-			}
-		}
-		if err != nil {
-			f.Close()
-			if err == syscall.EWOULDBLOCK {
-				return nil, fmt.Errorf("another process has been creating or removing the bus for %v (it holds a lock on %s): is it stopped?", patience, path)
-			}
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		mine, err1 := f.Stat()
-		named, err2 := os.Lstat(path)
-		if err1 == nil && err2 == nil && os.SameFile(mine, named) {
-			return &LockedKey{f: f, Path: path}, nil
-		}
-		f.Close() // removed while we waited
-	}
-}
-
-// beingWritten reports whether somebody holds the lock of a key file, to create or remove its bus.
-func beingWritten(path string) bool {
-	f, err := openKeyFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return false
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer f.Close()
-	return linux.TryShare(f) == syscall.EWOULDBLOCK
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errIrregular}
+	}
+	return f, nil
 }
 
-// read returns what the file says; ok is false for a new, empty file.
-func (l *LockedKey) read() (k KeyFile, ok bool, err error) {
-	st, err := l.f.Stat()
-	if err != nil || st.Size() == 0 {
-		return KeyFile{}, false, err
+var (
+	errSymlink = errors.New("it is a symbolic link, which a key file never is: " +
+		"remove it, or use another name or SHMBUS_DIR")
+	errIrregular = errors.New("it is not a regular file, as a key file is: " +
+		"remove it or give it another name, or use another name or SHMBUS_DIR")
+)
+
+// here returns an error that is fs.ErrNotExist if the key file was written in another IPC
+// namespace. An object that has its key in this namespace has nothing to do with the bus.
+func (k KeyFile) here(path string) error {
+	here := IPCNamespace()
+	if k.IPC == 0 || here == 0 || k.IPC == here {
+		return nil
 	}
-	k, err = parseKeyFile(io.NewSectionReader(l.f, 0, 4096), l.Path)
-	return k, err == nil, err
+	return segment.Gone(fmt.Sprintf("its key file %s was written in another IPC namespace "+
+		"(ipc:[%d], this process is in ipc:[%d]): "+
+		"containers that share a bus share that namespace (docker run --ipc), not only the "+
+		"folder", path, k.IPC, here))
 }
 
-// Write replaces what the file says with one write of always the same length, so that nobody, however this process
-// ends, finds a part of it.
-func (l *LockedKey) Write(k KeyFile) error {
-	b, err := json.Marshal(k)
+// IPCNamespace returns the number of this process's IPC namespace, or 0 if it is not known.
+func IPCNamespace() uint64 {
+	st, err := os.Stat("/proc/self/ns/ipc")
 	if err != nil {
-		return err
+		return 0
 	}
-	_, err = fmt.Fprintf(io.NewOffsetWriter(l.f, 0), "%-*s\n", keyFileSize-1, b)
-	return explainFile(err)
-}
-
-func (l *LockedKey) unlink() error { return os.Remove(l.Path) }
-
-// Close releases the lock.
-func (l *LockedKey) Close() { l.f.Close() }
-
-func nameOf(path string) string {
-	base := filepath.Base(path)
-	return base[:max(0, len(base)-len(KeySuffix))]
+	return linux.Inode(st)
 }

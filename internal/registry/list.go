@@ -12,7 +12,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// An Entry is a bus as its key file describes it.
+// An Entry is what a key file says of a bus, and the state of that bus.
 type Entry struct {
 	Name  string
 	Path  string // of the key file
@@ -23,11 +23,13 @@ type Entry struct {
 	UID   int // owner of the segment; -1 where there is none
 	GID   int
 	Mode  fs.FileMode // permission bits of the segment
-	State string      // "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
-	Err   error       // why it is not live
+	// "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
+	State string
+	Err   error // why it is not live
 }
 
-// List returns the buses whose key files are in the folders, by name, those of one name in the order of their folders.
+// List returns the buses whose key files are in the folders, sorted by name; buses of the same name
+// are in the order of their folders. With an error about one folder come the buses of the others.
 func List(dirs []string) ([]Entry, error) {
 	var out []Entry
 	var errs []error
@@ -44,8 +46,9 @@ func List(dirs []string) ([]Entry, error) {
 
 func Describe(path string) Entry {
 	info, k := describeOnce(path)
-	// A bus that is removed and made again meanwhile looks like another's for a moment.
-	for tries := 0; tries < 10 && info.State != "live" && k.State == Ready && k.overtaken(path); tries++ {
+	// A bus that is removed and created again meanwhile looks for a moment like that of a stranger.
+	for tries := 0; tries < 10 && info.State != "live" && k.State == Ready &&
+		k.overtaken(path); tries++ {
 		time.Sleep(openPause)
 		info, k = describeOnce(path)
 	}
@@ -94,7 +97,7 @@ func describeOnce(path string) (Entry, KeyFile) {
 	return info, k
 }
 
-// statOf returns the kernel's record of a bus's segment, also to those who may not read it.
+// statOf returns the kernel's record of a segment, also if this process may not read the segment.
 func statOf(k KeyFile) (sysvshm.Stat, bool) {
 	st, err := sysvshm.FromID(k.ShmID).Stat()
 	if err != nil {

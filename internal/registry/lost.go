@@ -17,7 +17,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// A LostBus is a segment of a live bus whose key file is not where it was looked for: it was lost, or is in another folder.
+// A LostBus is the segment of a live bus whose key file is not where it was looked for: the key
+// file was lost, or is in another folder.
 type LostBus struct {
 	ShmID    int
 	Key      int32
@@ -29,21 +30,24 @@ type LostBus struct {
 	Path     string // of a key file in another folder that names the segment; "" if none was found
 }
 
-// lostBuses returns the segments that say that they are buses of a name which none of the folders has: those for which no key file
-// was found anywhere, and those that a key file in another folder names. A key is made of the
-// device of the key file's folder, among other things, so that those of other devices are not looked at.
+// lostBuses returns the segments that are buses of a name for which the folders have no key file:
+// lost are those for which no key file was found, elsewhere those that a key file in another folder
+// names. A key contains the device of the folder of its key file, so segments of other devices are
+// not looked at.
 func lostBuses(dirs []string, name string) (lost, elsewhere []LostBus) {
 	all, _ := sysvshm.List()
 	forced := sysvshm.ForcedRemoval() // then a look at one that nobody has attached destroys it
 	for _, st := range all {
-		if st.Key == sysvshm.Private || st.Destroy || forced && st.Attached == 0 || st.Size < layout.HeaderSize || !keyOfDirs(st.Key, dirs) {
+		if st.Key == sysvshm.Private || st.Destroy || forced && st.Attached == 0 ||
+			st.Size < layout.HeaderSize || !keyOfDirs(st.Key, dirs) {
 			continue
 		}
 		h, pids, err := peek(st.ID)
 		if err != nil || h.Name != name || h.Key != st.Key {
 			continue
 		}
-		l := LostBus{ShmID: st.ID, Key: st.Key, UUID: h.UUID.String(), Created: time.Unix(0, h.Created), UID: st.UID, Attached: st.Attached, Pids: pids}
+		l := LostBus{ShmID: st.ID, Key: st.Key, UUID: h.UUID.String(),
+			Created: time.Unix(0, h.Created), UID: st.UID, Attached: st.Attached, Pids: pids}
 		if l.Path = keyFileElsewhere(dirs, st, h, pids); l.Path != "" {
 			elsewhere = append(elsewhere, l)
 		} else {
@@ -53,8 +57,8 @@ func lostBuses(dirs []string, name string) (lost, elsewhere []LostBus) {
 	return lost, elsewhere
 }
 
-// keyOfDirs reports whether ftok can have made the key from a file in one of the folders, or in one of that
-// name that is gone.
+// keyOfDirs reports whether ftok can have made the key from a file in one of the folders, or in a
+// folder of that name that was removed.
 func keyOfDirs(key int32, dirs []string) bool {
 	for _, dir := range dirs {
 		st, err := os.Stat(dir)
@@ -69,9 +73,11 @@ func keyOfDirs(key int32, dirs []string) bool {
 	return false
 }
 
-// keyFileElsewhere returns the path of a key file of the segment outside the given folders, or "". The segment does not say where its
-// key file is, so the search is of where it is likely: the folder that the environment of a client names, the default folders, and
-// those beside the given ones. A key file counts only if its author can vouch for the segment: anybody may write one that names it.
+// keyFileElsewhere returns the path of a key file of the segment outside the given folders, or "".
+// The segment does not say where its key file is. So the search is in likely places: the folder
+// that the environment of a client names, the default folders, and the folders beside the given
+// ones. A key file counts only if its author can vouch for the segment, since any user can write
+// one that names it.
 func keyFileElsewhere(dirs []string, st sysvshm.Stat, h layout.Header, pids []int) string {
 	names := func(dir string) bool {
 		path := KeyPath(dir, h.Name)
@@ -83,10 +89,12 @@ func keyFileElsewhere(dirs []string, st sysvshm.Stat, h layout.Header, pids []in
 			return false
 		}
 		k, err := ReadKeyFile(path)
-		return err == nil && k.State == Ready && k.ShmID == st.ID && k.Key == st.Key && k.UUID == h.UUID.String() && k.here(path) == nil
+		return err == nil && k.State == Ready && k.ShmID == st.ID && k.Key == st.Key &&
+			k.UUID == h.UUID.String() && k.here(path) == nil
 	}
 	likely := []string{systemDir, filepath.Join(userRuntimeDirs, strconv.Itoa(st.UID), "shmbus"),
-		filepath.Join(os.TempDir(), "shmbus-"+strconv.Itoa(st.UID)), filepath.Join("/tmp", "shmbus-"+strconv.Itoa(st.UID))}
+		filepath.Join(os.TempDir(), "shmbus-"+strconv.Itoa(st.UID)),
+		filepath.Join("/tmp", "shmbus-"+strconv.Itoa(st.UID))}
 	for _, pid := range pids {
 		if dir := folderOf(pid); dir != "" {
 			likely = append(likely, dir)
@@ -101,7 +109,8 @@ func keyFileElsewhere(dirs []string, st sysvshm.Stat, h layout.Header, pids []in
 	return ""
 }
 
-// folderOf returns the SHMBUS_DIR with which a process was started, "" if it had none or may not be looked at.
+// folderOf returns the SHMBUS_DIR with which a process was started, or "" if it had none or if this
+// process may not read its environment.
 func folderOf(pid int) string {
 	proc := filepath.Join("/proc", strconv.Itoa(pid))
 	environ, _ := os.ReadFile(filepath.Join(proc, "environ"))
@@ -120,11 +129,11 @@ func folderOf(pid int) string {
 	return ""
 }
 
-// maxBeside bounds how many entries of the folder above are looked at.
+// maxBeside is how many entries of the folder above foldersBeside reads at most.
 const maxBeside = 4096
 
-// foldersBeside returns the folders that stand beside one, on the device that a key tells: of others, an automounter's say, nothing
-// is touched.
+// foldersBeside returns the folders beside dir that are on the device that a key tells. It opens
+// none of them, so that an automounter is left alone.
 func foldersBeside(dir string, key int32) []string {
 	above := filepath.Dir(dir)
 	f, err := os.Open(above)
@@ -146,18 +155,18 @@ func foldersBeside(dir string, key int32) []string {
 	return beside
 }
 
-// peek reads the header of a live bus's segment, and who its clients are.
+// peek returns the header of the segment of a live bus, and the pids of its living clients.
 func peek(shmid int) (h layout.Header, pids []int, err error) {
 	mapping, err := sysvshm.FromID(shmid).Attach(sysvshm.ReadOnly)
 	if err != nil {
 		return h, nil, err
 	}
 	defer mapping.Detach()
-	// A segment of huge pages, of which there are none left, faults at the first access.
+	// If no huge page is left for a segment of huge pages, the first access faults.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("segment %d can not be read: %v", shmid, r)
+			err = fmt.Errorf("segment %d cannot be read: %v", shmid, r)
 		}
 	}()
 	mem := mapping.Bytes()
@@ -179,7 +188,7 @@ func peek(shmid int) (h layout.Header, pids []int, err error) {
 		if seg.ClientState(c).State() != layout.ClientJoined || !segment.LivesIn(live, c) {
 			continue
 		}
-		// The pid in the record is that of the client's own namespace; the kernel tells the one in this.
+		// The record has the pid in the namespace of the client. The kernel tells that in this one.
 		if pid, err := set.GetPid(int(layout.SemLive(c))); err == nil && pid > 0 {
 			pids = append(pids, pid)
 		}

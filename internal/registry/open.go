@@ -12,12 +12,12 @@ import (
 	"shmbus/sysvshm"
 )
 
-// openPatience is how long opening waits for whoever creates or removes the bus just now.
+// openPatience is how long Open waits for another process that is creating or removing the bus.
 const openPatience = 2 * time.Second
 
-// Open attaches to the bus with the given name. Between reading the key file and attaching
-// the bus may be removed and made again, so a failure counts only if the key file still says the
-// same and nobody is at work on it; otherwise everything is looked up again.
+// Open attaches to the bus with the given name. The bus may be removed and created again after the
+// key file was read and before the segment is attached. So a failure is final only if the key file
+// still says the same and nobody holds its lock; otherwise Open starts again.
 func Open(dirs []string, name string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	for deadline := time.Now().Add(openPatience); ; time.Sleep(openPause) {
 		path, err := findKeyFile(dirs, name)
@@ -41,19 +41,20 @@ func Open(dirs []string, name string, flags sysvshm.AttachFlag) (*segment.Segmen
 
 const openPause = 2 * time.Millisecond
 
-// overtaken reports whether the key file says something else by now, or is about to.
+// overtaken reports whether the key file has changed since it was read as k, or is being changed.
 func (k KeyFile) overtaken(path string) bool {
 	now, err := ReadKeyFile(path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && now != k || beingWritten(path)
 }
 
-// awaitReady reads the key file of a bus that is complete. Whoever creates the bus just now needs a
-// moment; one who died or was stopped is not waited for.
+// awaitReady returns the key file of a complete bus. It waits until deadline for a process that is
+// creating the bus, but not for one that died or was stopped.
 func awaitReady(path string, deadline time.Time) (k KeyFile, err error) {
 	for {
 		k, err = ReadKeyFile(path)
 		if errors.Is(err, fs.ErrPermission) {
-			return k, fmt.Errorf("%w (the bus's mode and group decide who may use it: busd --mode, --group)", err)
+			return k, fmt.Errorf("%w (the bus's mode and group decide who may use it: busd "+
+				"--mode, --group)", err)
 		}
 		if path := (*fs.PathError)(nil); errors.As(err, &path) {
 			return k, explainFile(err)
@@ -63,7 +64,8 @@ func awaitReady(path string, deadline time.Time) (k KeyFile, err error) {
 		}
 		if time.Now().After(deadline) || err == nil && abandoned(path) {
 			if err == nil {
-				err = fmt.Errorf("%w: its creator died or was stopped; create it again", layout.ErrIncomplete)
+				err = fmt.Errorf("%w: its creator died or was stopped; create it again",
+					layout.ErrIncomplete)
 			}
 			return k, err
 		}
@@ -71,14 +73,15 @@ func awaitReady(path string, deadline time.Time) (k KeyFile, err error) {
 	}
 }
 
-// attach attaches to the bus that the key file names.
+// attach attaches to the bus that k, read from path, names.
 func (k KeyFile) attach(path string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 	if err := k.here(path); err != nil {
 		return nil, err
 	}
 	seg, err := OpenKey(k.Key, flags)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, segment.Gone(fmt.Sprintf("its key file %s is there, but segment and semaphores are gone: "+
+		return nil, segment.Gone(fmt.Sprintf("its key file %s is there, but segment and "+
+			"semaphores are gone: "+
 			"create it again, or clean up with: busd doctor --fix", path))
 	}
 	if errors.Is(err, fs.ErrPermission) {
@@ -89,13 +92,15 @@ func (k KeyFile) attach(path string, flags sysvshm.AttachFlag) (*segment.Segment
 	}
 	if seg.Identity.UUID.String() != k.UUID {
 		seg.Detach()
-		return nil, fmt.Errorf("%w: another bus (%s, created as %q) has System V key %#x, which %s names: "+
-			"clean up with: busd doctor --fix", layout.ErrNotABus, seg.Identity.UUID, seg.Identity.Name, uint32(k.Key), path)
+		return nil, fmt.Errorf("%w: another bus (%s, created as %q) has System V key %#x, which "+
+			"%s names: "+
+			"clean up with: busd doctor --fix",
+			layout.ErrNotABus, seg.Identity.UUID, seg.Identity.Name, uint32(k.Key), path)
 	}
 	return seg, nil
 }
 
-// abandoned reports whether the key file says that a bus is not ready, and nobody is at work on it.
+// abandoned reports whether a key file says that its bus is not ready, and nobody holds its lock.
 func abandoned(path string) bool {
 	if beingWritten(path) {
 		return false

@@ -12,13 +12,14 @@ import (
 	"shmbus/sysvsem"
 )
 
-// A keyStamp is what the key file looked like when its contents were read last.
+// A keyStamp identifies the state of a key file whose contents were read.
 type keyStamp struct {
 	inode uint64
 	mtime time.Time
 }
 
-// Present returns a function that reports whether the bus is still there. With a folder it keeps that from cleaners, too.
+// Present returns a function that reports whether the bus is still there. If folder is not nil,
+// each call also keeps the folder of the key file from cleaners.
 func Present(s *segment.Segment, folder *FolderLock) func() bool {
 	var key keyStamp
 	return func() bool {
@@ -32,8 +33,10 @@ func Present(s *segment.Segment, folder *FolderLock) func() bool {
 	}
 }
 
-// stillThere reports whether the bus is the one that its key file names, and is not about to go. A key file that is
-// missing says nothing: those who know the bus can go on, and who may writes it again. Nor does one that a stranger wrote, or somebody in another IPC namespace.
+// stillThere reports whether segment and set exist, and the key file does not name another bus. A
+// key file that is missing is no reason to give the bus up: it is written again if this process may
+// do so. A key file that a stranger wrote, or a process in another IPC namespace, is no reason
+// either.
 func stillThere(s *segment.Segment, last *keyStamp) bool {
 	shm, err := s.Shm.Stat()
 	if err == nil && shm.Destroy {
@@ -61,14 +64,15 @@ func stillThere(s *segment.Segment, last *keyStamp) bool {
 		return true
 	}
 	defer f.Close()
-	written, err := f.Stat() // of the very file that is read
+	written, err := f.Stat() // of the file that is read, whatever has its name
 	if err != nil {
 		return true
 	}
 	k, err := parseKeyFile(f, s.Path)
 	if err != nil || k.State != Ready {
-		return true // being written, or nobody's
+		return true // the file is being written, or says nothing
 	}
 	*last = stamp
-	return !vouches(ownerOf(written), shm.UID, shm.CUID) || k.here(s.Path) != nil || k.UUID == s.Identity.UUID.String()
+	return !vouches(ownerOf(written), shm.UID, shm.CUID) || k.here(s.Path) != nil ||
+		k.UUID == s.Identity.UUID.String()
 }

@@ -30,7 +30,8 @@ func Remove(dirs []string, name string) error {
 		return err
 	}
 	if err := k.here(path); err != nil {
-		return fmt.Errorf("%w; remove the bus there, or, if that namespace is gone, delete the key file", err)
+		return fmt.Errorf("%w; remove the bus there, or, if that namespace is gone, delete the "+
+			"key file", err)
 	}
 	if ok {
 		if err := removeObjects(lock, k); err != nil {
@@ -51,7 +52,8 @@ func removeObjects(lock *LockedKey, k KeyFile) error {
 		if err := lock.mayRemove(seg.Shm, seg.Set); err != nil {
 			return err
 		}
-		// The mark first: who is not asleep sees it, and the others are woken by the set's removal.
+		// The mark comes first: clients that are awake see it, and the removal of the set wakes the
+		// others.
 		atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved)
 		fault.At(fault.RemoveMarked)
 		if err := seg.Set.Remove(); err != nil && !vanished(err) {
@@ -72,6 +74,7 @@ func removeObjects(lock *LockedKey, k KeyFile) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	// Incomplete, damaged or partly gone: only what is certainly this bus's is removed.
+	// The bus is incomplete, damaged or partly removed. Only what certainly belongs to it is
+	// removed.
 	return clearLeftovers(lock, k, true)
 }

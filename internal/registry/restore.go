@@ -13,7 +13,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// Restore writes the key file of a bus again that has lost it, in a folder.
+// Restore writes the key file of a bus again, in a folder, if it was lost.
 func Restore(dir, name string, shmid int) error {
 	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
 	if err != nil {
@@ -21,14 +21,16 @@ func Restore(dir, name string, shmid int) error {
 	}
 	defer seg.Detach()
 	if seg.Identity.Name != name {
-		return fmt.Errorf("segment %d is that of bus %q: give it the name that it was made with", shmid, seg.Identity.Name)
+		return fmt.Errorf("segment %d is that of bus %q: give it the name that it was made with",
+			shmid, seg.Identity.Name)
 	}
 	st, err := seg.Shm.Stat()
 	if err != nil {
 		return err
 	}
 	if !vouches(os.Geteuid(), st.UID, st.CUID) {
-		return fmt.Errorf("%w: the bus belongs to user %d: its key file is written by that user or root", fs.ErrPermission, st.UID)
+		return fmt.Errorf("%w: the bus belongs to user %d: its key file is written by that user "+
+			"or root", fs.ErrPermission, st.UID)
 	}
 	seg.Path = KeyPath(dir, name)
 	if err := prepareFolder(dir, st.Mode); err != nil {
@@ -37,22 +39,24 @@ func Restore(dir, name string, shmid int) error {
 	return WriteKeyFile(seg, st)
 }
 
-// RestoreKeyFile writes the key file again if it is missing, or empty as a killed creator leaves it, and this process
-// may vouch for the bus. It waits for nobody: whoever looks next tries again. A folder is made again only
-// where it is a default one; another may be out of this process's sight.
+// RestoreKeyFile writes a key file again that is missing, or empty as a killed creator leaves it,
+// if this process can vouch for the bus. It waits for no lock: the next check tries again. It makes
+// a default folder again, but no other: that may only be invisible to this process.
 func RestoreKeyFile(s *segment.Segment, st sysvshm.Stat) bool {
 	dir := filepath.Dir(s.Path)
 	if s.ReadOnly() || !vouches(os.Geteuid(), st.UID, st.CUID) {
 		return false
 	}
-	if _, err := os.Stat(dir); err != nil && (dir != systemDir && !isOwnDir(dir) || prepareFolder(dir, st.Mode) != nil) {
+	if _, err := os.Stat(dir); err != nil && (dir != systemDir && !isOwnDir(dir) ||
+		prepareFolder(dir, st.Mode) != nil) {
 		return false
 	}
 	return WriteKeyFile(s, st) == nil
 }
 
-// WriteKeyFile writes a key file where there is none, for a bus that is not about to go. Under its lock nobody creates or removes
-// the bus; what is in it already, or is not a file of this user's or of the bus's owner, is left alone.
+// WriteKeyFile writes the key file of a bus that has none, unless the bus is being removed. While
+// it holds the lock, nobody creates or removes the bus. The error is ErrExists if the file says
+// something already, or belongs to a user who cannot vouch for the bus.
 func WriteKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 	lock, err := lockKeyFileWithin(0, s.Path, true, st.Mode)
 	if err != nil {
@@ -64,7 +68,8 @@ func WriteKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 	if err != nil {
 		return err
 	}
-	if author := ownerOf(file); file.Size() != 0 || author != os.Geteuid() && !vouches(author, st.UID, st.CUID) {
+	if author := ownerOf(file); file.Size() != 0 || author != os.Geteuid() && !vouches(author,
+		st.UID, st.CUID) {
 		return ErrExists
 	}
 	now, err := s.Shm.Stat()
@@ -75,7 +80,8 @@ func WriteKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 		lock.unlink()
 		return errors.Join(segment.ErrRemoved, err)
 	}
-	// As after a creation. Where the group cannot be given, those who need it to read the file do not find the bus, as before.
+	// Mode and owner are those after a creation. If this process cannot give the file to the group,
+	// those who need the group to read it do not find the bus, as before.
 	if err := lock.f.Chmod(st.Mode &^ keyFileWrite); err != nil {
 		return err
 	}
@@ -84,7 +90,8 @@ func WriteKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 		uid = st.UID
 	}
 	_ = lock.f.Chown(uid, st.GID)
-	k := KeyFile{Version: 1, State: Ready, UUID: s.Identity.UUID.String(), Key: s.Identity.Key, ShmID: s.Shm.ID(), SemID: s.Set.ID(),
+	k := KeyFile{Version: 1, State: Ready, UUID: s.Identity.UUID.String(), Key: s.Identity.Key,
+		ShmID: s.Shm.ID(), SemID: s.Set.ID(),
 		IPC: IPCNamespace(), PID: int(s.Identity.Creator), Sems: s.Map.Semaphores()}
 	if err := lock.Write(k); err != nil {
 		return err
@@ -93,11 +100,11 @@ func WriteKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 	return nil
 }
 
-// A FolderLock keeps cleaners away from a folder: systemd-tmpfiles passes over a folder on which somebody has a lock
-// (flock). It is a shared lock on the folder, which nobody else asks for, and has nothing to do with those of key files.
+// A FolderLock keeps cleaners away from a folder: systemd-tmpfiles passes over a folder on which a
+// process has a flock. The lock is shared, and independent of the locks of key files.
 type FolderLock struct{ f *os.File }
 
-// Hold takes the lock, and keeps what it has if the path names the same folder still.
+// Hold takes the lock, unless it has it already and the path still names the same folder.
 func (l *FolderLock) Hold(dir string) {
 	if l.f != nil {
 		held, err1 := l.f.Stat()
@@ -112,7 +119,7 @@ func (l *FolderLock) Hold(dir string) {
 		return
 	}
 	l.f = f
-	if linux.TryShare(f) != nil { // a cleaner is at it: next time
+	if linux.TryShare(f) != nil { // a cleaner has it: the next call tries again
 		l.Release()
 	}
 }

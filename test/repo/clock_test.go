@@ -19,7 +19,7 @@ import (
 // Everything else measures with values of time.Now that never left this process, which are monotonic.
 var stamps = map[string]string{
 	"bus/bus.go Created":                        "told to the caller",
-	"internal/registry/create.go ownSet":        "whether there is one",
+	"internal/registry/leftovers.go ownSet":     "whether there is one",
 	"bus/client.go takeClient":                  "written for people",
 	"internal/registry/create.go Initialise":    "written for people",
 	"internal/registry/lost.go lostBuses":       "told to the caller",
