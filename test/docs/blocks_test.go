@@ -305,25 +305,33 @@ func TestLinks(t *testing.T) {
 	require.Greater(t, n, 20)
 }
 
-// The tests that a page names are there, so that a promise does not lose its test by a rename.
+// The tests that a page names are there, so that a promise does not lose its test by a rename. Where a page names the
+// package before the tests, "bus: `TestOneOrder`, …", they are in that.
 func TestNamedTests(t *testing.T) {
-	var source strings.Builder
+	source := map[string]string{} // by package
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		source.Write(text)
+		pkg, _ := filepath.Rel(root, filepath.Dir(path))
+		source[pkg] += string(text)
+		source[""] += string(text)
 		return err
 	})
 	require.NoError(t, err)
-	named := regexp.MustCompile("`((?:Test|Fuzz)(?:…?[A-Z]\\w*)?…?)`")
+	const name = "`((?:Test|Fuzz)(?:…?[A-Z]\\w*)?…?)`"
+	named := regexp.MustCompile(name)
+	group := regexp.MustCompile(`(?:([a-z][a-z/]*): )?` + name + `(?:(?: \([^)]*\))?,? ` + name + `)*`)
 	n := 0
 	for page, text := range pages(t) {
-		for _, m := range named.FindAllStringSubmatch(text, -1) {
-			n++
-			name := strings.ReplaceAll(m[1], "…", `\w+`)
-			require.True(t, regexp.MustCompile(`(?m)^func `+name+`\(`).MatchString(source.String()), "%s names %s, and there is none", page, m[1])
+		for _, g := range group.FindAllStringSubmatch(text, -1) {
+			require.NotEmpty(t, source[g[1]], "%s: there is no package %s with tests", page, g[1])
+			for _, m := range named.FindAllStringSubmatch(g[0], -1) {
+				n++
+				there := regexp.MustCompile(`(?m)^func ` + strings.ReplaceAll(m[1], "…", `\w+`) + `\(`)
+				require.True(t, there.MatchString(source[g[1]]), "%s names %s in package %q, and there is none", page, m[1], g[1])
+			}
 		}
 	}
 	require.Greater(t, n, 50)
