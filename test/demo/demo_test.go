@@ -126,7 +126,7 @@ func TestWholeDemo(t *testing.T) {
 	out := s.stdout.String()
 	require.NotContains(t, out, "\x1b")
 	for _, want := range []string{
-		`\* recorder paused for .*: the ring filled to \d+%, nothing is lost`,
+		`\* recorder paused for .*: its backlog grew to \d+%, nothing is lost`,
 		`\* kill -9 publisher of host.mem: noticed in \S+, replaced after \S+`,
 		`\* SIGSTOP slow`,
 		`shmbus demo: \d+\.\d s, 1\d processes, one bus of 4,096 slots × 256 B`,

@@ -33,7 +33,6 @@ var stamps = map[string]string{
 	"bus/snapshot.go subscribers":               "told to the caller",
 	"bus/subscription.go newSubscription":       "written for people",
 	"cmd/busd/restore.go writeCandidates":       "printed",
-	"cmd/busd/status_json.go newStatusJSON":     "printed",
 	"cmd/busd/status_text.go daemonText":        "printed",
 	"cmd/busd/status_text.go statusHead":        "printed",
 	"cmd/busd/status_text.go publisherSection":  "printed",
@@ -43,7 +42,7 @@ var stamps = map[string]string{
 	"internal/decode/type.go timeOf":            "a value in a message",
 	"cmd/internal/codec/special.go":             "a value in a message",
 	"bus/death.go wipeSubscriber":               "cleared",
-	"cmd/busd/rates.go ratesBetween":            "the same value in both snapshots says that it is the same owner",
+	"bus/status.go SetRates":                    "the same value in both snapshots says that it is the same owner",
 	"internal/sysv/table.go Time":               "told to the caller",
 	"layout/":                                   "where the stamps are",
 }
