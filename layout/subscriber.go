@@ -31,7 +31,7 @@ const (
 	// The owner stores these, atomically, before it closes its gate. Publishers that wait for it
 	// load them.
 	SubPolicy   = 2*Line + 16 // word: one of the policies below
-	SubPatience = 2*Line + 24 // word: nanoseconds that a publisher waits before that
+	SubPatience = 2*Line + 24 // word: how long a publisher waits for it, in nanoseconds
 
 	// The owner stores this, atomically, after the interest bits of those topics. Publishers with a
 	// new topic load it.
@@ -60,7 +60,7 @@ type Gate uint64
 
 // States of a gate.
 const (
-	GateOpen    = 0 // holds nobody back
+	GateOpen    = 0 // publishers need not look at the cursor
 	GateClosed  = 1 // publishers displace nothing at or above the cursor
 	GateEvicted = 2 // opened by a publisher: the subscription has ended
 	GateDemoted = 3 // opened by a publisher: the subscription is lossy from now on

@@ -147,7 +147,7 @@ inline settle() {
 	:: atomic { k == N + RECORDS * PAIRS || verdict != NONE ->
 		if
 		:: verdict != NONE ->
-			assert(verdict == record[mine].truth[i]);       /* handed out: nobody else owns it */
+			assert(verdict == record[mine].truth[i]);       /* handed out: no other record owns it */
 			record[mine].owned[i].mine = verdict;
 			record[mine].owned[i].displaced = verdict
 		:: else
@@ -355,7 +355,7 @@ end:	atomic { subscriber_dead[1] = true }
 #endif
 #endif
 
-/* When nobody can go on: the books balance, whoever was killed, and the readers have seen the end. */
+/* When no process can continue: every slot is in one place, and the readers have seen the end. */
 proctype Quiet()
 {
 	byte x, y, round;

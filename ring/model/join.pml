@@ -4,7 +4,7 @@
  * Every atomic { } or d_step { } below is one load, store or compare-and-swap of shared memory, or one
  * semop, with the local work around it: processes interleave, die and stop between any two of them.
  * There is one client record, which the members take one after the other, and one subscriber record.
- * The watcher and the publisher have client records of their own, that nobody else ever takes.
+ * The watcher and the publisher have client records of their own, which no other process takes.
  * README.md lists the bounds; run.sh the configurations.
  */
 
@@ -51,7 +51,7 @@ byte resets;                    /* how often the bell was taken down */
 byte generation, state;         /* of the client record: one word */
 byte deaths;                    /* the header's count */
 
-/* The subscriber record: the owner is nobody (0), a generation of the client record, or the watcher. */
+/* The subscriber record: its owner is 0 (none), a generation of the client record, or the watcher. */
 #define BY_WATCHER 99
 byte owner;
 byte gate_generation;           /* the gate: one word */
@@ -69,7 +69,7 @@ byte fate[PROCESSES];
 byte is[PROCESSES];             /* the generation that this process has joined as, 0: none */
 byte died;                      /* a bit for each generation whose process was killed while it had joined */
 byte buried;                    /* a bit for each generation that was buried */
-byte closer;                    /* who closed the gate last */
+byte closer;                    /* the process that closed the gate last */
 bool uncounted[PROCESSES];      /* it has buried a generation and not counted it yet */
 bool lowering[PROCESSES];       /* it has taken the bell down and not counted that yet */
 bool finished[PROCESSES];
@@ -139,8 +139,8 @@ inline bury(x) {
 
 /*
  * Leaves in `lives` whether owner word o names a living client. With `early`, liveness was 1 when this process asked
- * the kernel for all of them. `before`: who had died when it began to look. Who begins to look after a death never
- * sees that generation alive.
+ * the kernel for all of them. `before`: the generations that had died when it began to look. A process that begins to
+ * look after a death never sees that generation alive.
  */
 inline looked() { assert(!(lives && dead_before)); dead_before = false; unsure = false }
 inline look(o, early, before) {
@@ -250,7 +250,7 @@ end_join:	do
 		   fi
 		od;
 #ifndef MUT_LIVE_AT_ONE
-		/* Only after nobody of old has joined: {live -1, undo} */
+		/* Only when no earlier client is joined: {live -1, undo} */
 		atomic { live = live - (JOINING - JOINED); undo_live[me] = JOINED };
 #endif
 		atomic {
@@ -386,7 +386,7 @@ end:	do
 	od
 }
 
-/* Runs when nobody else can. */
+/* Runs when no other process can. */
 proctype Quiet()
 {
 	byte p, lost;
@@ -396,16 +396,16 @@ proctype Quiet()
 		:: p < PROCESSES ->
 			lost = lost + (uncounted[p] -> 1 : 0);
 			deaf = deaf || lowering[p];
-			/* Who has not joined and left waits for somebody who is there. */
+			/* A member that has not joined and left waits for a client that is there. */
 			assert(p >= MEMBERS || fate[p] != LIVING || finished[p] || live > 0);
 			p++
 		:: else -> break
 		od;
-		/* No publisher waits at the gate of somebody who is dead. */
+		/* No publisher waits at the gate of a dead client. */
 		assert(!closed || fate[PUBLISHER] != LIVING || fate[closer] != DEAD);
-		/* Whoever listens has buried the dead, unless somebody has taken the bell down and not said so. */
+		/* The watcher has marked the dead, unless a process has lowered the bell and not counted that. */
 		assert(fate[WATCHER] != LIVING || deaf || state != MEMBER || !has_died(generation));
-		/* Each death is counted once, except where who buried the client was killed or stopped at once. */
+		/* Each death is counted once, unless the process that marked it was killed or stopped at once. */
 		assert(deaths + lost == one(1) + one(2) + one(3));
 		assert((buried & died) == buried)
 	}

@@ -34,7 +34,7 @@ verify() {
 	rm -rf "${tmp:?}/$name"
 }
 
-# progress: no cycle at all, so every run ends; with verify's "no invalid end state": whoever is alive finishes
+# progress: no cycle at all, so every run ends; with verify's "no invalid end state", all living processes finish
 progress() {
 	local name=$1 dir=$tmp/$1 file=$2; shift 2
 	mkdir -p "$dir" && cp "$here/$file" "$dir/model.pml"

@@ -20,7 +20,7 @@
 #define STOPS      0            /* how many may be stopped for ever, each at any step */
 #endif
 #ifndef STOP_A
-#define STOP_A 0                /* who may be stopped */
+#define STOP_A 0                /* the publishers that may be stopped */
 #define STOP_B 1
 #endif
 #ifndef Q0
@@ -42,7 +42,7 @@
 #define TOPICS_AT_START 2
 #endif
 #ifndef SWITCHERS
-#define SWITCHERS 1             /* who changes its topic, a bit each, between that which it began with and topic SWITCH */
+#define SWITCHERS 1             /* publishers, a bit each, that change once between their first topic and topic SWITCH */
 #endif
 #ifndef GATES
 #define GATES 0                 /* entries of the ring, where all sleepers are reliable; 0: nothing is ever displaced */
@@ -56,7 +56,7 @@
 #define ASLEEP   1
 #define CLAIMED  2
 #define NOTIFIED 3
-#define NOT_YET  0              /* position of a sleeper that has not had its last look: nobody certifies it */
+#define NOT_YET  0              /* position of a sleeper that has not had its last look: it is not certified */
 #define AT(p)    ((p) + 1)      /* any other position */
 
 typedef Word { byte state; byte generation; byte position }
@@ -91,7 +91,7 @@ bool finished[PUBLISHERS];
 #define wants(s, t) ((s) == 0 && ((t) == 0 || (t) == 2) || (s) == 1 && (t) == 1)
 #define bit(s)      (1 << (s))
 
-/* Gates: a message is published over the one of GATES positions before, which nobody may want to read any more. */
+/* Gates: a message displaces the one GATES positions before, which no subscriber may still have to read. */
 #define certified_to(s, state, position) ((state) != AWAKE && (position) > AT(cursor[s]) -> (position) - 1 : cursor[s])
 #define truly_protected(s) certified_to(s, word[s].state, word[s].position)
 #if SLEEPERS > 1
@@ -148,7 +148,7 @@ bool finished[PUBLISHERS];
 #define counts(r) true
 #endif
 #ifndef CERTIFIERS
-#define CERTIFIERS 7            /* who of the publishers may certify, a bit each; whenever there is something to certify */
+#define CERTIFIERS 7            /* publishers, a bit each, that may certify, whenever there is something to certify */
 #endif
 /* Below upto it has woken for all that it published. */
 #ifdef MUT_CERTIFY_PAST_RUN
@@ -197,7 +197,7 @@ inline assert_nothing_skipped(s, to) {
 
 /*
  * Wakes the sleepers in the mask `left`. Run by certify (certifying, next = n), it moves the words of
- * those outside `want` instead, if these have had their last look and nobody has claimed them.
+ * those outside `want` instead, if these have had their last look and are not claimed.
  */
 #define LOAD  0
 #define CLAIM 1
@@ -285,7 +285,7 @@ inline certify() {
 	atomic { certified = (certified > next -> certified : next); next = 0; floor = 0 }
 }
 
-/* Open: enter the topic, wake who has matched fewer topics than its number says. */
+/* Open: enter the topic, wake the sleepers that have matched fewer topics than its number. */
 inline open(t) {
 	atomic { if :: topics == t -> topics++ :: else fi };
 #ifndef MUT_OPEN_WAKES_NOBODY
@@ -450,7 +450,7 @@ awake:	do
 #endif
 #endif
 	set_bit_after_last_look;
-	/* Nothing there: certifiers may move the word from here on. Lost: somebody has claimed it. */
+	/* Nothing there: certifiers may move the word from here on. Lost: it is claimed. */
 	if
 	:: atomic { word[me].state == ASLEEP -> last_look_done }
 	:: atomic { word[me].state != ASLEEP -> goto wake_up }
@@ -499,7 +499,7 @@ wake_up:
 }
 
 /*
- * Runs when nobody else can: every publisher is done, dead or stopped, every sleeper sleeps.
+ * Runs when no other process can: every publisher is done, dead or stopped, every sleeper sleeps.
  * What a sleeper wants and has not read can only be a message whose publisher was stopped before it
  * had woken the sleepers.
  */
@@ -514,7 +514,7 @@ proctype Quiet()
 			:: word[s].position != NOT_YET && word[s].position - 1 > q -> q = word[s].position - 1
 			:: else
 			fi;
-			/* nor is a quiet one left behind, to be lapped or to hold its gate where it was */
+			/* nor is a quiet sleeper left behind, to be lapped or to hold its gate where it was */
 			assert(q >= certified);
 			do
 			:: q < head ->
