@@ -14,9 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"shmbus/bus"
+	"shmbus/internal/linux"
 )
 
 // The roles of this program's binary when it runs once more, as the zeroth argument: a flag or a
@@ -51,7 +50,7 @@ func again(role string, args ...string) (*exec.Cmd, error) {
 		return nil, err
 	}
 	return &exec.Cmd{
-		Path: exe, Args: append([]string{role}, args...), SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		Path: exe, Args: append([]string{role}, args...), SysProcAttr: linux.NewSession(),
 	}, nil
 }
 
@@ -102,7 +101,7 @@ func tellGuardian(pid int) error {
 
 // guard is the guardian. It ends when the test process has ended and nothing of it is left.
 func guard() error {
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGPIPE)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGPIPE)
 	dir, err := os.MkdirTemp("", "bustest-")
 	if err != nil {
 		return err
@@ -117,7 +116,9 @@ func guard() error {
 	// Peers end by themselves, unless they are stopped. The signal does no harm to another process
 	// that has the number by now.
 	for _, pid := range peers {
-		_ = unix.Kill(pid, unix.SIGCONT)
+		if p, err := os.FindProcess(pid); err == nil {
+			_ = p.Signal(linux.SIGCONT)
+		}
 	}
 	// A child of the test process may be about to make one more, or hold a key file's lock.
 	for range 50 {

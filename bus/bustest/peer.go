@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"shmbus/bus"
+	"shmbus/internal/linux"
 )
 
 // A Peer is another process that has a bus open and receives, and forgets, what a reliable
@@ -72,20 +71,17 @@ func (p *Peer) Pid() int { return p.cmd.Process.Pid }
 // Stop stops the peer with SIGSTOP, and returns when it is stopped. It does nothing to a dead one.
 func (p *Peer) Stop() {
 	p.t.Helper()
-	p.signal(unix.SIGSTOP)
-	// It is a child of this process: the kernel tells when it is stopped.
-	const until = unix.WSTOPPED | unix.WEXITED | unix.WNOWAIT
-	for unix.Waitid(unix.P_PID, p.Pid(), nil, until, nil) == unix.EINTR {
-	}
+	p.signal(linux.SIGSTOP)
+	linux.AwaitStop(p.Pid())
 }
 
 // Continue lets the peer run again after Stop.
 func (p *Peer) Continue() {
 	p.t.Helper()
-	p.signal(unix.SIGCONT)
+	p.signal(linux.SIGCONT)
 }
 
-func (p *Peer) signal(s unix.Signal) {
+func (p *Peer) signal(s os.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatalf("bustest: peer: %v", err)

@@ -64,6 +64,12 @@ func Monotonic() time.Duration { return 0 }
 // CPUTime returns 0.
 func CPUTime() time.Duration { return 0 }
 
+// NewSession returns nil.
+func NewSession() *syscall.SysProcAttr { return nil }
+
+// AwaitStop does nothing.
+func AwaitStop(int) {}
+
 // Alive reports false.
 func Alive(int) bool { return false }
 

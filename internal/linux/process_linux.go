@@ -67,5 +67,16 @@ func clock(id int32) time.Duration {
 	return time.Duration(t.Nano())
 }
 
+// NewSession has a process start in a session of its own, away from the terminal's signals.
+func NewSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+// AwaitStop waits until a child of this process is stopped or has ended, and takes nothing from
+// who waits for its end.
+func AwaitStop(pid int) {
+	const until = unix.WSTOPPED | unix.WEXITED | unix.WNOWAIT
+	for unix.Waitid(unix.P_PID, pid, nil, until, nil) == unix.EINTR {
+	}
+}
+
 // Alive reports whether there is a process with this number.
 func Alive(pid int) bool { return unix.Kill(pid, 0) != syscall.ESRCH }
