@@ -17,6 +17,7 @@ import (
 
 	"shmbus/bus"
 	"shmbus/bus/bustest"
+	"shmbus/internal/testload"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -131,7 +132,12 @@ func (l *leavings) add(text string) {
 // gone waits until nothing is left.
 func (l leavings) gone(t *testing.T) {
 	t.Helper()
-	require.Eventually(t, func() bool { return l.what() == "" }, 30*time.Second, 5*time.Millisecond, "left: %s", l.what())
+	defer func() {
+		if left := l.what(); left != "" {
+			t.Errorf("left: %s", left)
+		}
+	}()
+	testload.Eventually(t, "nothing is left", func() bool { return l.what() == "" })
 }
 
 func (l leavings) what() string {
@@ -195,10 +201,10 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		require.NoError(t, cmd.Process.Kill())
 		require.Error(t, cmd.Wait())
 	}
-	require.Eventually(t, func() bool {
+	testload.Eventually(t, "neither a folder nor an object is left", func() bool {
 		entries, err := os.ReadDir(tmp)
 		return err == nil && len(entries) == 0 && objects(t) <= before
-	}, 30*time.Second, 10*time.Millisecond)
+	})
 }
 
 // objects counts the System V objects of this namespace.

@@ -12,7 +12,8 @@
 // Exit codes: 0 done, also after a signal or when nobody reads standard output any more; 1 something failed;
 // 2 wrong usage.
 //
-// The processes of the demo are started as "demo publish SOURCE" and "demo subscribe NAME …".
+// The processes of the demo are started as "demo publish SOURCE" and "demo subscribe NAME …". Programs to copy are in the folder
+// examples: each of them does one thing, and does not keep accounts of it as these do.
 package main
 
 import (
