@@ -17,7 +17,8 @@ func report(name string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("published", s.Head, "deaths", s.Deaths)
+	messages, _ := s.Published()
+	fmt.Println("published", messages, "backlog", s.Backlog, "deaths", s.Deaths)
 	for _, sub := range s.Subscribers {
 		fmt.Println(sub.Pattern, "lag", sub.Lag, "lost", sub.Lost)
 	}
@@ -34,6 +35,6 @@ func Example_metrics() {
 	check(b.Publish(ctx, "eu.SAP", 1))
 	check(report("prices"))
 	// Output:
-	// published 1 deaths 0
+	// published 1 backlog 0 deaths 0
 	// eu.> lag 1 lost 0
 }
