@@ -1,6 +1,7 @@
 //go:build linux
 
-// Package cmd tests the commands together, as a shell calls them: each file in testdata/script is a session.
+// Package cmd tests the commands together, as a shell calls them: each file in testdata/script is a
+// session.
 package cmd
 
 import (
@@ -20,7 +21,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testproc.Main(testproc.Commands(m, "shmbus/cmd/busd", "shmbus/cmd/buspub", "shmbus/cmd/bussub"), nil)
+	const cmd = "shmbus/cmd/"
+	testproc.Main(testproc.Commands(m, cmd+"busd", cmd+"buspub", cmd+"bussub"), nil)
 }
 
 // A session has a folder of key files of its own, and leaves no bus there.
@@ -30,7 +32,9 @@ func TestScripts(t *testing.T) {
 		Deadline:            time.Now().Add(3 * testload.Patience()),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+		},
 		Setup: func(e *testscript.Env) error {
 			keys := filepath.Join(e.WorkDir, "keys")
 			e.Setenv("PATH", testproc.Bin()+string(filepath.ListSeparator)+os.Getenv("PATH"))
@@ -38,7 +42,8 @@ func TestScripts(t *testing.T) {
 			e.Defer(func() {
 				left, err := bus.List(bus.WithDir(keys))
 				for _, i := range left {
-					err = errors.Join(err, errors.New("the session has left bus "+i.Name), bus.Remove(i.Name, bus.WithDir(keys)))
+					err = errors.Join(err, errors.New("the session has left bus "+i.Name),
+						bus.Remove(i.Name, bus.WithDir(keys)))
 				}
 				if err != nil {
 					e.T().Fatal(err)
@@ -49,7 +54,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits is the script command "exits CODE PROGRAM [ARGUMENT…]": exec, and the exit code is to be this one.
+// exits is the script command "exits CODE PROGRAM [ARGUMENT…]": exec, and the exit code is to be
+// this one.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT…]")

@@ -15,5 +15,4 @@ type text = pipetest.Text
 var (
 	home   = pipetest.Home
 	create = pipetest.Create
-	shell  = pipetest.Shell
 )

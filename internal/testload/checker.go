@@ -12,8 +12,8 @@ var (
 	ErrLate     = errors.New("message came out of order")
 )
 
-// A Checker follows the messages of several senders and counts what has become of them. The zero Checker takes it that
-// messages may be lost, and each sender's first may have any number.
+// A Checker follows the messages of several senders and counts what has become of them. The zero
+// Checker takes it that messages may be lost, and each sender's first may have any number.
 type Checker struct {
 	Complete bool // every sender's messages are to be there, from number 0 on
 
@@ -27,7 +27,8 @@ type sender struct {
 	recent uint64 // bit i: number due-1-i has come
 }
 
-// Take checks the next message of a sender, and returns its number. A short message (see [Fill]) takes the number that is due.
+// Take checks the next message of a sender, and returns its number. A short message (see [Fill])
+// takes the number that is due.
 func (c *Checker) Take(id uint32, frame []byte) (uint64, error) {
 	n, numbered, err := Number(frame, id)
 	if err != nil {
@@ -64,7 +65,7 @@ func (c *Checker) Take(id uint32, frame []byte) (uint64, error) {
 	s.recent = s.recent<<(gap+1) | 1
 	s.due = n + 1
 	if gap > 0 && c.Complete {
-		return n, fmt.Errorf("sender %d, number %d where %d was due: %w", id, n, s.due-1-gap, ErrMissing)
+		return n, fmt.Errorf("sender %d, number %d where %d was due: %w", id, n, n-gap, ErrMissing)
 	}
 	return n, nil
 }

@@ -14,7 +14,8 @@ var (
 // Now returns CLOCK_MONOTONIC. It reads it as package time does, without a system call.
 func Now() int64 { return int64(time.Since(start)) + offset }
 
-// calibrate returns what CLOCK_MONOTONIC was at start, as the tightest of some pairs of readings has it.
+// calibrate returns what CLOCK_MONOTONIC was at start, as the tightest of some pairs of readings
+// has it.
 func calibrate() int64 {
 	var at, width int64
 	for i := range 16 {

@@ -7,8 +7,8 @@ import (
 	"hash/crc32"
 )
 
-// A frame of the tests carries who sent it, its number, and a checksum of it all and of its size. One that is shorter than
-// HeaderSize repeats its own size in every byte.
+// A frame of the tests carries who sent it, its number, and a checksum of it all and of its size.
+// One that is shorter than HeaderSize repeats its own size in every byte.
 //
 //	0   checksum  uint32  CRC-32C of the rest, begun with the frame's size
 //	4   sender    uint32
@@ -62,7 +62,9 @@ func Peek(b []byte) (s Stamp, ok bool) {
 		return s, false
 	}
 	w := binary.LittleEndian.Uint64(b[8:])
-	return Stamp{Sender: binary.LittleEndian.Uint32(b[4:]), Number: w & MaxNumber, Tag: uint16(w >> 48)}, true
+	s.Sender = binary.LittleEndian.Uint32(b[4:])
+	s.Number, s.Tag = w&MaxNumber, uint16(w>>48)
+	return s, true
 }
 
 // Read checks a frame that is not short.
@@ -72,7 +74,8 @@ func Read(b []byte) (Stamp, error) {
 		return s, fmt.Errorf("%w: %d bytes: %x", ErrTorn, len(b), b)
 	}
 	if sum := checksum(b); sum != binary.LittleEndian.Uint32(b) {
-		return s, fmt.Errorf("%w: the checksum of %d bytes is %08x, the header says %+v: %x", ErrTorn, len(b), sum, s, b[:HeaderSize])
+		return s, fmt.Errorf("%w: the checksum of %d bytes is %08x, the header says %+v: %x",
+			ErrTorn, len(b), sum, s, b[:HeaderSize])
 	}
 	return s, nil
 }

@@ -1,8 +1,10 @@
 package testload
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -69,7 +71,8 @@ func TestChecker(t *testing.T) {
 	_, err := lossy.Take(1, make([]byte, 40))
 	require.ErrorIs(t, err, ErrTorn)
 	require.NoError(t, take(&lossy, 2, 0))
-	require.Equal(t, []uint64{7, 1, 2, 1, 1}, []uint64{lossy.Received, lossy.Missing, lossy.Repeated, lossy.Late, lossy.Torn})
+	require.Equal(t, []uint64{7, 1, 2, 1, 1},
+		[]uint64{lossy.Received, lossy.Missing, lossy.Repeated, lossy.Late, lossy.Torn})
 	require.Equal(t, map[uint32]uint64{1: 10, 2: 1}, lossy.Next())
 
 	whole := Checker{Complete: true}
@@ -110,4 +113,15 @@ func TestEventually(t *testing.T) {
 	require.Contains(t, f.said, "not within 30ms: only ")
 	Eventually(t, "the third time", func() bool { n++; return n%3 == 0 })
 	require.False(t, Within(time.Millisecond, func() bool { return false }))
+}
+
+// failed stands for a test that is to fail.
+type failed struct {
+	testing.TB
+	said string
+}
+
+func (f *failed) Fatalf(format string, a ...any) {
+	f.said = fmt.Sprintf(format, a...)
+	runtime.Goexit()
 }

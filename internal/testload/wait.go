@@ -9,8 +9,9 @@ import (
 	"shmbus/internal/fence"
 )
 
-// Patience is how long tests wait for what is to happen at once, on a machine that does ten other things. The environment variable
-// SHMBUS_TEST_PATIENCE sets another time, for test/mutate, in whose runs what is waited for mostly does not happen.
+// Patience is how long tests wait for what is to happen at once, on a machine that does ten other
+// things. The environment variable SHMBUS_TEST_PATIENCE sets another time, for test/mutate, in
+// whose runs what is waited for mostly does not happen.
 func Patience() time.Duration {
 	if d, err := time.ParseDuration(os.Getenv("SHMBUS_TEST_PATIENCE")); err == nil {
 		return d
@@ -33,8 +34,8 @@ func Within(d time.Duration, condition func() bool) bool {
 	return true
 }
 
-// Eventually waits until the condition holds. What is a format for the arguments, which are only looked at when the test fails:
-// pointers to what the condition has seen.
+// Eventually waits until the condition holds. What is a format for the arguments, which are only
+// looked at when the test fails: pointers to what the condition has seen.
 func Eventually(t testing.TB, what string, condition func() bool, args ...any) {
 	t.Helper()
 	if d := Patience(); !Within(d, condition) {
@@ -42,8 +43,9 @@ func Eventually(t testing.TB, what string, condition func() bool, args ...any) {
 	}
 }
 
-// Soon returns a context that ends the test's waits long before the test's own deadline. A test that takes as long has failed,
-// even if its calls have not: a sleeper that nobody woke looks once more when its time is up, and finds the message.
+// Soon returns a context that ends the test's waits long before the test's own deadline. A test
+// that takes as long has failed, even if its calls have not: a sleeper that nobody woke looks once
+// more when its time is up, and finds the message.
 func Soon(t testing.TB) context.Context {
 	t.Helper()
 	d := Patience()

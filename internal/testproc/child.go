@@ -28,7 +28,8 @@ type Child struct {
 	out    *json.Encoder
 }
 
-// Roles are what the workers of a program do, by name. A worker ends, with code 0, when its role returns.
+// Roles are what the workers of a program do, by name. A worker ends, with code 0, when its role
+// returns.
 type Roles map[string]func(*Child)
 
 // With is a role that takes a job.
@@ -40,14 +41,18 @@ func With[J any](play func(*Child, J)) func(*Child) {
 	}
 }
 
-// Play plays the role that this process is to play, and ends it. It returns at once if the process is not a worker.
+// Play plays the role that this process is to play, and ends it. It returns at once if the process
+// is not a worker.
 func Play(roles Roles) {
 	role := os.Getenv(envRole)
 	if role == "" {
 		return
 	}
 	ctx, exit := context.WithCancel(context.Background())
-	c := &Child{Role: role, job: os.Getenv(envJob), ctx: ctx, orders: make(chan string, 64), out: json.NewEncoder(os.Stdout)}
+	c := &Child{
+		Role: role, job: os.Getenv(envJob), ctx: ctx,
+		orders: make(chan string, 64), out: json.NewEncoder(os.Stdout),
+	}
 	// A worker that a worker starts is told its own role.
 	os.Unsetenv(envRole)
 	os.Unsetenv(envJob)
@@ -79,7 +84,8 @@ func (c *Child) Context() context.Context { return c.ctx }
 // Orders are those that have not been taken.
 func (c *Child) Orders() <-chan string { return c.orders }
 
-// Say reports an event, with data that are encoded as JSON unless they are nil. Any goroutine may call it.
+// Say reports an event, with data that are encoded as JSON unless they are nil. Any goroutine may
+// call it.
 func (c *Child) Say(event string, data any) {
 	e := Event{Name: event}
 	if data != nil {

@@ -12,8 +12,8 @@ import (
 	"shmbus/internal/leak"
 )
 
-// Main runs a package's tests, or plays a role if this process is a worker, and exits. Tests that leave System V objects,
-// goroutines or sleeping threads behind fail.
+// Main runs a package's tests, or plays a role if this process is a worker, and exits. Tests that
+// leave System V objects, goroutines or sleeping threads behind fail.
 func Main(m leak.Runner, roles Roles) {
 	Play(roles)
 	leak.Main(m)
@@ -57,7 +57,8 @@ func Command(name string, args ...string) *exec.Cmd {
 	return exec.Command(filepath.Join(commands, name), args...)
 }
 
-// Folder makes a folder of key files of the test's own, which every user can search, and makes it the default.
+// Folder makes a folder of key files of the test's own, which every user can search, and makes it
+// the default.
 func Folder(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -21,13 +21,14 @@ import (
 // A Process is a program that was started with pipes, and dies with its parent.
 type Process struct {
 	Cmd *exec.Cmd
-	// Lines are those of its standard output, closed when that ends; nil if the caller has set Cmd.Stdout. Whoever waits for
-	// Ended reads them too: a process is not waited for while thousands of its lines are unread.
+	// Lines are those of its standard output, closed when that ends; nil if the caller has set
+	// Cmd.Stdout. Up to 4,096 lines wait to be read. The process blocks when it writes more, and
+	// Ended is closed after the last of them was taken.
 	Lines chan string
 	// Ended is closed when the process is gone.
 	Ended chan struct{}
-	// Doomed says that the process is to end: that it has is no failure.
-	Doomed bool
+	// EndExpected says that the process is to end, so that its end is no failure.
+	EndExpected bool
 
 	in     io.WriteCloser // nil if the caller has set Cmd.Stdin
 	stderr text
@@ -90,7 +91,8 @@ func Launch(cmd *exec.Cmd) (*Process, error) {
 // PID returns the process's number.
 func (p *Process) PID() int { return p.Cmd.Process.Pid }
 
-// Stderr returns what the process has written to its standard error, without the middle if that is very much.
+// Stderr returns what the process has written to its standard error, without the middle if that is
+// very much.
 func (p *Process) Stderr() string { return p.stderr.String() }
 
 // Tell writes a line to the standard input of the process.
@@ -140,7 +142,7 @@ func (p *Process) Running() bool {
 
 // Kill sends SIGKILL and returns when the process is gone. Lines that were not read are dropped.
 func (p *Process) Kill() {
-	p.Doomed = true
+	p.EndExpected = true
 	p.Cmd.Process.Kill()
 	p.HangUp()
 	for range p.Lines {
@@ -176,7 +178,8 @@ func (p *Process) Signaled() syscall.Signal {
 // End says how the process has ended, and what it wrote to its standard error.
 func (p *Process) End() string {
 	<-p.Ended
-	return strings.TrimSpace(fmt.Sprintf("process %d: %v\n%s", p.PID(), p.Cmd.ProcessState, p.Stderr()))
+	how := fmt.Sprintf("process %d: %v\n%s", p.PID(), p.Cmd.ProcessState, p.Stderr())
+	return strings.TrimSpace(how)
 }
 
 // text keeps the beginning and the end of what is written to it.

@@ -39,7 +39,8 @@ func stateIn(dir string) string {
 		return ""
 	}
 	s := string(b)
-	if f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:]); len(f) > 0 { // the name may hold anything
+	// The name before the last parenthesis may hold anything.
+	if f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:]); len(f) > 0 {
 		return f[0]
 	}
 	return ""
@@ -54,15 +55,17 @@ type Cost struct {
 // Minus returns what was used since an earlier cost.
 func (c Cost) Minus(earlier Cost) Cost { return Cost{c.Time - earlier.Time, c.Runs - earlier.Runs} }
 
-// CostOf returns what the threads of a process that live have used. The scheduler counts it to the nanosecond, where the
-// ticks of /proc/PID/stat are samples and rounded down: one more says nothing about how much was used since the last look.
+// CostOf returns what the threads of a process that live have used. The scheduler counts it to the
+// nanosecond, where the ticks of /proc/PID/stat are samples and rounded down: one more says nothing
+// about how much was used since the last look.
 func CostOf(pid int) (c Cost) {
 	for _, task := range Tasks(pid) {
 		b, err := os.ReadFile(task + "/schedstat")
 		if err != nil {
 			continue
 		}
-		if f := strings.Fields(string(b)); len(f) == 3 { // time on a processor, time waiting for one, runs
+		// Time on a processor, time waiting for one, runs.
+		if f := strings.Fields(string(b)); len(f) == 3 {
 			ns, _ := strconv.ParseInt(f[0], 10, 64)
 			runs, _ := strconv.Atoi(f[2])
 			c.Time += time.Duration(ns)

@@ -44,7 +44,8 @@ func Program(role string, job any) *exec.Cmd {
 	return cmd
 }
 
-// Environment returns what makes a process of this program play a role, to be appended to its environment.
+// Environment returns what makes a process of this program play a role, to be appended to its
+// environment.
 func Environment(role string, job any) []string {
 	text, err := json.Marshal(job)
 	if err != nil {
@@ -110,14 +111,15 @@ func (e Event) Into(v any) error {
 	return json.Unmarshal(e.Data, v)
 }
 
-// Await returns the next event of the given name, and moves others to Past. It is an error if the worker reports a fault or ends
-// before, or takes longer than d.
+// Await returns the next event of the given name, and moves others to Past. It is an error if the
+// worker reports a fault or ends before, or takes longer than d.
 func (w *Worker) Await(name string, d time.Duration) (Event, error) {
 	for late := time.After(d); ; {
 		select {
 		case line, open := <-w.Lines:
 			if !open {
-				return Event{}, fmt.Errorf("%s ended before it reported %q: %s", w.Role, name, w.End())
+				err := fmt.Errorf("%s ended before it reported %q: %s", w.Role, name, w.End())
+				return Event{}, err
 			}
 			e, err := w.parse(line)
 			if err == nil && e.Name == name {
@@ -131,7 +133,8 @@ func (w *Worker) Await(name string, d time.Duration) (Event, error) {
 			}
 			w.Past = append(w.Past, e)
 		case <-late:
-			return Event{}, fmt.Errorf("%s has not reported %q within %v: its state is %q, before came %s", w, name, d, State(w.PID()), w.Past)
+			return Event{}, fmt.Errorf("%s has not reported %q within %v: its state is %q, before came %s",
+				w, name, d, State(w.PID()), w.Past)
 		}
 	}
 }
@@ -150,13 +153,13 @@ func (w *Worker) Expect(t testing.TB, name string, v ...any) {
 	}
 }
 
-// Faultless moves what the worker has reported to Past, without waiting. It is an error if that has a fault, or if the
-// worker has ended and is not Doomed.
+// Faultless moves what the worker has reported to Past, without waiting. It is an error if that has
+// a fault, or if the worker has ended and is not EndExpected.
 func (w *Worker) Faultless() error {
 	for {
 		select {
 		case line, open := <-w.Lines:
-			if !open && !w.Doomed {
+			if !open && !w.EndExpected {
 				return fmt.Errorf("%s ended by itself: %s", w.Role, w.End())
 			}
 			if !open {
@@ -176,9 +179,10 @@ func (w *Worker) Faultless() error {
 	}
 }
 
-// KillAndCheck kills the worker and moves what it has reported to Past. It is an error if that has a fault.
+// KillAndCheck kills the worker and moves what it has reported to Past. It is an error if that has
+// a fault.
 func (w *Worker) KillAndCheck() error {
-	w.Doomed = true
+	w.EndExpected = true
 	w.Cmd.Process.Kill()
 	return w.drain()
 }
@@ -207,16 +211,18 @@ func (w *Worker) drain() (err error) {
 	}
 }
 
-// Leave makes the worker exit in good order. It is an error if it does not, reports a fault or exits with another code than 0.
+// Leave makes the worker exit in good order. It is an error if it does not, reports a fault or
+// exits with another code than 0.
 func (w *Worker) Leave() error {
-	w.Doomed = true
+	w.EndExpected = true
 	if err := w.Tell("exit"); err != nil {
 		return err
 	}
 	return w.Success()
 }
 
-// Success waits until the worker has ended. It is an error if it reports a fault or has another exit code than 0.
+// Success waits until the worker has ended. It is an error if it reports a fault or has another
+// exit code than 0.
 func (w *Worker) Success() error {
 	if err := w.drain(); err != nil {
 		return err

@@ -41,7 +41,8 @@ type process struct {
 
 func (p *process) String() string { return fmt.Sprintf("%v (pid %d, fault %q)", p.job, p.pid, p.fault) }
 
-// A place is where a process leaves what others look at after its death. It is used again and again.
+// A place is where a process leaves what others look at after its death. It is used again and
+// again.
 type place struct {
 	diary  diary
 	path   string // of the diary
@@ -79,7 +80,8 @@ func (n *pool) place() (*place, error) {
 	return p, err
 }
 
-// start starts a worker, or the given program. The calling thread must live as long as it: the death of the thread kills the process.
+// start starts a worker, or the given program. The calling thread must live as long as it: the
+// death of the thread kills the process.
 func (n *pool) start(p *process, program []string, env ...string) error {
 	var err error
 	if p.place, err = n.place(); err != nil {

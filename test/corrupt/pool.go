@@ -46,7 +46,8 @@ func (p *pool) launch(role string, number int) (*process, error) {
 	return &process{w, number}, err
 }
 
-// replace starts another worker in place of one that is gone, and gives it the order of the round if there is one.
+// replace starts another worker in place of one that is gone, and gives it the order of the round
+// if there is one.
 func (p *pool) replace(i int, orders ...order) error {
 	w, err := p.launch(p.workers[i].Role, i)
 	if err != nil {

@@ -29,7 +29,8 @@ type child struct {
 
 // start starts a process. ended is called when it is gone.
 func (c *child) start(ended func(*child)) (err error) {
-	// In a process group of its own a child does not get the terminal's SIGINT, which is for the demo.
+	// In a process group of its own a child does not get the terminal's SIGINT, which is for the
+	// demo.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if c.Process, err = testproc.Launch(c.cmd); err != nil {
 		return err

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 // A report is what a worker says: texts and numbers by name. An error that did not happen is "".
 type report map[string]string
 
-// A worker is a process of this test binary that plays a role, for which the environment has more to say.
+// A worker is a process of this test binary that plays a role, for which the environment has more
+// to say.
 type worker struct {
 	*testproc.Worker
 	t *testing.T

@@ -107,7 +107,7 @@ func amongTheDead(t *testing.T, j job, spec string) map[fault.Point]uint64 {
 	require.NoError(t, err)
 	for i, at := range []fault.Point{fault.PublishInFlight, fault.PublishExchanged} {
 		w := start(t, job{Role: "victim publish", Bus: busName, ID: 20 + i, Topic: "v"}, func(c *exec.Cmd) { c.Env = append(c.Env, "SHMBUS_FAULT="+at.String()+"=kill") })
-		w.Doomed = true
+		w.EndExpected = true
 		<-w.Ended
 	}
 	for range 62 { // so that those of the dead are taken

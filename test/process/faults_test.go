@@ -202,7 +202,7 @@ func (st *stage) try(p fault.Point, action string, visit uint64) strike {
 	case !o.fired:
 	case action == "kill":
 		<-v.Ended
-		v.Doomed = true
+		v.EndExpected = true
 	case action == "stop":
 		testload.Eventually(st.t, "%s: it does not stop", func() bool { return v.Stopped() }, st.ref.at)
 	}
@@ -251,7 +251,7 @@ func (st *stage) check(v *struck) {
 	}
 	st.steady.tell("pause")
 	st.steady.expect("paused")
-	if v.Doomed {
+	if v.EndExpected {
 		// Whether the kernel had its life in hand when it died is for the kernel to say.
 		st.bus.Reap()
 		deaths := snapshot(t, st.bus).Deaths
@@ -273,7 +273,7 @@ func (st *stage) check(v *struck) {
 	testload.Eventually(t, "%s: messages are in the ring and are not read: %d of %d", func() bool { return st.ref.position() >= head }, at, st.ref.position(), head)
 	got, acked := st.ref.count(v.job.ID), v.acknowledged()
 	require.GreaterOrEqual(t, got, acked, "%s: messages that were acknowledged", at)
-	if v.Doomed {
+	if v.EndExpected {
 		require.LessOrEqual(t, got, acked+uint64(max(v.job.Batch, 1)), "%s: messages that nobody published", at)
 	} else {
 		require.Equal(t, acked, got, at)

@@ -82,7 +82,7 @@ func (w *worker) exit() {
 
 // signalKill sends SIGKILL and does not wait.
 func (w *worker) signalKill() {
-	w.Doomed = true
+	w.EndExpected = true
 	w.Signal(unix.SIGKILL)
 }
 

@@ -57,7 +57,7 @@ func Start(t *testing.T, argv ...string) *Worker {
 	t.Cleanup(func() {
 		w.HangUp()
 		w.end()
-		if !w.Doomed && !w.Cmd.ProcessState.Success() && !t.Failed() && !t.Skipped() {
+		if !w.EndExpected && !w.Cmd.ProcessState.Success() && !t.Failed() && !t.Skipped() {
 			t.Errorf("%s: %s", w.name, w.Process.End())
 		}
 	})
@@ -104,7 +104,7 @@ func (w *Worker) line(word string) string {
 // Terminate ends the worker by SIGTERM, and returns when it has ended.
 func (w *Worker) Terminate() {
 	w.t.Helper()
-	w.Doomed = true
+	w.EndExpected = true
 	w.Signal(syscall.SIGTERM)
 	w.end()
 }
