@@ -11,14 +11,14 @@ import (
 	"shmbus/ring"
 )
 
-// This file holds the fast paths: publishing a frame that fits one slot, and receiving a message that is like the
-// one before it. Both consist of steps of package ring, which the compiler inlines here; the steps have the numbers
-// and letters of ring/doc.go. Between two exchanges each load and each store counts about twice, so these functions
-// do nothing but
+// This file holds the fast paths: publishing a frame that fits one slot, and receiving a message
+// that is like the one before it. Both consist of steps of package ring, which the compiler inlines
+// here; the steps have the numbers and letters of ring/doc.go. Between two exchanges each load and
+// each store counts about twice, so these functions do nothing but
 //
 //	publish    one call at a time, the context each 64th time
 //	           fill the owned slot; load the entry
-//	           1–3  announce position, intent and pair     (plain stores to lines of the publisher's own)
+//	           1–3  announce position, intent and pair     (plain stores to its own lines)
 //	           4    compare and swap the entry             (the one locked instruction)
 //	           5    settle the pair
 //	           count; wake if a sleeper wants the topic
@@ -31,9 +31,10 @@ import (
 //
 // Any other case restarts on the slow path: publish.go and receive.go.
 
-// PublishRaw publishes bytes that are one msgpack frame already; it does not look into them. It waits for reliable
-// subscribers while the ring is full, until ctx ends, unless the publisher has [NoWait]. A [WakeupError] says that the frame is
-// published, but not everybody who sleeps could be woken for it; after any other error it is not published.
+// PublishRaw publishes bytes that are one msgpack frame already; it does not check them. While the
+// ring is full it waits for reliable subscribers until ctx ends, unless the publisher has [NoWait].
+// After a [WakeupError] the frame is published, but a subscriber that sleeps could not be woken;
+// after any other error it is not published.
 func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	n, info := len(frame), p.whole|layout.FrameInfo(len(frame))
 	if uint(n)-1 >= p.fastAlone {
@@ -41,7 +42,8 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 			return err
 		}
 	} else {
-		if atomic.LoadUint64(&p.counts[0])%ctxEvery == 0 { // a counter of its own would cost a twentieth of the throughput
+		// Counting calls here would cost a twentieth of the throughput.
+		if atomic.LoadUint64(&p.counts[0])%ctxEvery == 0 {
 			if err := alive(ctx); err != nil {
 				return p.fail("publish", err)
 			}
@@ -74,8 +76,9 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	}
 	r.Settle(slot, loaded) // step 5
 	p.count(1, n)
-	// Is somebody to be woken? The compare-and-swap orders the loads behind the exchange.
-	if atomic.LoadUint64(p.asleep)&atomic.LoadUint64(p.wants) != 0 || atomic.LoadUint64(p.subHigh) > 64 || loaded.EndsLine() {
+	// Does a sleeper want the message? The compare-and-swap of step 4 keeps these loads after it.
+	if atomic.LoadUint64(p.asleep)&atomic.LoadUint64(p.wants) != 0 ||
+		atomic.LoadUint64(p.subHigh) > 64 || loaded.EndsLine() {
 		return p.finishFast(loaded)
 	}
 	fault.At(fault.PublishDone)
@@ -83,11 +86,12 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	return nil
 }
 
-// enterPublish begins a PublishRaw that needs a turn, or is not for the short way. If it is, short is true and the call goes on; otherwise
-// it is over.
+// enterPublish begins a PublishRaw that has to take its turn, or is not for the fast path. If short
+// is true the call goes on with the fast path; otherwise it has ended.
 func (p *Publisher) enterPublish(ctx context.Context, frame []byte) (short bool, err error) {
 	short = uint(len(frame))-1 < p.fastRoom
-	if short && p.shared && ctx != nil && ctx.Err() == nil && p.alert.Load() == 0 && atomic.CompareAndSwapUint64(&p.busy, 0, 1) {
+	if short && p.shared && ctx != nil && ctx.Err() == nil && p.alert.Load() == 0 &&
+		atomic.CompareAndSwapUint64(&p.busy, 0, 1) {
 		p.ring.Resume()
 		err = p.haveTurn()
 		return err == nil, p.fail("publish", err)
@@ -104,14 +108,17 @@ func (p *Publisher) enterPublish(ctx context.Context, frame []byte) (short bool,
 	return false, p.fail("publish", p.publishSlow(ctx, frame))
 }
 
-// finishFast is the end of PublishRaw where there is more to do.
+// finishFast ends a PublishRaw that may have to wake a sleeper, or that has used the last entry of
+// a line.
 func (p *Publisher) finishFast(loaded ring.Loaded) (err error) {
 	if loaded.EndsLine() {
 		p.ring.Prefetch()
 	}
 	s, w := p.sleepers4, p.interest4
-	if s == nil || w == nil || atomic.LoadUint64(&s[0])&atomic.LoadUint64(&w[0])|atomic.LoadUint64(&s[1])&atomic.LoadUint64(&w[1])|
-		atomic.LoadUint64(&s[2])&atomic.LoadUint64(&w[2])|atomic.LoadUint64(&s[3])&atomic.LoadUint64(&w[3]) != 0 {
+	if s == nil || w == nil || atomic.LoadUint64(&s[0])&atomic.LoadUint64(&w[0])|
+		atomic.LoadUint64(&s[1])&atomic.LoadUint64(&w[1])|
+		atomic.LoadUint64(&s[2])&atomic.LoadUint64(&w[2])|
+		atomic.LoadUint64(&s[3])&atomic.LoadUint64(&w[3]) != 0 {
 		err = p.wakeInterested(p.ring.Next() - 1)
 	}
 	fault.At(fault.PublishDone)
@@ -119,13 +126,13 @@ func (p *Publisher) finishFast(loaded ring.Loaded) (err error) {
 	return err
 }
 
-// lostRace is the rest of PublishRaw when another publisher was faster.
+// lostRace is the rest of PublishRaw after another publisher has used the position.
 func (p *Publisher) lostRace(ctx context.Context, info layout.FrameInfo) error {
 	p.ring.LostRace()
 	return p.exchangeFilled(ctx, info)
 }
 
-// exchangeFilled is the rest of PublishRaw once the slot is filled.
+// exchangeFilled is the rest of PublishRaw, on the slow path, once the slot is filled.
 func (p *Publisher) exchangeFilled(ctx context.Context, info layout.FrameInfo) error {
 	if p.ring.Exchange(info, p.tag) != ring.Done {
 		return p.waitToExchange(ctx, info, info.Size())
@@ -135,8 +142,8 @@ func (p *Publisher) exchangeFilled(ctx context.Context, info layout.FrameInfo) e
 	return err
 }
 
-// Receive is [Subscription.Next] into a message of the caller's, whose Raw it fills as far as its capacity goes. After
-// an error the message is undefined.
+// Receive is [Subscription.Next] into a message of the caller. It uses the capacity of m.Raw, so
+// that a loop with one message does not allocate. After an error the contents of m are undefined.
 func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	received := atomic.LoadUint64(&s.stats.Received)
 	if received&s.every == 0 || m == nil {
@@ -149,7 +156,7 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	if s.alert.Load() != 0 {
 		return s.refuse()
 	}
-	// The next message, if it is like the one before it: then no more is to be asked about it.
+	// A message with the tag and the kind of the one before it needs no other checks.
 	c := s.cur
 	loaded := c.Load() // step a of the protocol (package ring)
 	if !c.Tagged(loaded, s.match.Tag) {
@@ -182,7 +189,8 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	return nil
 }
 
-// takeMatch takes the next message if it is like the one before it.
+// takeMatch is the fast path of Receive where any goroutine may call. It reports whether it has
+// taken a message.
 func (s *Subscription) takeMatch(m *Message) bool {
 	c := s.cur
 	loaded := c.Load()
@@ -216,8 +224,9 @@ func (s *Subscription) takeMatch(m *Message) bool {
 	return true
 }
 
-// takeMatches receives messages that are like the one before, as [Subscription.Receive] does, one behind the other into rest, while it has
-// room for a slot's payload. It returns how many, and the bytes of rest that they take.
+// takeMatches is the fast path of ReceiveBatch: it receives messages one after the other into rest,
+// while rest has room for the payload of a slot. It returns their number, and the bytes of rest
+// that they take.
 func (s *Subscription) takeMatches(messages []Message, rest []byte) (n, used int) {
 	c, room, total := s.cur, len(s.buf), 0
 	for n < len(messages) && len(rest)-used >= room {
@@ -256,8 +265,9 @@ func (s *Subscription) takeMatches(messages []Message, rest []byte) (n, used int
 	return n, used
 }
 
-// memory returns where n bytes of message m go, no more than a slot's payload: to the subscription's buffer, or to what the caller
-// has in m. That may be a view that was kept: a slot is not written to.
+// memory returns n bytes for the frame of m, no more than a slot holds: those of m.Raw, or the
+// buffer of an exclusive subscription. m.Raw may be a view that the caller kept; memory never
+// returns a slot.
 func (s *Subscription) memory(m *Message, n int) []byte {
 	switch {
 	case !s.shared:
@@ -268,8 +278,8 @@ func (s *Subscription) memory(m *Message, n int) []byte {
 	return m.Raw[:n]
 }
 
-// A likeness is what messages have in common that come one after the other: whole, without a time, from one
-// publisher, on one topic that is wanted.
+// A fastMatch is what the fast path expects of the next message: a whole frame without a time, from
+// the same publisher and on the same topic as the message before it, which was wanted.
 type fastMatch struct {
 	ring.Match
 	topic string
@@ -284,8 +294,8 @@ func noMatch() (l fastMatch) {
 }
 
 func (l *fastMatch) fill(m *Message, position uint64, raw []byte) {
-	// One by one: a composite would be built elsewhere and copied in other units than it was built, which the processor
-	// can not forward from its stores.
+	// The fields are stored one by one: a composite literal would be built elsewhere and copied in
+	// other units, whose loads the processor cannot forward from the stores.
 	m.Topic, m.Raw, m.nanos = l.topic, raw, 0
 	m.Position, m.Publisher = position, int(l.Kind.Publisher())
 }

@@ -7,24 +7,26 @@ import (
 	"shmbus/layout"
 )
 
-// An assembly collects the fragments of one publisher's frame.
+// An assembly collects the fragments of one frame.
 type assembly struct {
 	total  int    // bytes announced by each fragment
 	next   uint32 // number of the fragment that comes next
 	first  uint64 // position of the first fragment
 	slots  uint64 // positions consumed so far
-	missed uint64 // positions lost since it began: perhaps some of its own
+	missed uint64 // positions lost since it began, among which may be some of this frame
 	buf    []byte
 }
 
-// A debt is positions that were consumed and delivered nothing, because other fragments of their frame were lost.
+// A debt counts positions that were read and delivered nothing, because other fragments of their
+// frame were lost. They are reported as lost.
 type debt struct {
 	from  uint64 // the first of them
 	count uint64
 }
 
-// A collector puts frames together from fragments, one at a time for each publisher, and accounts for those that
-// a loss has broken: every position is delivered, lost, or part of a frame that its publisher gave up.
+// A collector assembles frames from fragments, one at a time for each publisher, and accounts for
+// frames that a loss has broken: every position is delivered, lost, or part of a frame that its
+// publisher gave up.
 type collector struct {
 	max   int
 	of    []gathering // by publisher, up to the last from which a fragment came
@@ -35,7 +37,7 @@ type collector struct {
 	lossy bool   // something was lost: fragments without a beginning are losses, too
 }
 
-// A gathering is what there is of one publisher's frames.
+// A gathering is the state of the frames of one publisher.
 type gathering struct {
 	frame *assembly // the unfinished one, if there is one
 	owed  debt      // for broken ones
@@ -74,8 +76,9 @@ func (c *collector) end(pub uint16) {
 
 // lost notes that n positions were lost.
 //
-// A fragment that has the right number afterwards may be another frame's, of the same size, if the end of this frame and
-// the beginning of that one were among them. So a frame goes on only if fewer positions are missed than that beginning takes.
+// A later fragment with the expected number may belong to another frame of the same size, if the
+// end of this frame and the beginning of that one are among the lost positions. So a frame goes on
+// only if fewer positions were lost than the beginning of that other frame takes.
 func (c *collector) lost(n uint64) {
 	c.lossy = true
 	if c.open == 0 {
@@ -90,9 +93,11 @@ func (c *collector) lost(n uint64) {
 	}
 }
 
-// room returns n bytes for what the fragment brings: at the end of the frame that it continues, where there is one.
+// room returns n bytes for the data of a fragment: at the end of the frame that it continues, if
+// there is one.
 func (c *collector) room(info layout.FrameInfo, prefix uint64, n int) []byte {
-	if a := c.unfinished(info.Publisher()); a != nil && info.Flags()&layout.FlagFirst == 0 && a.goesOnWith(prefix, n) {
+	if a := c.unfinished(info.Publisher()); a != nil && info.Flags()&layout.FlagFirst == 0 &&
+		a.goesOnWith(prefix, n) {
 		a.buf = slices.Grow(a.buf, n)
 		return a.buf[len(a.buf) : len(a.buf)+n]
 	}
@@ -105,9 +110,11 @@ func (a *assembly) goesOnWith(prefix uint64, n int) bool {
 	return a.next == uint32(prefix>>32) && a.total == int(uint32(prefix)) && len(a.buf)+n <= a.total
 }
 
-// add takes a fragment, its data where room said. The returned assembly holds a frame that is complete, until release. owed is what is now
-// known to be lost of a broken frame; the fragment itself is taken all the same.
-func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64, data []byte) (a *assembly, owed debt) {
+// add takes a fragment whose data is in the memory that room returned. If the frame is complete,
+// add returns its assembly, which is valid until release. owed are positions of a broken frame that
+// are now known to be lost; the fragment itself is taken in any case.
+func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64,
+	data []byte) (a *assembly, owed debt) {
 	pub, flags := info.Publisher(), info.Flags()
 	if len(data) == 0 {
 		return nil, debt{}
@@ -116,7 +123,8 @@ func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64, d
 	a = c.unfinished(pub)
 	switch {
 	case flags&layout.FlagFirst != 0:
-		// What was there before was given up by a publisher that died or whose context ended, or is broken.
+		// An unfinished frame was given up by its publisher, which died or whose context ended, or
+		// is broken.
 		owed = c.settle(pub)
 		if index != 0 || total > c.max || total <= 0 {
 			return nil, owed
@@ -161,8 +169,8 @@ func (c *collector) owe(pub uint16, from, count uint64) {
 	d.count += count
 }
 
-// abandon forgets the publisher's unfinished frame. If positions were lost meanwhile, those that it
-// consumed are owed; otherwise its publisher gave it up, and nothing was lost.
+// abandon drops the unfinished frame of a publisher. If positions were lost since it began, those
+// that it took are owed; otherwise its publisher gave it up, and nothing was lost.
 func (c *collector) abandon(pub uint16) {
 	a := c.unfinished(pub)
 	if a == nil {
@@ -175,7 +183,8 @@ func (c *collector) abandon(pub uint16) {
 	c.release(a)
 }
 
-// settle ends whatever is unfinished of the publisher and returns what is owed for it.
+// settle drops the unfinished frame of a publisher and returns what is owed for it, and for those
+// before.
 func (c *collector) settle(pub uint16) debt {
 	c.abandon(pub)
 	if int(pub) >= len(c.of) || c.of[pub].owed.count == 0 {
@@ -187,7 +196,7 @@ func (c *collector) settle(pub uint16) debt {
 	return d
 }
 
-// release gives an assembly's buffer back for later frames.
+// release gives an assembly back, so that later frames use its buffer.
 func (c *collector) release(a *assembly) {
 	if len(c.spare) < 2 {
 		c.spare = append(c.spare, a)

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// A lease is a record that a publisher or a subscription has, until it is given back: by Close, by the end
-// of the last call after Close, or by the garbage collector when the program has dropped its user. It does not refer to the user.
+// A lease is the use of a record by a publisher or a subscription, its user. It ends by Close, by
+// the end of the last call after Close, or by the garbage collector if the program has dropped the
+// user, which the lease does not refer to.
 type lease struct {
 	release func() // gives the record back; no call is in progress
 	once    sync.Once

@@ -11,21 +11,23 @@ import (
 	"shmbus/internal/fence"
 )
 
-// A guard lets one call at a time use a publisher or a subscription, and lets Close, called by any goroutine, wait for it.
+// A lifecycle lets one call at a time use a publisher or a subscription, and lets Close, which any
+// goroutine may call, wait for that call.
 //
-// In the form for any goroutine busy is a lock: a call takes it by compare-and-swap, and gives it back
-// with a plain store. Who finds it taken waits in a line (turn.go).
+// If any goroutine may call, busy is a lock: a call takes it by compare-and-swap and gives it back
+// with a plain store. A call that finds it taken waits in a queue (turn.go).
 //
-// In the exclusive form the one goroutine that may call stores busy without looking: two plain stores and two loads for each call.
-// It announces itself in busy and then looks at alert; Close sets alert and then looks at busy. A store and
-// a later load may trade places in the processor; a barrier in every goroutine, between the two steps of Close,
-// makes one of them see the other.
+// If the publisher or subscription is exclusive, the one goroutine that may call needs two plain
+// stores and two loads for each call: it stores busy and then loads alert. Close stores alert and
+// then loads busy. A processor may delay a store past a later load. So Close has a barrier in every
+// goroutine between its two steps: then the call sees alert, or Close sees busy.
 type lifecycle struct {
-	busy   uint64        // 1 while a call is in progress
-	held   uint64        // lent, encoding: code of the caller's has memory of the segment; Close does not wait for it
-	alert  atomic.Uint32 // closing, queued: what a call has to know at its beginning and its end
-	shared bool          // for any goroutine
-	over   atomic.Bool   // the record is given back, or is just being given back
+	busy uint64 // 1 while a call is in progress
+	// Lent or encoding: code of the caller has memory of the segment; Close does not wait for it.
+	held   uint64
+	alert  atomic.Uint32 // closing, queued: what a call has to know at its beginning and at its end
+	shared bool          // any goroutine may call; otherwise it is exclusive
+	over   atomic.Bool   // the record is given back, or is being given back
 	lease  *lease
 
 	caller atomic.Uintptr   // the goroutine whose callback runs
@@ -35,7 +37,7 @@ type lifecycle struct {
 
 const (
 	closing = 1 << iota
-	queued  // somebody waits for a turn
+	queued  // a call waits for its turn
 )
 
 const (
@@ -45,7 +47,7 @@ const (
 
 func (g *lifecycle) isClosed() bool { return g.alert.Load()&closing != 0 }
 
-// alive returns the error of a context that a call begins with, be it that there is none.
+// alive returns the error of a context, or ErrInvalid if it is nil.
 func alive(ctx context.Context) error {
 	if ctx == nil {
 		return fmt.Errorf("%w: the context is nil (context.Background() never ends)", ErrInvalid)
@@ -53,10 +55,11 @@ func alive(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// ended returns why a context is done. It is an error, whatever the context says.
+// ended returns why a context is done. It is never nil, whatever the context says.
 func ended(ctx context.Context) error { return cmp.Or(ctx.Err(), context.Canceled) }
 
-// enter begins a call, in its turn. After an error the call must not touch the segment, nor the user's state.
+// enter begins a call, in its turn. After an error the call must touch neither the segment nor the
+// state of the publisher or subscription.
 func (g *lifecycle) enter(ctx context.Context) error {
 	if err := alive(ctx); err != nil {
 		return err
@@ -67,7 +70,7 @@ func (g *lifecycle) enter(ctx context.Context) error {
 	return g.enterAlone()
 }
 
-// enterAlone begins a call of the exclusive form.
+// enterAlone begins a call on what is exclusive.
 func (g *lifecycle) enterAlone() error {
 	if atomic.LoadUint64(&g.busy) != 0 {
 		return ErrBusy
@@ -79,7 +82,7 @@ func (g *lifecycle) enterAlone() error {
 	return nil
 }
 
-// refuse ends a call that came too late.
+// refuse ends a call on something that is closed.
 func (g *lifecycle) refuse() error {
 	g.exit()
 	return ErrClosed
@@ -93,8 +96,9 @@ func (g *lifecycle) exit() {
 	}
 }
 
-// hold and unhold say that the user keeps a reservation, or is in a callback of its own, for which Close does not wait. In the shared
-// form Close has no barrier: the store is one itself.
+// hold and unhold begin and end a time for which Close does not wait: a reservation is outstanding,
+// or a callback runs. If any goroutine may call, Close has no barrier; there the store is one
+// itself.
 func (g *lifecycle) hold() {
 	fence.Store(&g.held, lent)
 	if g.shared {
@@ -119,14 +123,15 @@ func (g *lifecycle) unholdShared() {
 	atomic.StoreUint64(&g.held, 0)
 }
 
-// finish gives the record back, once, if no call is in progress; otherwise the end of that call will.
+// finish gives the record back, once, unless a call is in progress: then the end of that call does
+// it.
 func (g *lifecycle) finish() bool {
 	if !g.over.Load() {
 		if atomic.LoadUint64(&g.held) != 0 {
 			return false
 		}
 		if g.shared {
-			if !atomic.CompareAndSwapUint64(&g.busy, 0, 1) { // and never back
+			if !atomic.CompareAndSwapUint64(&g.busy, 0, 1) { // and it stays so
 				return g.over.Load()
 			}
 		} else if atomic.LoadUint64(&g.busy) != 0 {
@@ -138,8 +143,9 @@ func (g *lifecycle) finish() bool {
 	return true
 }
 
-// close ends the use: it marks the guard closed, makes calls that wait return, by kick, and gives the record back.
-// It waits for a call in progress, but not for a callback or a reservation of the user's, which may be the very caller.
+// close ends the use of a publisher or subscription: it makes calls that wait return, with kick,
+// and gives the record back. It waits for a call in progress, but not for a callback or a
+// reservation, since the caller may be in the one or have the other.
 func (g *lifecycle) close(kick func()) {
 	if g.shut() {
 		barrier()
@@ -168,7 +174,8 @@ func (g *lifecycle) await(kick func()) {
 	}
 }
 
-// enterHeld is enter for who holds already: when it is false, the record is still there, and exit must follow.
+// enterHeld is enter for a caller that holds. It returns false after Close; the record is still
+// there then, and exit must follow in either case.
 func (g *lifecycle) enterHeld() bool {
 	fence.Store(&g.busy, 1)
 	return !g.isClosed()

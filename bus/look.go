@@ -11,18 +11,18 @@ import (
 	"shmbus/ring"
 )
 
-// step is the outcome of a look at the ring.
+// A step is what a look at the ring found.
 type step uint8
 
 const (
 	got   step = iota // a message
-	idle              // nothing for this subscription up to the head
-	gone              // err says what
-	again             // something was passed over
+	idle              // no message for this subscription up to the head
+	gone              // messages were lost, or are damaged; the error says which
+	again             // messages were passed over: look once more
 )
 
-// look finds the next message that the subscription wants, without waiting. With inPlace a frame
-// that fits its slot is not copied, and the cursor stays on it.
+// look finds the next message that the subscription wants, without waiting, and takes it. With
+// inPlace a frame that fits one slot is not copied, and the cursor stays at its position.
 func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 	for {
 		e, st := s.cur.Peek()
@@ -59,12 +59,13 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 	}
 }
 
-// skipUnwanted passes over messages with tags that are not wanted, at most up to where skip releases what it has passed over.
+// skipUnwanted passes over messages whose tags are not wanted, at most up to the position at which
+// skip stores the cursor.
 func (s *Subscription) skipUnwanted() (step, error) {
 	next := s.cur.Next()
 	n := s.cur.Unwanted(&s.in.Tags, s.stride+1-next&s.stride)
-	// The entries were loaded first: if a topic is new among them, the table's version says so, and if they are of another
-	// time, so does the certified position.
+	// The entries were loaded before what follows. So if one of them has a new topic, the version
+	// of the table shows it; and if they are of another lap, the certified position shows that.
 	switch {
 	case s.in.Stale():
 		s.in.Match()
@@ -76,7 +77,7 @@ func (s *Subscription) skipUnwanted() (step, error) {
 	return again, nil
 }
 
-// skip passes over n positions.
+// skip passes over n positions. It stores the cursor every eighth of a lap.
 func (s *Subscription) skip(n uint64) {
 	s.cur.Skip(n)
 	if next := s.cur.Next(); next&s.stride == 0 {
@@ -87,7 +88,7 @@ func (s *Subscription) skip(n uint64) {
 	}
 }
 
-// take reads the message of entry e.
+// take reads the message of entry e, if it is wanted.
 func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, error) {
 	info, payload, st := s.cur.View(e)
 	whole := info.Flags()&layout.FlagWhole == layout.FlagWhole
@@ -123,7 +124,8 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 	flags := info.Flags()
 	if s.frag.pending() && flags&layout.FlagFirst != 0 {
 		if owed := s.frag.settle(info.Publisher()); owed.count > 0 {
-			return gone, s.lossOf(owed.from, s.cur.Next(), owed.count) // the message itself comes next
+			// The next call takes this message.
+			return gone, s.lossOf(owed.from, s.cur.Next(), owed.count)
 		}
 	}
 	m.Topic, m.Position, m.Publisher, m.nanos = name, s.cur.Next(), int(info.Publisher()), 0
@@ -137,14 +139,15 @@ func (s *Subscription) take(e layout.Entry, m *Message, inPlace bool) (step, err
 		payload = m.cutTime(payload)
 	}
 	if inPlace {
-		payload = payload[:len(payload):len(payload)] // what follows in the slot is not the callback's
+		// The callback must not see the rest of the slot.
+		payload = payload[:len(payload):len(payload)]
 	}
 	m.Raw = payload
 	if flags == layout.FlagWhole {
 		s.match = fastMatch{ring.Match{Tag: e.Tag(), Kind: info.Kind()}, name}
 	}
 	if inPlace {
-		return got, nil // the caller advances
+		return got, nil // the caller advances the cursor
 	}
 	s.advance()
 	fault.At(fault.ReceiveTaken)
@@ -158,8 +161,9 @@ func (m *Message) cutTime(payload []byte) []byte {
 	return payload[:n]
 }
 
-// fragment adds a fragment, which is in place, to its frame.
-func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload []byte, m *Message) (step, error) {
+// fragment adds the fragment of entry e to its frame.
+func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload []byte,
+	m *Message) (step, error) {
 	var prefix uint64
 	var data []byte
 	if len(payload) >= layout.FragmentPrefix {
@@ -171,7 +175,8 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	if st := s.cur.Valid(e, info); st != ring.Done {
 		return s.unreadable(e, st)
 	}
-	s.match.Kind = noKind // the next whole message of its publisher ends the frame
+	// A whole message of this publisher would end the frame: take has to see it.
+	s.match.Kind = noKind
 	a, owed := s.frag.add(s.cur.Next(), info, prefix, data)
 	s.advance()
 	if a != nil {
@@ -189,8 +194,9 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	return again, nil
 }
 
-// assembled returns the frame of a complete assembly: lent until the next assembled message, copied to what the caller has in m, or
-// given away where that is too small.
+// assembled returns the frame of a complete assembly. An exclusive subscription lends it until its
+// next assembled message. Otherwise the frame is copied into m.Raw, or m.Raw becomes the assembly's
+// buffer if its own capacity is too small.
 func (s *Subscription) assembled(a *assembly, m *Message) []byte {
 	frame := a.buf
 	switch {
@@ -209,8 +215,8 @@ func (s *Subscription) assembled(a *assembly, m *Message) []byte {
 	return frame
 }
 
-// advance releases a position, and wakes publishers that wait for room once in a while; before it idles, a
-// subscription does that in any case.
+// advance moves the cursor past a message, and every half lap wakes publishers that wait for room.
+// A subscription also wakes them before it waits.
 func (s *Subscription) advance() {
 	s.cur.Advance()
 	if s.cur.Next()&s.half == 0 {
@@ -220,10 +226,12 @@ func (s *Subscription) advance() {
 
 // wakeBlocked wakes the publishers that wait for room.
 //
-// On amd64 a publisher that blocks at the same moment may be missed: the cursor's store may become visible only after the
-// load of who is blocked, and a barrier between them would cost each message of one that comes one by one. That publisher
-// sleeps for [roomSlice] at most before it looks again; and before the subscription sleeps it
-// comes by here behind a locked instruction (room.blocked in ring/model/litmus). On arm64 the order is that of STLR and LDAR.
+// On amd64 it may miss a publisher that blocks at the same moment: the store of the cursor may
+// become visible only after the load of the word of blocked publishers. A barrier between the two
+// would be paid for every message that comes alone. Instead that publisher sleeps for at most
+// [roomSlice] before it looks again, and a subscription that falls asleep calls wakeBlocked after a
+// locked instruction (room.blocked in ring/model/litmus). On arm64 STLR and LDAR keep the two in
+// order.
 func (s *Subscription) wakeBlocked() {
 	if s.reliable {
 		sleep.WakeBlocked(s.seg)

@@ -8,7 +8,7 @@ import (
 	"shmbus/ring"
 )
 
-// lapped moves on behind what was overwritten.
+// lapped moves the cursor past positions that were overwritten, and returns the loss.
 func (s *Subscription) lapped() error {
 	from, to := s.cur.Jump()
 	s.frag.lost(to - from)
@@ -32,7 +32,8 @@ func (s *Subscription) countLoss(n uint64) {
 	fence.Store(s.losses, s.stats.Losses)
 }
 
-// unreadable is what happens to a message that was overwritten while it was read, or that is damaged.
+// unreadable decides what became of the message of entry e, which was overwritten while it was
+// read, or is damaged.
 func (s *Subscription) unreadable(e layout.Entry, st ring.Status) (step, error) {
 	if st == ring.Lapped {
 		switch at, now := s.cur.Peek(); {
@@ -41,7 +42,8 @@ func (s *Subscription) unreadable(e layout.Entry, st ring.Status) (step, error) 
 		case now != ring.Done:
 			return gone, s.lapped()
 		}
-		// The slot is of a time 2^32 laps later, or earlier, which no correct program makes, or somebody damaged its position.
+		// The entry is the same, but its slot has another position: the slot is of a lap 2^32
+		// later, or no correct program wrote the position.
 		switch {
 		case s.cur.Outdated():
 			return gone, s.lapped()
@@ -52,7 +54,7 @@ func (s *Subscription) unreadable(e layout.Entry, st ring.Status) (step, error) 
 	return gone, s.damaged("its slot does not hold what the entry says")
 }
 
-// damaged passes over a message that no correct program published.
+// damaged passes over a message that no correct program published, and counts it as lost.
 func (s *Subscription) damaged(format string, a ...any) error {
 	p := s.cur.Next()
 	s.frag.lost(1)
@@ -61,32 +63,33 @@ func (s *Subscription) damaged(format string, a ...any) error {
 	return fmt.Errorf("%w: message at position %d: %s", ErrCorrupt, p, fmt.Sprintf(format, a...))
 }
 
-// strayed brings a subscription to the head whose position no message can have next.
+// strayed moves the cursor to the head if its position is one that the next message cannot have.
 func (s *Subscription) strayed() error {
 	from, head := s.cur.Next(), s.bus.ring.Head()
 	s.cur.SetNext(head)
-	s.frag.lost(1 << 62) // no frame goes on
+	s.frag.lost(1 << 62) // no unfinished frame can go on
 	s.countLoss(0)
-	return fmt.Errorf("%w: the subscription was at position %d, the next message gets %d: it goes on from there", ErrCorrupt, from, head)
+	return fmt.Errorf("%w: the subscription was at position %d, the next message gets %d: it "+
+		"goes on from there", ErrCorrupt, from, head)
 }
 
-// cutOff reports whether publishers no longer wait for this subscription because its patience is over.
+// cutOff reports whether the subscription was evicted: publishers no longer wait for it.
 func (s *Subscription) cutOff() bool {
 	return s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted
 }
 
-// lookLast is for a subscription that looked, found nothing, and was found cut off then. What was published between the two is
-// still delivered, or lost and counted.
+// lookLast looks once more after a look found nothing and the subscription turned out to be
+// evicted. A message that was published in between is still delivered, or counted as lost.
 func (s *Subscription) lookLast(m *Message, inPlace bool) error {
 	st, err := s.look(m, inPlace)
 	if st == idle {
-		next := s.cur.Next() // nothing before it was lost
+		next := s.cur.Next() // no position before it was lost
 		return s.end(LossError{From: next, To: next})
 	}
 	return err
 }
 
-// end ends a subscription that was cut off.
+// end ends a subscription that was evicted.
 func (s *Subscription) end(loss LossError) error {
 	s.over, s.match.Kind = &EvictedError{loss}, noKind
 	return s.over

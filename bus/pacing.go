@@ -2,31 +2,34 @@ package bus
 
 import "shmbus/internal/fence"
 
-// A trail lets a subscription fall back behind a stream that it keeps up with.
+// A pacing lets a subscription fall a little behind a stream that it keeps up with.
 //
-// One that looks at each message the moment it is there takes its cache lines from the publisher while they are written, for
-// every message anew: both then go at the speed of the transfer. If it waits a little where it has caught up,
-// lines move once, full. So after a run of messages without a pause between them the subscription rests for a moment before
-// it looks again, and for longer as long as the runs are long. Where messages come one by one it does not, but for a try
-// now and then, ever more rarely, because two that go in step would make no runs. Those who ask and answer are seldom taken for a stream.
+// A subscription that reads each message at once takes its cache lines from the publisher while the
+// publisher writes them, again for every message. Both then run at the speed of that transfer. If
+// the subscription rests when it has caught up, each line moves once, when it is full. So after a
+// run of messages without a pause between them it rests for a moment before it looks again, and
+// longer while the runs stay long. If messages come one by one it does not rest, except to try now
+// and then, less and less often: a publisher and a subscription that go in step make no runs.
+// Requests and replies are seldom taken for a stream.
 type pacing struct {
-	seen   uint64 // messages up to the last time that there was nothing
+	seen   uint64 // messages received when it last caught up
 	gap    int    // pauses of the last rest
 	single uint64 // messages since the last rest
 	until  uint64 // single messages until the next try
 }
 
 const (
-	streamRun   = 8   // messages without a pause that make a stream
-	streamLong  = 128 // messages that are enough for a rest not to grow
-	restMin     = 16  // pauses of the first rest: less than a microsecond
-	restMaxSpin = 64  // pauses of the longest rest of those that spin for the sake of latency
-	restMax     = 256 // and of others: about 10 µs
-	tryMin      = 16
-	tryMax      = 1 << 14
+	streamRun   = 8       // messages without a pause that make a stream
+	streamLong  = 128     // messages in a run after which the rest does not grow
+	restMin     = 16      // pauses of the first rest: less than a microsecond
+	restMaxSpin = 64      // pauses of the longest rest with Spin: 2 to 3 µs
+	restMax     = 256     // pauses of the longest rest otherwise: about 10 µs
+	tryMin      = 16      // single messages until the first try
+	tryMax      = 1 << 14 // single messages until the next try at most
 )
 
-// caughtUp is called when there is nothing to receive, after received messages in all. It may rest.
+// caughtUp is called when there is no message to receive. received is the number of messages
+// received so far. caughtUp may rest.
 func (t *pacing) caughtUp(received uint64, wait WaitStrategy) {
 	longest := restMax
 	switch wait {

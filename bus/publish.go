@@ -16,7 +16,7 @@ import (
 	"shmbus/ring"
 )
 
-// publishSlow publishes what does not fit one slot as it is.
+// publishSlow publishes a frame of any size, with or without a time.
 func (p *Publisher) publishSlow(ctx context.Context, frame []byte) error {
 	n := len(frame)
 	switch limit := p.seg.Map.Geometry.MaxFrame; {
@@ -33,7 +33,8 @@ func (p *Publisher) publishSlow(ctx context.Context, frame []byte) error {
 	return p.publishFilled(ctx, n)
 }
 
-// publishFilled publishes a frame of n bytes that is in the slot already and leaves room for the time.
+// publishFilled publishes a frame of n bytes that is in the slot already. The slot has room for the
+// time as well.
 func (p *Publisher) publishFilled(ctx context.Context, n int) error {
 	info := p.whole | layout.FrameInfo(n)
 	if p.stamp {
@@ -54,8 +55,8 @@ func (p *Publisher) fillTime(off int) {
 	p.ring.Fill(off, b[:])
 }
 
-// publishFragments publishes a frame that takes several slots. If it fails on the way, the
-// fragments that were published are dropped by all subscribers.
+// publishFragments publishes a frame that takes several slots. If it fails on the way, all
+// subscribers drop the fragments that were published.
 func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
 	g := p.seg.Map.Geometry
 	payload := g.SlotPayload()
@@ -93,24 +94,25 @@ func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
 			break
 		}
 		fault.At(fault.PublishFragment)
-		// Each fragment wakes, too: nobody must be certified past the beginning of the frame, and
-		// who reads it may as well begin.
-		p.wakeInterested(p.ring.Next() - 1) // whom this cannot wake the last one cannot either
+		// Each fragment wakes as well: no sleeper may be certified past the beginning of a frame
+		// that it wants, and a subscriber that is awake can begin to read it.
+		p.wakeInterested(p.ring.Next() - 1) // an error comes again with the last fragment
 		flags &^= layout.FlagFirst
 	}
 	return p.published(len(frame))
 }
 
-// waitToExchange is the rest of a call that publishes a frame of n bytes, which is in the slot, once Exchange could not.
+// waitToExchange waits for room and publishes a frame of n bytes that is in the slot already. It
+// ends the call.
 func (p *Publisher) waitToExchange(ctx context.Context, info layout.FrameInfo, n int) error {
-	defer p.exit() // contexts are the caller's, and may panic
+	defer p.exit() // a context may panic: it is code of the caller
 	if err := p.exchangeSlow(ctx, info); err != nil {
 		return p.fail("publish", err)
 	}
 	return p.published(n)
 }
 
-// published counts the message just published and wakes who sleeps and wants it.
+// published counts the message just published and wakes the sleepers that want it.
 func (p *Publisher) published(n int) error {
 	p.count(1, n)
 	err := p.wakeInterested(p.ring.Next() - 1)
@@ -118,8 +120,9 @@ func (p *Publisher) published(n int) error {
 	return err
 }
 
-// count counts in the record itself, which nobody else writes: each load and store behind an exchange is one that the processor
-// can not have done before.
+// count adds to the counters in the record, which this publisher alone writes. It keeps no copy of
+// them: the processor cannot begin a load or store after step 4 before that has ended, so each
+// costs time.
 func (p *Publisher) count(messages, bytes int) {
 	c := p.counts
 	fence.Store(&c[0], c[0]+uint64(messages))
@@ -127,8 +130,10 @@ func (p *Publisher) count(messages, bytes int) {
 	fault.At(fault.PublishCounted)
 }
 
-// wakeInterested wakes for messages of this publisher at position from and after it. It loads a word of sleepers for every 64
-// subscriptions that there ever were. The compare-and-swap before it orders the loads behind the exchange. The error is a [WakeupError].
+// wakeInterested wakes the sleepers that want messages which this publisher has published at
+// position from or after it. It loads one word of sleepers for every 64 subscriptions that there
+// ever were; the compare-and-swap of step 4 keeps these loads after it. The error is a
+// [WakeupError].
 func (p *Publisher) wakeInterested(from uint64) error {
 	high := (atomic.LoadUint64(p.subHigh) + 63) / 64
 	for i := range p.sleepers {
@@ -140,7 +145,7 @@ func (p *Publisher) wakeInterested(from uint64) error {
 			continue
 		}
 		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && sleep.AnyToWake(p.seg, i, set) {
-			// Whoever is woken resumes here and not where it fell asleep.
+			// A sleeper that is woken then resumes at from, and not where it fell asleep.
 			certified := sleep.Certify(p.seg, from, p.ring.Index())
 			if err := errors.Join(sleep.WakeTopic(p.seg, int(p.id)), certified); err != nil {
 				return &WakeupError{err}
@@ -151,7 +156,7 @@ func (p *Publisher) wakeInterested(from uint64) error {
 	return nil
 }
 
-// tooLarge returns the error for a frame of n bytes, or of more than that.
+// tooLarge returns the error for a frame of at least n bytes.
 func tooLarge(s *segment.Segment, n int) error {
 	g := s.Map.Geometry
 	e := &TooLargeError{Size: n, Max: g.MaxFrame}

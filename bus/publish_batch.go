@@ -10,9 +10,11 @@ import (
 	"shmbus/ring"
 )
 
-// PublishBatch publishes frames in their order, each as [Publisher.PublishRaw] would, and returns how many it has published: all of
-// them, unless there is an error. It is faster than as many calls, because several frames are on their way at once.
-// Subscribers see each as soon as it is published; those that sleep are woken every few frames. With a [WakeupError] all frames are published.
+// PublishBatch publishes frames in their order, each as [Publisher.PublishRaw] does, and returns
+// how many it has published: all of them, unless there is an error. It is faster than as many
+// calls, because it fills several slots before it publishes the first of them. Subscribers see each
+// frame as soon as it is published; sleepers are woken every few frames. With a [WakeupError] all
+// frames are published.
 func (p *Publisher) PublishBatch(ctx context.Context, frames [][]byte) (int, error) {
 	n, err := p.publishBatch(ctx, frames)
 	return n, p.fail("publish", err)
@@ -24,7 +26,7 @@ func (p *Publisher) publishBatch(ctx context.Context, frames [][]byte) (int, err
 	}
 	defer p.exit()
 	fault.At(fault.PublishEntered)
-	p.ring.CatchUp()  // so that sleepers resume close to what is published now
+	p.ring.CatchUp()  // sleepers that this call wakes then resume close to its messages
 	var unwoken error // the first WakeupError
 	for done := 0; ; {
 		if done > 0 && done < len(frames) {
@@ -36,7 +38,7 @@ func (p *Publisher) publishBatch(ctx context.Context, frames [][]byte) (int, err
 			}
 		}
 		if p.held != lent && p.runs {
-			from := p.ring.Next() // no message of the run is before it
+			from := p.ring.Next() // all messages of the run have this position or a later one
 			n, left, st := p.ring.PublishRun(frames[done:], p.whole, p.tag)
 			if n > 0 {
 				size := 0

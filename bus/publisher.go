@@ -13,12 +13,13 @@ import (
 	"shmbus/ring"
 )
 
-// A Publisher publishes on one topic. It may be used by any number of goroutines, whose calls take turns, unless it
-// is [Exclusive].
+// A Publisher publishes on one topic. Any number of goroutines may use it, and their calls take
+// turns, unless it is [Exclusive].
 //
-// Publishing makes no allocation, no system call unless somebody interested is asleep or the ring is full, and
-// one locked instruction for each slot. A publisher that is not exclusive needs one more for each call, and waits, by
-// system calls at last, while other goroutines use it.
+// Publishing allocates nothing, makes no system call unless a subscriber that wants the message
+// sleeps or the ring is full, and takes one locked instruction for each slot. A publisher that is
+// not exclusive takes one more for each call, and a call waits while other goroutines use the
+// publisher.
 type Publisher struct {
 	lifecycle
 	bus    *Bus
@@ -26,23 +27,26 @@ type Publisher struct {
 	ring   ring.Publisher
 	parent *lifecycle // of the publisher whose reservation this record is for; nil for others
 
-	topic     string
-	id        uint16
-	tag       uint32
-	label     layout.Entry // of the tag
-	room      int          // bytes of a frame that fits one slot
-	fastRoom  uint         // the same for PublishRaw's short way; 0 where there is none, as something is added to frames
-	fastAlone uint         // the same where that way needs no turn: exclusive, without a reservation
-	runs      bool         // what fits a slot needs nothing but to be copied there: several slots may be filled at once
-	whole     layout.FrameInfo
-	noWait    bool
-	stamp     bool
-	wait      WaitStrategy
-	sleeper   *sleep.Publisher
+	topic string
+	id    uint16
+	tag   uint32
+	label layout.Entry // of the tag
+	room  int          // bytes of a frame that fits one slot
+	// The same on the fast path of PublishRaw; 0 if frames get a time, for which it has no room.
+	fastRoom uint
+	// The same if the fast path needs no turn: exclusive, and no reservation is outstanding.
+	fastAlone uint
+	// A frame that fits a slot is only copied: several slots may be filled at once.
+	runs    bool
+	whole   layout.FrameInfo
+	noWait  bool
+	stamp   bool
+	wait    WaitStrategy
+	sleeper *sleep.Publisher
 
 	interest []uint64 // who wants the topic, a bit for each subscriber
 	sleepers []uint64 // who sleeps, as many words
-	// The same where there is room for 256 subscriptions, the default: then neither a loop nor a call is needed.
+	// The same if the bus has room for 256 subscriptions, the default: no loop is needed then.
 	interest4, sleepers4 *[4]uint64
 	asleep, wants        *uint64 // the first word of each
 	subHigh              *uint64
@@ -51,13 +55,17 @@ type Publisher struct {
 	enc     encoder
 	reserve Reservation
 	stalls  stalls
-	pooled  bool                      // it is one of the handle's pool, in which calls wait for it
-	stuck   atomic.Pointer[FullError] // whom a call waits for, for the calls that wait for that one
+	// It belongs to the pool of the handle, in which calls wait for it.
+	pooled bool
+	// The subscription that a call waits for; for errors of the calls behind it.
+	stuck atomic.Pointer[FullError]
 }
 
 // Publisher returns a new publisher on the topic, which it creates if need be.
 func (b *Bus) Publisher(topic string, opts ...PublishOption) (*Publisher, error) {
-	fail := func(err error) (*Publisher, error) { return nil, opError("publish", b.name, topic, err) }
+	fail := func(err error) (*Publisher, error) {
+		return nil, opError("publish", b.name, topic, err)
+	}
 	if err := CheckTopic(topic); err != nil {
 		return fail(err)
 	}
@@ -102,7 +110,8 @@ func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) 
 	return p, nil
 }
 
-// newRecord returns a publisher with a record of its own and no topic yet. The caller has adopted it.
+// newRecord returns a publisher with a record of its own and no topic yet. The caller has adopted
+// it.
 func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	rp, err := b.takePublisher()
 	if err != nil {
@@ -135,14 +144,14 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	return p, nil
 }
 
-// freePublisher gives a publisher record of this client's back.
+// freePublisher gives back a publisher record of this client.
 func (b *Bus) freePublisher(i int) {
 	b.wipePublisher(i, false)
 	atomic.StoreUint64(b.seg.Pub(i, layout.PubOwner), 0)
 	fault.At(fault.FreePublisher)
 }
 
-// configure makes the publisher publish as it is told to. It has no topic yet, or is turned to one next.
+// configure applies options. The publisher has no topic yet, or is turned to one next.
 func (p *Publisher) configure(c publisherConfig) {
 	g := &p.seg.Map.Geometry
 	p.noWait, p.stamp, p.wait = c.noWait, c.time, c.wait
@@ -161,15 +170,16 @@ func (p *Publisher) configure(c publisherConfig) {
 	p.whole = layout.MakeFrameInfo(0, flags, uint16(p.ring.Index()), p.id)
 }
 
-// allowFast lets PublishRaw take its short way without a turn, if the publisher is exclusive.
+// allowFast lets PublishRaw take the fast path without a turn, if the publisher is exclusive.
 func (p *Publisher) allowFast() {
 	if !p.shared {
 		p.fastAlone = p.fastRoom
 	}
 }
 
-// announce sees to it that everybody who wants topic id receives what is published on it from then on: every subscriber knows it, or
-// looks for it before it misses a message. Nobody is asleep for the sake of a message of this publisher.
+// announce makes sure that every subscriber that wants topic id receives what is published on it
+// from then on: the subscriber knows the topic, or looks for new topics before it passes over a
+// message.
 func (p *Publisher) announce(id int) error {
 	p.ring.CatchUp()
 	certified := sleep.Certify(p.seg, p.ring.Next(), p.ring.Index())
@@ -182,11 +192,12 @@ func (p *Publisher) announce(id int) error {
 	return nil
 }
 
-// turnTo makes the publisher, which has none or another one, publish on a topic that is announced.
+// turnTo changes the topic of the publisher to one that is announced.
 //
-// Whoever wants the last message of the topic before has been woken: every publish ends with that. A certifier
-// loads the intent before the topic. One that pairs the old intent with the new topic therefore passes over none who
-// wants an old message and still sleeps.
+// Every publish ends by waking the sleepers that want its message, so none of them still sleeps
+// that wants the last message on the old topic. A certifier loads the intent before the topic. If
+// it takes the old intent and the new topic for one message, it therefore passes over no sleeper
+// that wants a message.
 func (p *Publisher) turnTo(topic string, id int) {
 	seg, i := p.seg, p.ring.Index()
 	if p.topic != "" {
@@ -205,8 +216,8 @@ func (p *Publisher) turnTo(topic string, id int) {
 	}
 }
 
-// takePublisher takes a publisher record that is free, or, where none is, one whose owner is dead: only then is the kernel asked who
-// lives.
+// takePublisher takes a publisher record that is free, or, where none is, one whose owner is dead:
+// only then is the kernel asked who lives.
 func (m *member) takePublisher() (*ring.Publisher, error) {
 	seg, n := m.seg, m.seg.Map.Geometry.Publishers
 	me := m.client.owner(layout.OwnerHeld)
@@ -243,7 +254,8 @@ func (m *member) takePublisher() (*ring.Publisher, error) {
 	}
 	alive := seg.Census()
 	for i := range n {
-		if before := layout.Owner(atomic.LoadUint64(seg.Pub(i, layout.PubOwner))); before != 0 && before != me && !alive(before) {
+		if before := layout.Owner(atomic.LoadUint64(seg.Pub(i, layout.PubOwner))); before != 0 &&
+			before != me && !alive(before) {
 			if rp := take(i, before); rp != nil {
 				return rp, nil
 			}
@@ -258,7 +270,7 @@ func (p *Publisher) Topic() string { return p.topic }
 // Index returns the number of the publisher's record, which messages carry as their publisher.
 func (p *Publisher) Index() int { return p.ring.Index() }
 
-// MaxFrame returns the size in bytes of the largest frame that the bus takes.
+// MaxFrame returns the size in bytes of the largest frame that the bus carries.
 func (p *Publisher) MaxFrame() int { return p.seg.Map.Geometry.MaxFrame }
 
 // Close gives the publisher's record back. It may be called more than once, and by any goroutine.
@@ -272,8 +284,8 @@ func (p *Publisher) settle() { p.lifecycle.await(p.kick) }
 // kick makes a call that waits look again.
 func (p *Publisher) kick() { p.sleeper.Unpark() }
 
-// refuse ends a call that came too late.
+// refuse ends a call on something that is closed.
 func (p *Publisher) refuse() error { return p.fail("publish", p.lifecycle.refuse()) }
 
-// ending reports whether a call that waits is to end with ErrClosed.
+// ending reports whether a call that waits has to end with ErrClosed.
 func (p *Publisher) ending() bool { return p.isClosed() || p.parent != nil && p.parent.isClosed() }

@@ -8,15 +8,17 @@ import (
 	"shmbus/ring"
 )
 
-// Next returns the next message, waiting for it until ctx ends. Its Raw is the caller's, or, if the subscription is
-// [Exclusive], valid until the next call on it. A [*LossError] says that messages were lost; the next call goes on behind them.
+// Next returns the next message, and waits for it until ctx ends. The caller owns its Raw; if the
+// subscription is [Exclusive], Raw is valid until the next call on it. A [*LossError] says that
+// messages were lost; the next call returns the message after them.
 func (s *Subscription) Next(ctx context.Context) (Message, error) {
 	var m Message
 	err := s.Receive(ctx, &m)
 	return m, err
 }
 
-// receive is Receive for any goroutine, and where more is to be looked at than the next message.
+// receive is Receive where the fast path is not for the call: it checks the message and the
+// context.
 func (s *Subscription) receive(ctx context.Context, m *Message) error {
 	if m == nil {
 		return s.fail(fmt.Errorf("%w: the message is nil", ErrInvalid))
@@ -27,17 +29,17 @@ func (s *Subscription) receive(ctx context.Context, m *Message) error {
 	return s.receiveOther(ctx, m)
 }
 
-// receiveOther is the rest of Receive, once the call has begun, for the messages that are not like the one before, and for those that are not
-// there yet.
+// receiveOther is the slow path of Receive, once the call has its turn: for a message that is not
+// like the one before, and where there is no message yet. It ends the call.
 func (s *Subscription) receiveOther(ctx context.Context, m *Message) error {
 	if err := s.checkDue(); err != nil {
 		return s.fail(err)
 	}
-	defer s.exit() // contexts are the caller's, and may panic
+	defer s.exit() // a context may panic: it is code of the caller
 	return s.fail(s.next(ctx, m, false))
 }
 
-// next takes the next message, waiting for it until ctx ends.
+// next takes the next message, and waits for it until ctx ends.
 func (s *Subscription) next(ctx context.Context, m *Message, inPlace bool) error {
 	if s.shared && !inPlace && s.takeMatch(m) {
 		return nil
@@ -49,7 +51,8 @@ func (s *Subscription) next(ctx context.Context, m *Message, inPlace bool) error
 	return err
 }
 
-// TryNext returns the next message, or [ErrEmpty] if there is none, or if another goroutine is receiving.
+// TryNext returns the next message. It returns [ErrEmpty] if there is none, or if another goroutine
+// is receiving.
 func (s *Subscription) TryNext() (Message, error) {
 	var m Message
 	begin := s.enterAlone
@@ -78,12 +81,14 @@ func (s *Subscription) TryNext() (Message, error) {
 	return m, s.fail(err)
 }
 
-// Read calls f with the next message in place, without copying it, waiting for it until ctx ends. The
-// view and its Raw must not be used after f returns. Other calls on the subscription wait until then; one that
-// f makes itself returns [ErrBusy]. If f panics, the message was not received.
+// Read waits for the next message until ctx ends, and calls f with a view of it in place, without a
+// copy. The view and its Raw must not be used after f returns. Other calls on the subscription wait
+// until then; a call that f makes itself returns [ErrBusy]. If f panics, the message was not
+// received.
 //
-// A lossy subscription can be overtaken while f reads. Then what f read is not to be believed, and Read returns a
-// [*LossError] after f has returned, whatever f returned. Otherwise it returns f's error.
+// Publishers can overwrite the message of a lossy subscription while f reads it. Then f may have
+// read anything, and Read returns a [*LossError], whatever f returned. Otherwise Read returns the
+// error of f.
 func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	if err := s.begin(ctx); err != nil {
 		return s.fail(err)
@@ -96,7 +101,8 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	if err := s.next(ctx, &m, true); err != nil {
 		return s.fail(err)
 	}
-	whole := m.Position == s.cur.Next() // otherwise it was assembled, and the cursor is behind it already
+	// Otherwise the message was assembled, and the cursor is past it already.
+	whole := m.Position == s.cur.Next()
 	e, seen := s.cur.Peek()
 	s.hold()
 	defer s.unhold()
@@ -113,7 +119,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	return err
 }
 
-// begin is the start of every receiving call.
+// begin begins a receiving call, in its turn.
 func (s *Subscription) begin(ctx context.Context) error {
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -121,7 +127,8 @@ func (s *Subscription) begin(ctx context.Context) error {
 	return s.checkDue()
 }
 
-// checkDue is the rest of begin, once it is the call's turn.
+// checkDue is the second half of begin: it returns the error that the call before left for this
+// one, or why the subscription has ended.
 func (s *Subscription) checkDue() error {
 	if s.over != nil {
 		s.exit()
@@ -136,7 +143,7 @@ func (s *Subscription) checkDue() error {
 	return nil
 }
 
-// refuse ends a call that came too late.
+// refuse ends a call on something that is closed.
 func (s *Subscription) refuse() error { return s.fail(s.lifecycle.refuse()) }
 
 const ctxEvery = 64

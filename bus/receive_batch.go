@@ -6,13 +6,17 @@ import (
 	"shmbus/internal/segment"
 )
 
-// batchBytes is how much ReceiveBatch takes at a time, if it is more than one message.
+// batchBytes is how many bytes ReceiveBatch takes at most, unless its first message has more.
 const batchBytes = 1 << 20
 
-// ReceiveBatch receives into messages as many as there are, up to 1 MiB of them, waiting for the first until ctx ends, and returns how
-// many. It uses the capacity of each message's Raw, as [Subscription.Receive] does; if the subscription is [Exclusive], their Raw slices are
-// valid until the next call on it, and behind the first a message that took several slots is the last of its batch.
-// If an error follows messages already received, ReceiveBatch returns those messages, and the next call returns the error.
+// ReceiveBatch waits for a message until ctx ends, receives it and those that follow it without a
+// pause, up to len(messages) messages and about 1 MiB, and returns their number. It uses the
+// capacity of each message's Raw, as [Subscription.Receive] does. If the subscription is
+// [Exclusive], the Raw slices are valid until the next call on it, and a message that took several
+// slots ends the batch unless it is the first.
+//
+// If an error follows messages already received, ReceiveBatch returns those messages, and the next
+// call returns the error.
 func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (int, error) {
 	if err := alive(ctx); err != nil || len(messages) == 0 {
 		return 0, s.fail(err)
@@ -24,14 +28,14 @@ func (s *Subscription) ReceiveBatch(ctx context.Context, messages []Message) (in
 		return 0, err
 	}
 	if err := s.enterAlone(); err != nil {
-		return 1, nil // closed just now: the next call says so
+		return 1, nil // the subscription was closed meanwhile: the next call says so
 	}
 	n := 1 + s.more(messages[1:])
 	s.exit()
 	return n, nil
 }
 
-// receiveBatch is ReceiveBatch for any goroutine.
+// receiveBatch is ReceiveBatch for a subscription that is not exclusive.
 func (s *Subscription) receiveBatch(ctx context.Context, messages []Message) (n int, err error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, s.fail(err)
@@ -54,7 +58,8 @@ func (s *Subscription) receiveBatch(ctx context.Context, messages []Message) (n 
 	return n, nil
 }
 
-// more receives what is there behind the first message of a batch, one behind the other into the batch's buffer.
+// more receives the messages of a batch after the first, one after the other into the buffer of the
+// batch.
 func (s *Subscription) more(messages []Message) (n int) {
 	room := len(s.buf)
 	if size := min(len(messages)*room, max(batchBytes, room)); len(s.batch) < size {
@@ -72,7 +77,8 @@ func (s *Subscription) more(messages []Message) (n int) {
 		last := st == got && s.apart(m)
 		s.buf = first
 		if err != nil {
-			s.due, s.match.Kind = err, noKind // like nothing: the next call does not get past it
+			// The next call takes the slow path, which returns the error.
+			s.due, s.match.Kind = err, noKind
 		}
 		if last {
 			return n + 1
@@ -85,5 +91,6 @@ func (s *Subscription) more(messages []Message) (n int) {
 	}
 }
 
-// apart reports whether a message was put together from fragments, in a buffer that the next but one may get.
+// apart reports whether a message was assembled from fragments, in a buffer that a later message
+// reuses.
 func (s *Subscription) apart(m *Message) bool { return !segment.SameStart(m.Raw, s.buf) }

@@ -14,8 +14,9 @@ import (
 	"shmbus/ring"
 )
 
-// A Subscription receives the messages of the topics that match its patterns. It may be used by any number of goroutines, whose calls
-// take turns, unless it is [Exclusive]: each message goes to one of them.
+// A Subscription receives the messages of the topics that match its patterns. Any number of
+// goroutines may use it, and their calls take turns, unless it is [Exclusive]. Each message goes to
+// one call.
 type Subscription struct {
 	lifecycle
 	bus  *Bus
@@ -26,20 +27,22 @@ type Subscription struct {
 
 	index    int
 	reliable bool
-	passive  bool // of an observer: no record, no semaphore, no word in the segment
-	rest     time.Duration
-	over     error // why the subscription ended
-	due      error // what the next call is to say
-	wait     WaitStrategy
-	match    fastMatch
-	pacing   pacing
-	sleeper  *sleep.Subscriber
-	stride   uint64 // mask of positions at which what was passed over is released: every eighth of a lap
-	half     uint64 // and of those at which a reliable subscriber looks for blocked publishers: every half
-	every    uint64 // mask of messages received at which Receive's short way is left for a look at the context; 0: it is never taken
-	payload  int    // bytes of a slot's payload
+	// Of an observer: it has no record and no semaphore, and writes nothing to the segment.
+	passive bool
+	rest    time.Duration
+	over    error // why the subscription ended
+	due     error // what the next call returns
+	wait    WaitStrategy
+	match   fastMatch
+	pacing  pacing
+	sleeper *sleep.Subscriber
+	stride  uint64 // mask of the positions at which skip stores the cursor: every eighth of a lap
+	half    uint64 // mask of the positions at which blocked publishers are woken: every half lap
+	// Mask of the counts of messages at which Receive checks the context; 0: at each.
+	every   uint64
+	payload int // bytes of a slot's payload
 
-	// Memory that messages are lent; exclusive only.
+	// Memory that is lent to messages; exclusive only.
 	held  *assembly
 	buf   []byte // for a slot's payload
 	batch []byte // of the messages of ReceiveBatch but for the first
@@ -62,13 +65,14 @@ type SubscriptionStats struct {
 	Sleeps   uint64 // times that it slept
 }
 
-// Subscribe returns a subscription to all topics that match the pattern, present and future. Words of
-// a pattern may be *, which matches one word, and the last may be >, which matches one or more.
+// Subscribe returns a subscription to all topics that match the pattern, present and future. Words
+// of a pattern may be *, which matches one word, and the last may be >, which matches one or more.
 func (b *Bus) Subscribe(pattern string, opts ...SubscribeOption) (*Subscription, error) {
 	return b.subscribe(pattern, opts, b.newSubscription)
 }
 
-func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func([]topics.Pattern, subscribeConfig) (*Subscription, error)) (*Subscription, error) {
+func (b *Bus) subscribe(pattern string, opts []SubscribeOption,
+	begin func([]topics.Pattern, subscribeConfig) (*Subscription, error)) (*Subscription, error) {
 	c := subscribeConfig{patterns: []string{pattern}}
 	for _, o := range opts {
 		if o != nil {
@@ -99,7 +103,7 @@ func (b *Bus) subscribe(pattern string, opts []SubscribeOption, begin func([]top
 	return s, nil
 }
 
-// share makes the subscription one for any goroutine, or one that lends its memory.
+// share makes the subscription one that any goroutine may use, or an exclusive one.
 func (s *Subscription) share(shared bool) {
 	s.shared, s.payload = shared, s.seg.Map.Geometry.SlotPayload()
 	if !shared {
@@ -126,7 +130,8 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 	reliable := c.policy != layout.PolicyLossy
 	fault.At(fault.SubscribeFilled)
 	s := &Subscription{
-		bus: b, seg: seg, in: topics.NewInterest(b.topics, i, patterns), index: i, reliable: reliable, wait: c.wait, match: noMatch(),
+		bus: b, seg: seg, in: topics.NewInterest(b.topics, i,
+			patterns), index: i, reliable: reliable, wait: c.wait, match: noMatch(),
 		cur:     b.ring.Join(i, from, reliable),
 		frag:    newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
 		sleeper: sleep.NewSubscriber(b.parker, i),
@@ -138,11 +143,13 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 		lost:     seg.Sub(i, layout.SubLost),
 		losses:   seg.Sub(i, layout.SubLosses),
 	}
-	// Who sees the interest can rely on the start: what is published from then on is received.
+	// The cursor is set before the interest: a publisher that sees the interest publishes after the
+	// start.
 	s.in.Match()
 	fault.At(fault.SubscribeMatched)
 	// Who sees the patterns can rely on it as well, see WaitForSubscribers.
-	segment.SetText(seg.Text(seg.Map.Subscribers.At(i)+layout.SubPattern, layout.PatternSize), strings.Join(c.patterns, " "))
+	segment.SetText(seg.Text(seg.Map.Subscribers.At(i)+layout.SubPattern, layout.PatternSize),
+		strings.Join(c.patterns, " "))
 	l := new(lease)
 	l.release = func() {
 		b.wipeSubscriber(i)
@@ -162,20 +169,22 @@ func (s start) in(r *ring.Ring) (ring.Start, error) {
 		return ring.FromOldest(), nil
 	case 2:
 		if head := r.Head(); s.position > head {
-			return ring.Start{}, fmt.Errorf("position %d is not published yet: the next is %d", s.position, head)
+			return ring.Start{}, fmt.Errorf("position %d is not published yet: the next is %d",
+				s.position, head)
 		}
 		return ring.From(s.position), nil
 	}
 	return ring.FromNow(), nil
 }
 
-// takeSubscriber takes a subscriber record that is free, or, where none is, one whose owner is dead: only then is the kernel asked who
-// lives.
+// takeSubscriber takes a subscriber record that is free, or, where none is, one whose owner is
+// dead: only then is the kernel asked who lives.
 func (m *member) takeSubscriber() (int, error) {
 	seg, n := m.seg, m.seg.Map.Geometry.Subscribers
 	try := func(i int, alive func(layout.Owner) bool) bool {
 		before, vacant := m.vacate(i, alive)
-		if !vacant || !seg.TakeFrom(seg.Sub(i, layout.SubOwner), before, m.client.owner(layout.OwnerHeld)) {
+		if !vacant || !seg.TakeFrom(seg.Sub(i, layout.SubOwner), before,
+			m.client.owner(layout.OwnerHeld)) {
 			return false
 		}
 		fault.At(fault.SubscribeTaken)
@@ -222,7 +231,8 @@ func (s *Subscription) Stats() SubscriptionStats {
 	}
 }
 
-// Close ends the subscription and a call that waits. It may be called more than once, and by any goroutine.
+// Close ends the subscription and a call that waits. It may be called more than once, and by any
+// goroutine.
 func (s *Subscription) Close() error {
 	s.lifecycle.close(s.kick)
 	return nil

@@ -7,10 +7,11 @@ import (
 	"shmbus/internal/fence"
 )
 
-// turnSpin is how often a call looks for its turn before it joins the line: most calls take less than that.
+// turnSpin is how often a call tries to take its turn before it joins the queue. Most calls take
+// less time than that.
 const turnSpin = 30
 
-// takeTurn begins a call in the form for any goroutine.
+// takeTurn begins a call on what any goroutine may use.
 func (g *lifecycle) takeTurn(ctx context.Context) error {
 	if g.alert.Load() == 0 && atomic.CompareAndSwapUint64(&g.busy, 0, 1) {
 		return g.haveTurn()
@@ -18,7 +19,8 @@ func (g *lifecycle) takeTurn(ctx context.Context) error {
 	return g.waitForTurn(ctx)
 }
 
-// tryTurn is takeTurn for a call that does not wait. It returns ErrEmpty if others have their turn before it.
+// tryTurn is takeTurn for a call that does not wait. It returns ErrEmpty if another call has its
+// turn.
 func (g *lifecycle) tryTurn() error {
 	for range turnSpin {
 		switch alert := g.alert.Load(); {
@@ -34,7 +36,7 @@ func (g *lifecycle) tryTurn() error {
 	return ErrEmpty
 }
 
-// haveTurn is the end of every way to a turn.
+// haveTurn ends every way to a turn: it returns ErrClosed if Close came first.
 func (g *lifecycle) haveTurn() error {
 	if g.isClosed() {
 		return g.refuse()
@@ -42,10 +44,10 @@ func (g *lifecycle) haveTurn() error {
 	return nil
 }
 
-// waitForTurn waits until it is the caller's turn, the context ends or the guard is closed.
+// waitForTurn waits until it is the caller's turn, the context ends, or Close is called.
 func (g *lifecycle) waitForTurn(ctx context.Context) error {
 	if g.caller.Load() == goroutine() {
-		return ErrBusy // it would wait for itself
+		return ErrBusy // a call from within a callback would wait for that callback
 	}
 	for range turnSpin {
 		if g.alert.Load() != 0 {
@@ -56,7 +58,8 @@ func (g *lifecycle) waitForTurn(ctx context.Context) error {
 		}
 		fence.Pause()
 	}
-	done := ctx.Done() // contexts are the caller's, and may panic: a seat that is left so would be given the turn for ever
+	// Before the call queues up: a context may panic, and a waiter left behind would get the turn.
+	done := ctx.Done()
 	seat := g.queueUp()
 	select {
 	case err := <-seat.given:
@@ -71,12 +74,12 @@ func (g *lifecycle) waitForTurn(ctx context.Context) error {
 	g.noneQueued()
 	g.mu.Unlock()
 	if !left && <-seat.given == nil {
-		g.exit() // it got its turn at the same moment
+		g.exit() // the call got its turn at the same moment
 	}
 	return ended(ctx)
 }
 
-// queueUp joins the line. The seat is given the turn, or the reason why there is none any more.
+// queueUp joins the queue. The waiter is given its turn, as nil, or the reason why it gets none.
 func (g *lifecycle) queueUp() *waiter[error] {
 	g.mu.Lock()
 	first := g.turns.empty()
@@ -87,15 +90,16 @@ func (g *lifecycle) queueUp() *waiter[error] {
 	g.alert.Or(queued)
 	g.mu.Unlock()
 	if first {
-		// A call that just ends stores busy and then looks whether somebody is queued, without a barrier: behind this one it has seen that,
-		// or its store is seen here.
+		// A call that ends stores busy and then loads alert, without a barrier. After this barrier
+		// either that call has seen that a call is queued, or its store is seen here.
 		barrier()
 		g.pass()
 	}
 	return seat
 }
 
-// pass gives the turn to the first in the line, if nobody has it, or gives the record back after Close.
+// pass gives the turn to the first of the queue, if no call has it. After Close it gives the record
+// back.
 func (g *lifecycle) pass() {
 	if g.isClosed() {
 		g.finish()
@@ -109,7 +113,7 @@ func (g *lifecycle) pass() {
 	}
 }
 
-// noneQueued takes back that somebody is queued, if nobody is.
+// noneQueued clears queued if the queue is empty.
 func (g *lifecycle) noneQueued() {
 	if g.turns.empty() {
 		g.alert.And(^uint32(queued))

@@ -9,7 +9,8 @@ import (
 	"shmbus/ring"
 )
 
-// waitFor waits until there is a message, and takes it.
+// waitFor waits for a message and takes it. It ends when ctx ends, when the subscription is closed
+// or evicted, and when the bus is removed.
 func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) error {
 	for tries := 1; ; tries++ {
 		switch {
@@ -26,7 +27,8 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 			s.bus.beginWait()
 			s.pacing.caughtUp(s.stats.Received, s.wait)
 		}
-		// The context is looked at before the ring: who was stopped for longer than its time finds what came meanwhile.
+		// The context is checked before the ring: a process that was stopped until after its
+		// deadline receives what was published meanwhile.
 		var ended error
 		if tries%ctxEvery == 1 {
 			ended = ctx.Err()
@@ -55,16 +57,17 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 }
 
 const (
-	// idleLooks is how often a subscription that spins looks at the ring before it looks at anything else.
+	// idleLooks is how often a subscription that spins looks at the ring before it checks anything
+	// else.
 	idleLooks = 32
-	// idleSpin is how often an adaptive subscription does that, idleYield how often it lets others
-	// run in between, before it sleeps.
+	// An adaptive subscription does that idleSpin times, then yields the processor idleYield times,
+	// then sleeps.
 	idleSpin  = 12
 	idleYield = 8
 )
 
-// pause lets time pass without sleeping, at most until there is something to look at, and reports false when it is time to
-// sleep.
+// pause spins or yields for a moment, as the wait strategy says, and returns early if there is a
+// new message. It returns false if it is time to sleep.
 func (s *Subscription) pause(tries int) bool {
 	switch s.wait {
 	case Spin:
@@ -88,15 +91,16 @@ func (s *Subscription) pause(tries int) bool {
 	}
 }
 
-// sleep sleeps until there may be something to do, in the order that package sleep asks for.
+// sleep sleeps until there may be a message. Its steps and their order are those of package sleep.
 func (s *Subscription) sleep(ctx context.Context) error {
 	s.bus.watch()
 	if s.in.Stale() {
 		s.in.Match()
 	}
 	s.sleeper.FallAsleep()
-	defer s.sleeper.WakeUp(s.cur) // contexts are the caller's, and may panic
-	// After the barrier of the sleeper bit: a publisher that blocks now sees the cursor, or is seen.
+	defer s.sleeper.WakeUp(s.cur) // a context may panic: it is code of the caller
+	// The sleeper bit was set with a barrier. So a publisher that blocks now sees the cursor, or
+	// this call sees that publisher.
 	s.wakeBlocked()
 	if !s.lastLook() {
 		return nil
@@ -107,9 +111,11 @@ func (s *Subscription) sleep(ctx context.Context) error {
 	return s.sleeper.Wait(ctx)
 }
 
-// lastLook reports whether there is nothing to stay awake for. What comes before the wake word and the bit are there wakes nobody,
-// and what comes after it wakes.
+// lastLook reports whether there is no reason to stay awake. A publisher that published before the
+// wake word and the sleeper bit were set wakes nobody, so this look finds its message; later ones
+// wake.
 func (s *Subscription) lastLook() bool {
 	_, st := s.cur.Peek()
-	return st == ring.Empty && !s.cur.Outdated() && !s.in.Stale() && !s.isClosed() && !s.seg.Removed()
+	return st == ring.Empty && !s.cur.Outdated() && !s.in.Stale() && !s.isClosed() &&
+		!s.seg.Removed()
 }

@@ -2,11 +2,11 @@ package bus
 
 import "container/list"
 
-// A line is a queue of goroutines that wait until each is given a T, first come, first served. Its methods are called with
-// the owner's mutex held.
+// A waitQueue is a queue of goroutines, each of which waits until it is given a T, first in, first
+// out. Its methods are called with the owner's mutex held.
 type waitQueue[T any] struct{ waiters list.List }
 
-// A seat is one goroutine's in a line.
+// A waiter is a goroutine in a waitQueue.
 type waiter[T any] struct {
 	given   chan T // capacity 1
 	element *list.Element
@@ -14,14 +14,15 @@ type waiter[T any] struct {
 
 func (l *waitQueue[T]) empty() bool { return l.waiters.Len() == 0 }
 
-// join adds the caller at the end. It receives from given without the mutex, until it has a T or leaves.
+// join adds the caller at the end. The caller receives from given, without the mutex, until it gets
+// a T or leaves.
 func (l *waitQueue[T]) join() *waiter[T] {
 	p := &waiter[T]{given: make(chan T, 1)}
 	p.element = l.waiters.PushBack(p)
 	return p
 }
 
-// serve gives v to the first in the line. It returns false if nobody waits.
+// serve gives v to the first waiter and removes it. It returns false if the queue is empty.
 func (l *waitQueue[T]) serve(v T) bool {
 	first := l.waiters.Front()
 	if first == nil {
@@ -33,7 +34,7 @@ func (l *waitQueue[T]) serve(v T) bool {
 	return true
 }
 
-// leave takes p out of the line. It returns false if p was served before: then given holds a T.
+// leave removes p from the queue. It returns false if p was served before: then given holds a T.
 func (l *waitQueue[T]) leave(p *waiter[T]) bool {
 	if p.element == nil {
 		return false

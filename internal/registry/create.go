@@ -59,7 +59,7 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map,
 	join Joining) (*segment.Segment, error) {
 	var id layout.UUID
 	rand.Read(id[:])
-	// ftok gives the same key to several files. After a collision the next project number is tried.
+	// Ftok gives the same key to several files. After a collision the next project number is tried.
 	for proj := 1; proj <= 255; proj++ {
 		key, err := sysvshm.Ftok(lock.Path, byte(proj))
 		if err != nil {
@@ -114,7 +114,7 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map,
 		k.State, k.ShmID, k.SemID = Ready, shm.ID(), set.ID()
 		if err := lock.Write(k); err != nil {
 			leave()
-			// others may have opened it by its key
+			// Others may have opened it by its key.
 			atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved)
 			seg.Detach()
 			set.Remove()

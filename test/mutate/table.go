@@ -88,8 +88,8 @@ var table = []mutation{
 	{
 		name:   "each fragment wakes",
 		file:   "bus/publish.go",
-		before: "\t\tp.wakeInterested(p.ring.Next() - 1) // whom",
-		after:  "\t\t// whom",
+		before: "\t\tp.wakeInterested(p.ring.Next() - 1) // an",
+		after:  "\t\t// an",
 		pkg:    "./bus", run: "TestNobodyIsCertifiedIntoAFrame",
 	},
 	{
@@ -159,14 +159,14 @@ var table = []mutation{
 	{
 		name:   "who is closed does not fall asleep",
 		file:   "bus/wait.go",
-		before: " && !s.isClosed() && !s.seg.Removed()\n",
+		before: " && !s.isClosed() &&\n\t\t!s.seg.Removed()\n",
 		after:  " && !s.seg.Removed()\n",
 		pkg:    "./bus", run: "TestLastLook",
 	},
 	{
 		name:   "who finds the bus removed does not fall asleep",
 		file:   "bus/wait.go",
-		before: " && !s.isClosed() && !s.seg.Removed()\n",
+		before: " && !s.isClosed() &&\n\t\t!s.seg.Removed()\n",
 		after:  " && !s.isClosed()\n",
 		pkg:    "./bus", run: "TestLastLook",
 	},
@@ -523,8 +523,8 @@ var table = []mutation{
 	{
 		name:   "Close waits for a shared call",
 		file:   "bus/lifecycle.go",
-		before: "if !atomic.CompareAndSwapUint64(&g.busy, 0, 1) { // and never back",
-		after:  "if g.over.Load() { // and never back",
+		before: "if !atomic.CompareAndSwapUint64(&g.busy, 0, 1) { // and it stays so",
+		after:  "if g.over.Load() { // and it stays so",
 		pkg:    "./bus", run: "TestClose",
 	},
 	{
