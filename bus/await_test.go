@@ -38,7 +38,7 @@ func TestWaitForBus(t *testing.T) {
 				opened <- err
 			}()
 			time.Sleep(20 * time.Millisecond)
-			b, _, err := OpenOrCreate("late", in, WaitForBus(nil))
+			b, _, err := OpenOrCreate("late", in, WaitForBus(context.Context(nil)))
 			require.NoError(t, err, "the option is none of OpenOrCreate's business")
 			assert.NoError(t, <-opened)
 			require.NoError(t, b.Close())
@@ -65,7 +65,7 @@ func TestWaitForBusEnds(t *testing.T) {
 	_, err = Observe("never", WithDir(t.TempDir()), WaitForBus(ctx))
 	assert.ErrorIs(t, err, context.DeadlineExceeded, "it had ended before the call")
 	assert.NotErrorIs(t, err, ErrNotFound, "so that nothing was looked at")
-	_, err = OpenKey(0x7fffff01, WaitForBus(nil))
+	_, err = OpenKey(0x7fffff01, WaitForBus(context.Context(nil)))
 	assert.ErrorIs(t, err, ErrInvalid)
 }
 

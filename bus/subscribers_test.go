@@ -81,7 +81,7 @@ func TestWaitForSubscribersEnds(t *testing.T) {
 		assert.Error(t, err, "%s %d", topic, n)
 		assert.NotErrorIs(t, err, context.DeadlineExceeded)
 	}
-	assert.ErrorIs(t, b.WaitForSubscribers(nil, "t", 1), ErrInvalid) //nolint:staticcheck // that is the test
+	assert.ErrorIs(t, b.WaitForSubscribers(context.Context(nil), "t", 1), ErrInvalid)
 	removed := make(chan error)
 	go func() { removed <- b.WaitForSubscribers(soon(t), "t", 2) }()
 	time.Sleep(10 * time.Millisecond)
