@@ -265,7 +265,9 @@ func TestGoBlocks(t *testing.T) {
 		snippets = append(snippets, unindented(string(text)))
 	}
 	for _, b := range blocks(t) {
-		if b.language != "go" || isProgram(b) {
+		if b.language == "" && b.page == "docs/values.md" { // what an example prints
+			b.text = "// " + b.text
+		} else if b.language != "go" || isProgram(b) {
 			continue
 		}
 		found := slices.ContainsFunc(snippets, func(s string) bool { return strings.Contains(s, "\n"+unindented(b.text)) })
