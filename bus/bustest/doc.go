@@ -9,43 +9,43 @@
 //		bustest.Expect(t, out, Quote{Order: 1, Price: 101.5})
 //	}
 //
-// [New] makes a real bus, in shared memory; there is no fake one. [Expect] and [Drain] receive. A
-// [Peer] is another process with a reliable subscription, which a test stops and kills to see what
-// the code under test does then.
+// [New] makes a real bus in shared memory; this package has no simulated one. [Expect] and [Drain]
+// receive messages. A [Peer] is another process with a reliable subscription. A test stops or kills
+// it to see how the code under test behaves then.
 //
 // # Where the buses are, and when they go
 //
 // All buses of a test process lie in one new folder below os.TempDir. The first call of New sets
-// SHMBUS_DIR to it, for the whole process: code under test, and programs that it starts, find a bus
-// by its name and none of the machine's own buses. Tests may be parallel. A test that sets
-// SHMBUS_DIR itself hides the buses of New from code that opens them by name.
+// SHMBUS_DIR to that folder for the whole process. Code under test, and programs that it starts,
+// therefore find a bus by its name, and see none of the machine's other buses. Tests may run in
+// parallel. A test that sets SHMBUS_DIR itself hides the buses of New from code that opens them by
+// name.
 //
 // A bus is removed when its test ends. System V objects survive the processes that use them, so New
-// also starts a guardian: the test binary once more, which waits until the test process is gone,
-// however that ended (a panic, a timeout, os.Exit, SIGKILL), and then removes every bus in the
-// folder, those that the code under test has made included, and the folder. It has a session of its
-// own, so that signals to the test's process group do not reach it. Who kills the guardian as well,
-// as the end of a container or a service does, leaves what the end of the container removes, or
-// busd doctor finds.
+// also starts a guardian: the test binary once more, as a process that waits until the test process
+// is gone. However that ended (a panic, a timeout, os.Exit, SIGKILL), the guardian then removes
+// every bus in the folder, including those that the code under test made, and the folder. The
+// guardian has a session of its own, so signals to the test's process group do not reach it. If the
+// guardian is killed too, as when a service's control group is killed, the buses stay, and
+// busd doctor finds them. The end of a container removes them together with its IPC namespace.
 //
-// Guardian and peers begin and end in the init function of this package. Package-level variables
-// and init functions of the program run before that, main and TestMain do not.
+// Guardian and peers run in the init function of this package and never reach main or TestMain.
+// Package-level variables and init functions of the program may run before that.
 //
 // # With testing/synctest
 //
-// Make the bus inside the bubble, with the bubble's *testing.T, and open no handle on one side to
-// use it on the other: handles have timers. What does not wait for other processes then works on
-// the bubble's clock: publishing ([bus.WithTime] stamps the bubble's time),
-// [bus.Subscription.TryNext], Drain, and Expect, which waits until the other goroutines of the
-// bubble have done what they do within 10 of its seconds. So a program that publishes from time to
-// time is tested in no time.
+// Make the bus inside the bubble, with the bubble's *testing.T. A handle has timers, so it must not
+// be opened on one side of the bubble and used on the other. Calls that do not wait for other
+// processes then work on the bubble's clock: publishing ([bus.WithTime] stamps the bubble's time),
+// [bus.Subscription.TryNext], Drain, and Expect, whose 10 seconds are those of the bubble. A
+// program that publishes from time to time is thus tested without waiting.
 //
-// What waits for messages or for room (Next, All, publishing to a full ring) waits in the kernel,
-// and a bubble's clock stands still while one of its goroutines does: timers do not fire, a
-// context's timeout does not end the call, and neither Sleep nor Expect returns. The call ends with
-// a message, with Close, or when its context is cancelled otherwise. Code that waits for messages
-// is therefore to be tested outside of bubbles.
+// A call that waits for messages or for room (Next, All, publishing to a full ring) waits in the
+// kernel, and a bubble's clock stands still while one of its goroutines does: timers do not fire, a
+// context's timeout does not end the call, and neither time.Sleep nor Expect returns. The call ends
+// with a message, with Close, or when its context is cancelled in another way. Test code that waits
+// for messages outside of bubbles.
 //
-// Other processes, a Peer among them, know nothing of the bubble's clock. A stopped or killed one
-// can be had inside, its patience cannot be tested there.
+// Other processes, including a Peer, do not follow the bubble's clock. A bubble may have a stopped
+// or killed peer, but its patience cannot be tested there.
 package bustest

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command ringfile is a flight recorder: programs write lines into a ring in a file, each line with
 // one compare-and-swap and no system call, and the last 1,024 lines are there when the programs are
 // not, however they ended. It uses package ring alone, without a bus.
