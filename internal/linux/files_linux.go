@@ -8,6 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Only returns nil on Linux, and an error elsewhere that says "Linux only" and is
+// errors.ErrUnsupported.
+func Only() error { return nil }
+
 // OpenNamed opens the file that has this very name: it neither follows a symbolic link, nor waits
 // for the other end of a pipe. The file stays out of the runtime's poller, which ends the process
 // where no file descriptor is left for itself.

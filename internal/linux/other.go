@@ -16,6 +16,9 @@ const (
 	SIGWINCH = syscall.Signal(28)
 )
 
+// Only returns an error.
+func Only() error { return errLinuxOnly }
+
 // OpenNamed is for Linux only.
 func OpenNamed(string, int, fs.FileMode) (*os.File, error) { return nil, errLinuxOnly }
 
@@ -93,5 +96,5 @@ var errLinuxOnly error = linuxOnly{}
 
 type linuxOnly struct{}
 
-func (linuxOnly) Error() string { return "Linux only" }
+func (linuxOnly) Error() string { return "a bus is Linux only: this system has no such calls" }
 func (linuxOnly) Unwrap() error { return syscall.ENOSYS }

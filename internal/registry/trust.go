@@ -79,8 +79,11 @@ func (l *LockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 
 // trusted returns an error if a default folder of this user must not be used. In a folder such as
 // /tmp another user may have made it first, and could replace key files in it. A folder that
-// somebody chose is trusted.
+// somebody chose is trusted. On other systems than Linux no folder can be used.
 func trusted(dir string) error {
+	if err := linux.Only(); err != nil {
+		return err
+	}
 	if !isOwnDir(dir) {
 		return nil
 	}
