@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	// lookEvery is how often a publisher at a full ring asks whether the one that it waits for is alive, and whether anybody's
-	// patience is over: the first is a system call.
+	// lookEvery is how often a publisher at a full ring asks whether the one that it waits for is
+	// alive, and whether anybody's patience is over: the first is a system call.
 	lookEvery = time.Millisecond
-	// lookMost is how much of the time between two looks counts against a subscription's patience at most. A publisher that waits looks
-	// more often; what is beyond that nobody has seen: it was stopped, perhaps together with the subscriber, or the
-	// machine was suspended. Between two calls it is an eighth of the patience, if that is more: who calls now and then
-	// looks as seldom.
+	// lookMost is how much of the time between two looks counts against a subscription's patience
+	// at most. A publisher that waits looks more often; what is beyond that nobody has seen: it was
+	// stopped, perhaps together with the subscriber, or the machine was suspended. Between two
+	// calls it is an eighth of the patience, if that is more: who calls now and then looks as
+	// seldom.
 	lookMost = 10 * time.Millisecond
 )
 
@@ -31,11 +32,12 @@ type stall struct {
 	lasts    time.Duration // for how long it has been seen there
 }
 
-// stalls is what a publisher remembers, across its calls, of the subscriptions that keep it from publishing. A subscription's
-// patience is over when it was seen to protect one position for that long while this publisher could not publish
-// because of it. Any move, and any other gate of the record, begins anew. No other publisher's observations count:
-// the segment has no room for them. So with many publishers a subscription is cut off by the first that has waited
-// for it, without a move, for as long as its policy says, and never earlier.
+// stalls is what a publisher remembers, across its calls, of the subscriptions that keep it from
+// publishing. A subscription's patience is over when it was seen to protect one position for that
+// long while this publisher could not publish because of it. Any move, and any other gate of the
+// record, begins anew. No other publisher's observations count: the segment has no room for them.
+// So with many publishers a subscription is cut off by the first that has waited for it, without a
+// move, for as long as its policy says, and never earlier.
 type stalls struct {
 	looked  time.Time
 	slowest int
@@ -44,14 +46,15 @@ type stalls struct {
 	full    *FullError  // the last that was returned
 }
 
-// releaseGates opens gates that keep this publisher from position end-1 and that it need not wait at: that of the slowest subscriber, if
-// it is dead, and those of all whose patience is over. first says that it is this call's first look. It reports whether it is worth
-// looking again at once.
+// releaseGates opens gates that keep this publisher from position end-1 and that it need not wait
+// at: that of the slowest subscriber, if it is dead, and those of all whose patience is over. first
+// says that it is this call's first look. It reports whether it is worth looking again at once.
 func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 	seg, r, st := p.seg, p.bus.ring, &p.stalls
 	// The clock first: a publisher that is stopped behind it counts too little and not too much.
 	now := time.Now()
-	// The gate is read before the owner: if it is the gate of a later owner, then so is the owner that is read.
+	// The gate is read before the owner: if it is the gate of a later owner, then so is the owner
+	// that is read.
 	gate := r.Gate(slowest)
 	if gate.State() != layout.GateClosed {
 		return true
@@ -68,15 +71,16 @@ func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 	}
 	cut := false
 	r.Blockers(p.ring.Next(), end, func(h ring.Blocker) {
-		if st.over(seg, h, since, first) && p.bus.cutGate(h.Subscriber, h.Gate, policyGate(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPolicy)))) {
+		if st.over(seg, h, since, first) && p.bus.cutGate(h.Subscriber, h.Gate,
+			policyGate(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPolicy)))) {
 			cut = true
 		}
 	})
 	return cut
 }
 
-// over reports whether the patience of a subscription that keeps this publisher from publishing is over. since is how long ago the last
-// look was.
+// over reports whether the patience of a subscription that keeps this publisher from publishing is
+// over. since is how long ago the last look was.
 func (st *stalls) over(seg *segment.Segment, h ring.Blocker, since time.Duration, first bool) bool {
 	if policyGate(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPolicy))) == layout.GateOpen {
 		return false
@@ -89,7 +93,8 @@ func (st *stalls) over(seg *segment.Segment, h ring.Blocker, since time.Duration
 		*s = stall{gate: h.Gate, position: h.Position}
 		return false
 	}
-	patience := time.Duration(min(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPatience)), 1<<62))
+	patience := time.Duration(min(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPatience)),
+		1<<62))
 	most := lookMost
 	if first {
 		most = max(most, patience/8)
@@ -98,8 +103,8 @@ func (st *stalls) over(seg *segment.Segment, h ring.Blocker, since time.Duration
 	return s.lasts >= patience
 }
 
-// policyGate returns the state that a gate gets when the patience of a subscription with that policy is over; GateOpen for policies
-// without.
+// policyGate returns the state that a gate gets when the patience of a subscription with that
+// policy is over; GateOpen for policies without.
 func policyGate(policy uint64) uint32 {
 	switch policy {
 	case layout.PolicyEvict:
@@ -110,17 +115,21 @@ func policyGate(policy uint64) uint32 {
 	return layout.GateOpen
 }
 
-// isFull returns the error that says whom this publisher waits for in vain, and why it does not wait on: nil if it has [NoWait]. While
-// nothing moves it is the same error each time, so that a publisher that drops what it cannot publish does not allocate.
+// isFull returns the error that says whom this publisher waits for in vain, and why it does not
+// wait on: nil if it has [NoWait]. While nothing moves it is the same error each time, so that a
+// publisher that drops what it cannot publish does not allocate.
 func (p *Publisher) isFull(slowest int, position uint64, why error) *FullError {
 	seg, st := p.seg, &p.stalls
 	lag, gate := p.ring.Next()-position, p.bus.ring.Gate(slowest)
-	if last := st.full; last != nil && why == nil && last.Err == nil && last.Topic == p.topic && last.Lag == lag && last.subscriber == slowest && last.gate == gate {
+	if last := st.full; last != nil && why == nil && last.Err == nil && last.Topic == p.topic &&
+		last.Lag == lag && last.subscriber == slowest && last.gate == gate {
 		return last
 	}
-	e := &FullError{Op: "publish", Bus: p.bus.name, Topic: p.topic, Lag: lag, Err: why, subscriber: slowest, gate: gate}
+	e := &FullError{Op: "publish", Bus: p.bus.name, Topic: p.topic, Lag: lag, Err: why,
+		subscriber: slowest, gate: gate}
 	owner := layout.Owner(atomic.LoadUint64(seg.Sub(slowest, layout.SubOwner)))
-	e.Pattern = layout.CString(seg.Text(seg.Map.Subscribers.At(slowest)+layout.SubPattern, layout.PatternSize))
+	e.Pattern = layout.CString(seg.Text(seg.Map.Subscribers.At(slowest)+layout.SubPattern,
+		layout.PatternSize))
 	e.Self = owner == p.bus.client.owner(layout.OwnerHeld)
 	if c := owner.Client(); c >= 0 && c < seg.Map.Geometry.Clients {
 		e.Name = layout.CString(seg.Text(seg.Map.Clients.At(c)+layout.ClientName, layout.NameSize))
@@ -130,8 +139,8 @@ func (p *Publisher) isFull(slowest int, position uint64, why error) *FullError {
 	return e
 }
 
-// behind returns the error of a call whose context ended while it waited for the publisher: a FullError, if the call that
-// it waited for waits for room.
+// behind returns the error of a call whose context ended while it waited for the publisher: a
+// FullError, if the call that it waited for waits for room.
 func (p *Publisher) behind(ctx context.Context, err error) error {
 	if full := p.stuck.Load(); full != nil && ctx != nil && ctx.Err() != nil {
 		return full.ending(p.topic, err)
@@ -146,9 +155,10 @@ func (e *FullError) ending(topic string, why error) error {
 	return &of
 }
 
-// A FullError says that there was no room for a message because a reliable subscriber has not read what it would overwrite, and which
-// one: the one that is furthest behind. errors.Is finds [ErrFull] in it and, if the publisher waited, what ended the wait:
-// context.DeadlineExceeded or context.Canceled.
+// A FullError says that there was no room for a message because a reliable subscriber has not read
+// what it would overwrite, and which one: the one that is furthest behind. errors.Is finds
+// [ErrFull] in it and, if the publisher waited, what ended the wait: context.DeadlineExceeded or
+// context.Canceled.
 type FullError struct {
 	Op         string // "publish"
 	Bus, Topic string // that was published on
@@ -170,9 +180,11 @@ func (e *FullError) Error() string {
 	if e.Self {
 		who = fmt.Sprintf("this very process (pid %d)", e.Pid)
 	}
-	fmt.Fprintf(&t, "a reliable subscription to %q of %s is %d positions behind", e.Pattern, who, e.Lag)
+	fmt.Fprintf(&t, "a reliable subscription to %q of %s is %d positions behind", e.Pattern, who,
+		e.Lag)
 	if e.Self {
-		t.WriteString(" (a goroutine that publishes to its own reliable subscription and reads it afterwards waits for itself)")
+		t.WriteString(" (a goroutine that publishes to its own reliable subscription and reads " +
+			"it afterwards waits for itself)")
 	}
 	if e.Err != nil {
 		fmt.Fprintf(&t, ": %v", e.Err)

@@ -14,15 +14,17 @@ import (
 )
 
 const (
-	// poolMost is how many publisher records a handle takes at most for Publish without a Publisher, poolShare which part of the bus's table.
+	// poolMost is how many publisher records a handle takes at most for Publish without a
+	// Publisher, poolShare which part of the bus's table.
 	poolMost  = 16
 	poolShare = 4
 	// poolRest is how long a record is kept that nobody uses.
 	poolRest = time.Second
 )
 
-// A pool has the publisher records that a handle takes for [Bus.Publish] and for reservations. One call at a time
-// uses a record, so they are exclusive publishers; before each message they turn to its topic.
+// A pool has the publisher records that a handle takes for [Bus.Publish] and for reservations. One
+// call at a time uses a record, so they are exclusive publishers; before each message they turn to
+// its topic.
 type pool struct {
 	bus  *Bus
 	most int
@@ -54,14 +56,18 @@ func (l *pool) init(b *Bus) {
 	l.topics = make(map[string]int)
 }
 
-// Publish encodes v as msgpack, as [Publisher.Publish] does, and publishes it on the topic, which it creates if need be. It may be
-// called by any number of goroutines, with any number of topics, and needs no [Publisher]: the handle keeps a few publisher records for
-// those calls. It waits for reliable subscribers while the ring is full, and for a record while all are in use, until ctx ends.
+// Publish encodes v as msgpack, as [Publisher.Publish] does, and publishes it on the topic, which
+// it creates if need be. It may be called by any number of goroutines, with any number of topics,
+// and needs no [Publisher]: the handle keeps a few publisher records for those calls. It waits for
+// reliable subscribers while the ring is full, and for a record while all are in use, until ctx
+// ends.
 func (b *Bus) Publish(ctx context.Context, topic string, v any) error {
 	if err := alive(ctx); err != nil {
 		return opError("publish", b.name, topic, err)
 	}
-	err := encodeApart(b.seg, v, func(frame []byte) error { return b.PublishRaw(ctx, topic, frame) })
+	err := encodeApart(b.seg, v, func(frame []byte) error {
+		return b.PublishRaw(ctx, topic, frame)
+	})
 	return opError("publish", b.name, topic, err)
 }
 
@@ -119,8 +125,8 @@ func (l *pool) announced(p *Publisher, topic string) (int, error) {
 	return id, nil
 }
 
-// take returns a record for one call, if possible one that has the topic already. While all are in use it waits until
-// it is given one, first come, first served.
+// take returns a record for one call, if possible one that has the topic already. While all are in
+// use it waits until it is given one, first come, first served.
 func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 	l.mu.Lock()
 	p := l.pick(topic)
@@ -152,7 +158,8 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 		l.mu.Lock()
 		// Other calls' records can be shared, but those of nobody can not.
 		if l.taken--; l.taken == 0 || l.closed || !errors.Is(err, ErrTableFull) {
-			for l.taken == 0 && l.waiting.serve(grant{err: err}) { // they would wait for records that nobody has
+			// they would wait for records that nobody has
+			for l.taken == 0 && l.waiting.serve(grant{err: err}) {
 			}
 			l.mu.Unlock()
 			return nil, err
@@ -271,7 +278,8 @@ func (l *pool) giveBack() {
 	}
 }
 
-// lend returns a record for a reservation of p's, nil if none is free: then it is not worth waiting.
+// lend returns a record for a reservation of p's, nil if none is free: then it is not worth
+// waiting.
 func (l *pool) lend(p *Publisher) (*Publisher, error) {
 	l.mu.Lock()
 	if l.closed {
@@ -306,7 +314,8 @@ func (l *pool) lend(p *Publisher) (*Publisher, error) {
 	}
 	defer record.exit()
 	record.parent = &p.lifecycle
-	record.configure(publisherConfig{exclusive: true, noWait: p.noWait, time: p.stamp, wait: p.wait})
+	record.configure(publisherConfig{exclusive: true, noWait: p.noWait, time: p.stamp,
+		wait: p.wait})
 	if record.topic != p.topic {
 		record.turnTo(p.topic, int(p.id))
 	}
@@ -332,7 +341,8 @@ func (l *pool) putBack(p *Publisher) {
 	}
 }
 
-// close makes calls that wait for a record return. The records themselves are the handle's users, and closed as all are.
+// close makes calls that wait for a record return. The records themselves are the handle's users,
+// and closed as all are.
 func (l *pool) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,8 +16,8 @@ func Dirs() []string { return registry.Dirs() }
 // underscores, the first a letter or a digit.
 func CheckName(name string) error { return registry.ValidName(name) }
 
-// Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others learn it at
-// their next look. It also clears what a bus left that was damaged or partly removed.
+// Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others
+// learn it at their next look. It also clears what a bus left that was damaged or partly removed.
 func Remove(name string, opts ...Option) error {
 	c := newConfig(opts)
 	if err := CheckName(name); err != nil {
@@ -29,9 +29,10 @@ func Remove(name string, opts ...Option) error {
 	return nil
 }
 
-// Restore writes the key file of a bus again that has lost it (to a cleaner of /tmp, say), for the segment with the given
-// identifier, in the folder where buses are made. It takes root, the bus's owner, or its creator: nobody else's key file vouches
-// for it. Clients of the bus that wait do the same by themselves; the error is [ErrExists] if somebody has.
+// Restore writes the key file of a bus again that has lost it (to a cleaner of /tmp, say), for the
+// segment with the given identifier, in the folder where buses are made. It takes root, the bus's
+// owner, or its creator: nobody else's key file vouches for it. Clients of the bus that wait do the
+// same by themselves; the error is [ErrExists] if somebody has.
 func Restore(name string, shmid int, opts ...Option) error {
 	c := newConfig(opts)
 	err := CheckName(name)
@@ -54,24 +55,28 @@ type Entry struct {
 	UUID  string `json:"uuid"`
 	UID   int    `json:"uid"` // owner of the segment; -1 where there is none
 	GID   int    `json:"gid"`
-	Mode  Mode   `json:"mode"`  // permission bits of the segment
-	State string `json:"state"` // "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
-	Err   error  `json:"-"`     // why it is not live
+	Mode  Mode   `json:"mode"` // permission bits of the segment
+	// "live", "incomplete", "stale", "foreign", "denied" or "elsewhere" (in another IPC namespace)
+	State string `json:"state"`
+	Err   error  `json:"-"` // why it is not live
 }
 
-// List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of one name in the
-// order of their folders: the first is the one that [Open] takes. With an error about a folder come the buses of the others.
+// List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of
+// one name in the order of their folders: the first is the one that [Open] takes. With an error
+// about a folder come the buses of the others.
 func List(opts ...Option) ([]Entry, error) {
 	entries, err := registry.List(newConfig(opts).dirs)
 	var out []Entry
 	for _, e := range entries {
-		out = append(out, Entry{Name: e.Name, Path: e.Path, Key: e.Key, ShmID: e.ShmID, SemID: e.SemID, UUID: e.UUID,
+		out = append(out, Entry{Name: e.Name, Path: e.Path,
+			Key: e.Key, ShmID: e.ShmID, SemID: e.SemID, UUID: e.UUID,
 			UID: e.UID, GID: e.GID, Mode: Mode(e.Mode), State: e.State, Err: e.Err})
 	}
 	return out, err
 }
 
-// A LostBus is a segment of a live bus whose key file is not where it was looked for: it was lost, or is in another folder.
+// A LostBus is a segment of a live bus whose key file is not where it was looked for: it was lost,
+// or is in another folder.
 type LostBus struct {
 	ShmID    int
 	Key      int32

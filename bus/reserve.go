@@ -10,13 +10,14 @@ import (
 	"shmbus/internal/fence"
 )
 
-// A Reservation is room for one frame, to be filled in place and then committed or aborted, once, by any goroutine. Nobody sees or
-// waits for a reservation, however long it is held; any number may be outstanding. One that the program drops is
-// aborted when the garbage collector finds that out.
+// A Reservation is room for one frame, to be filled in place and then committed or aborted, once,
+// by any goroutine. Nobody sees or waits for a reservation, however long it is held; any number may
+// be outstanding. One that the program drops is aborted when the garbage collector finds that out.
 //
-// An [Exclusive] publisher has one reservation at a time, in the slot that it publishes next; nothing else can be published until it is
-// committed or aborted. Its Reserve returns the same *Reservation each time, which must therefore be forgotten after Commit or Abort: a
-// late call on it acts on the reservation that is outstanding by then.
+// An [Exclusive] publisher has one reservation at a time, in the slot that it publishes next;
+// nothing else can be published until it is committed or aborted. Its Reserve returns the same
+// *Reservation each time, which must therefore be forgotten after Commit or Abort: a late call on
+// it acts on the reservation that is outstanding by then.
 type Reservation struct {
 	p       *Publisher // whose Reserve it was
 	bytes   []byte
@@ -25,8 +26,8 @@ type Reservation struct {
 	loan    *loan  // nil if exclusive
 }
 
-// A loan is a publisher record of its own for a reservation, until the first who takes it back has it. It does not refer to the reservation, so that the
-// garbage collector can take it back.
+// A loan is a publisher record of its own for a reservation, until the first who takes it back has
+// it. It does not refer to the reservation, so that the garbage collector can take it back.
 type loan struct {
 	over   atomic.Bool
 	record *Publisher // nil for a reservation in a buffer
@@ -46,8 +47,9 @@ func (l *loan) drop() {
 	l.record.bus.pool.putBack(l.record)
 }
 
-// Reserve returns room for a frame of n bytes. Up to a slot's payload it is in the segment itself, for which it takes a
-// publisher record of its own until Commit or Abort; where none is free, and for a larger frame, it is a buffer that Commit publishes.
+// Reserve returns room for a frame of n bytes. Up to a slot's payload it is in the segment itself,
+// for which it takes a publisher record of its own until Commit or Abort; where none is free, and
+// for a larger frame, it is a buffer that Commit publishes.
 func (p *Publisher) Reserve(n int) (*Reservation, error) {
 	r, err := p.reserveRoom(n)
 	return r, p.fail("reserve", err)
@@ -112,8 +114,8 @@ func (p *Publisher) reserveApart(n int) (*Reservation, error) {
 // after Commit or Abort.
 func (r *Reservation) Bytes() []byte { return r.bytes }
 
-// Commit publishes the frame, waiting as [Publisher.PublishRaw] does. After an error other than a [WakeupError]
-// nothing is published, and the reservation is gone.
+// Commit publishes the frame, waiting as [Publisher.PublishRaw] does. After an error other than a
+// [WakeupError] nothing is published, and the reservation is gone.
 func (r *Reservation) Commit(ctx context.Context) error { return r.p.fail("commit", r.commit(ctx)) }
 
 func (r *Reservation) commit(ctx context.Context) error {

@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	// roomSlice is how long a publisher that waits for room sleeps at most before it asks again whether
-	// the one it waits for is alive.
+	// roomSlice is how long a publisher that waits for room sleeps at most before it asks again
+	// whether the one it waits for is alive.
 	roomSlice = 2 * time.Millisecond
-	// roomGather is how long, in pauses, a publisher that found little room lets it grow. At the edge of a full
-	// ring every look at the slowest subscriber's cursor takes its cache line away from it, so looks should be few.
+	// roomGather is how long, in pauses, a publisher that found little room lets it grow. At the
+	// edge of a full ring every look at the slowest subscriber's cursor takes its cache line away
+	// from it, so looks should be few.
 	roomGather = 32
 	// roomSpin is how often it looks before it sleeps.
 	roomSpin = 200
@@ -38,10 +39,12 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		if p.seg.Removed() {
 			return ErrRemoved
 		}
-		// The context is looked at before the gates: who was stopped for longer than its time finds the room that came meanwhile.
+		// The context is looked at before the gates: who was stopped for longer than its time finds
+		// the room that came meanwhile.
 		ended := ctx.Err()
 		looks++
-		inVain := ended != nil && looks >= ctxEvery // something that should help, and does not, is tried again and again
+		// something that should help, and does not, is tried again and again
+		inVain := ended != nil && looks >= ctxEvery
 		slowest, position := p.lookForRoom(!waits)
 		fault.At(fault.RoomLooked)
 		if slowest < 0 {
@@ -55,7 +58,8 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 			case ring.Done:
 				return nil
 			case ring.Corrupt:
-				return fmt.Errorf("%w: the ring's entry for position %d holds what no correct program wrote (busd doctor looks closer)", ErrCorrupt, p.ring.Next())
+				return fmt.Errorf("%w: the ring's entry for position %d holds what no correct "+
+					"program wrote (busd doctor looks closer)", ErrCorrupt, p.ring.Next())
 			}
 			if inVain {
 				return ended
@@ -93,7 +97,8 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {
 	seg, n := p.seg, p.seg.Map.Geometry.Slots
 	p.ring.CatchUp() // one that was idle certifies up to where the others are, too
-	if next := p.ring.Next(); next-atomic.LoadUint64(seg.Header(layout.HeaderCertified)) >= uint64(n/4) && first {
+	next, certified := p.ring.Next(), atomic.LoadUint64(seg.Header(layout.HeaderCertified))
+	if first && next-certified >= uint64(n/4) {
 		sleep.Certify(seg, next, p.ring.Index())
 	}
 	slowest, position = p.ring.Rescan()
@@ -127,7 +132,8 @@ func (p *Publisher) pause(tries int) bool {
 	switch p.wait {
 	case Spin:
 		fence.Pause()
-		return tries%roomSpin != 0 // now and then the slow way, for its looks at context and liveness
+		// now and then the slow way, for its looks at context and liveness
+		return tries%roomSpin != 0
 	case Yield:
 		runtime.Gosched()
 		return tries%roomSpin != 0
@@ -146,8 +152,8 @@ func (p *Publisher) pause(tries int) bool {
 	}
 }
 
-// othersBlocked reports whether another publisher sleeps until there is room. Then it is not worth to spin for long: it
-// would only keep the processor from the subscriber that all wait for.
+// othersBlocked reports whether another publisher sleeps until there is room. Then it is not worth
+// to spin for long: it would only keep the processor from the subscriber that all wait for.
 func (p *Publisher) othersBlocked() bool {
 	for i := range (p.seg.High(layout.HeaderPubHigh, p.seg.Map.Geometry.Publishers) + 63) / 64 {
 		if atomic.LoadUint64(p.seg.Header(layout.HeaderBlocked+8*i)) != 0 {
@@ -158,7 +164,8 @@ func (p *Publisher) othersBlocked() bool {
 }
 
 // sleepForRoom sleeps until a subscriber has moved on, but not for longer than roomSlice: the one
-// that is waited for may have died or been stopped in every instant, also before it woke this publisher.
+// that is waited for may have died or been stopped in every instant, also before it woke this
+// publisher.
 func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint64) error {
 	if p.wait == Spin || p.wait == Yield {
 		return nil

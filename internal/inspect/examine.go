@@ -11,28 +11,31 @@ import (
 	"shmbus/ring"
 )
 
-// A Damage is something in a segment that no correct program wrote. What of it is self-healing, as a message that will be
-// overwritten, stays until then.
+// A Damage is something in a segment that no correct program wrote. Damage that heals by itself,
+// such as that of a message which will be overwritten, stays until then.
 type Damage struct {
 	Where string // the part of the segment: "entry 7", "publisher 3", "topic 0", "header"
 	Text  string // what is wrong there
 	kind  string // the same for each look
 }
 
-// Same reports whether two looks found the same, if perhaps with other numbers.
+// Same reports whether two looks found the same damage, perhaps with other numbers.
 func (d Damage) Same(other Damage) bool { return d.Where == other.Where && d.kind == other.kind }
 
 func (d Damage) String() string { return d.Where + ": " + d.Text }
 
-// Examine looks for damage in the bus whose segment has the given identifier, while the bus is in use or not. One look at a bus in
-// use may see two moments of something that moves, or a step in which a process was stopped: damage is what several looks find, some
-// time apart. Slots that are nowhere are found by [Audit].
+// Examine looks for damage in the bus whose segment has the given identifier. The bus may be in
+// use. Then one look may see something at two moments, or a step in the middle of which a process
+// was stopped: damage is what several looks find, some time apart. Slots that are in no place are
+// found by [Audit].
 func Examine(shmid int) (found []Damage, err error) {
-	err = attached(shmid, func(seg *segment.Segment, r *ring.Ring) { found = ExamineSegment(seg, r) })
+	err = attached(shmid, func(seg *segment.Segment, r *ring.Ring) {
+		found = ExamineSegment(seg, r)
+	})
 	return found, err
 }
 
-// ExamineSegment is [Examine] for who has attached to the segment already.
+// ExamineSegment is [Examine] for a segment that is attached already.
 func ExamineSegment(seg *segment.Segment, r *ring.Ring) []Damage {
 	e := &examination{Segment: seg, ring: r}
 	e.header()
@@ -45,7 +48,7 @@ func ExamineSegment(seg *segment.Segment, r *ring.Ring) []Damage {
 	return e.found
 }
 
-// maxDamages bounds what one examination reports.
+// maxDamages is how much one examination reports at most.
 const maxDamages = 1000
 
 type examination struct {
@@ -62,24 +65,31 @@ func (e *examination) report(where, format string, a ...any) {
 
 func load(w *uint64) uint64 { return atomic.LoadUint64(w) }
 
-// ahead returns how far position p is above q, negative when it is below.
+// ahead returns how far position p is above q; it is negative if p is below.
 func ahead(p, q uint64) int64 { return int64(p - q) }
 
-// named are the runs of header words that have a meaning; between them are zeros.
+// named are the runs of header words that have a meaning. The words between them are 0.
 var named = []struct{ from, words int }{
-	{layout.HeaderState, 1}, {layout.HeaderTopicVersion, 4}, {layout.HeaderCertified, 1}, {layout.HeaderDeaths, 5},
-	{layout.HeaderSleepers, layout.MaxSubscribers / 64}, {layout.HeaderGates, layout.MaxSubscribers / 64}, {layout.HeaderBlocked, layout.MaxPublishers / 64},
+	{layout.HeaderState, 1},
+	{layout.HeaderTopicVersion, 4},
+	{layout.HeaderCertified, 1},
+	{layout.HeaderDeaths, 5},
+	{layout.HeaderSleepers, layout.MaxSubscribers / 64},
+	{layout.HeaderGates, layout.MaxSubscribers / 64},
+	{layout.HeaderBlocked, layout.MaxPublishers / 64},
 }
 
 func (e *examination) header() {
 	if _, _, err := layout.DecodeHeader(e.Mem, len(e.Mem)); err != nil {
 		e.report("header", "%v", err)
 	}
-	if s := load(e.Segment.Header(layout.HeaderState)); s != layout.StateLive && s != layout.StateRemoved {
+	if s := load(e.Segment.Header(layout.HeaderState)); s != layout.StateLive &&
+		s != layout.StateRemoved {
 		e.report("header", "the state is %d, which is none", s)
 	}
 	at := layout.HeaderState
-	for _, run := range append(named[:len(named):len(named)], struct{ from, words int }{layout.HeaderSize, 0}) {
+	for _, run := range append(named[:len(named):len(named)],
+		struct{ from, words int }{layout.HeaderSize, 0}) {
 		for ; at < run.from; at += 8 {
 			if v := load(e.Word(at)); v != 0 {
 				e.report("header", "the word at %d, which nobody uses, is %#x", at, v)
@@ -91,7 +101,11 @@ func (e *examination) header() {
 	for _, h := range []struct {
 		field, limit int
 		what         string
-	}{{layout.HeaderClientHigh, g.Clients, "clients"}, {layout.HeaderPubHigh, g.Publishers, "publishers"}, {layout.HeaderSubHigh, g.Subscribers, "subscribers"}} {
+	}{
+		{layout.HeaderClientHigh, g.Clients, "clients"},
+		{layout.HeaderPubHigh, g.Publishers, "publishers"},
+		{layout.HeaderSubHigh, g.Subscribers, "subscribers"},
+	} {
 		if v := load(e.Segment.Header(h.field)); v > uint64(h.limit) {
 			e.report("header", "%d %s were in use, of %d that there are", v, h.what, h.limit)
 		}
@@ -105,7 +119,7 @@ func (e *examination) header() {
 	e.strayBits("blocked publishers", layout.HeaderBlocked, layout.MaxPublishers, g.Publishers)
 }
 
-// strayBits looks for bits of records that there are not.
+// strayBits looks for bits of records that do not exist.
 func (e *examination) strayBits(what string, field, most, n int) {
 	for i := n / 64; i < most/64; i++ {
 		set := load(e.Word(field + 8*i))
@@ -113,20 +127,22 @@ func (e *examination) strayBits(what string, field, most, n int) {
 			set &= ^uint64(0) << (n % 64)
 		}
 		if set != 0 {
-			e.report("header", "the %s have a bit for number %d, of %d", what, 64*i+bits.TrailingZeros64(set), n)
+			e.report("header", "the %s have a bit for number %d, of %d", what,
+				64*i+bits.TrailingZeros64(set), n)
 		}
 	}
 }
 
 func (e *examination) clients() {
 	for c := range e.Map.Geometry.Clients {
-		if s := layout.ClientState(load(e.Client(c, layout.ClientStateWord))).State(); s > layout.ClientDead {
+		if s := e.ClientState(c).State(); s > layout.ClientDead {
 			e.report(fmt.Sprintf("client %d", c), "its state is %d, which is none", s)
 		}
 	}
 }
 
-// owner looks at a word that names a client. The client's state is read behind it, so its generation is not below.
+// owner looks at a word that names a client. The state of the client was read after the word, so
+// its generation is not lower.
 func (e *examination) owner(where string, o layout.Owner, states ...uint16) {
 	c := o.Client()
 	if c < 0 || c >= e.Map.Geometry.Clients {
@@ -140,8 +156,9 @@ func (e *examination) owner(where string, o layout.Owner, states ...uint16) {
 	if !ok {
 		e.report(where, "the state of its owner word is %d", o.State())
 	}
-	if g := layout.ClientState(load(e.Client(c, layout.ClientStateWord))).Generation(); int32(o.Generation()-g) > 0 {
-		e.report(where, "its owner is generation %d of client %d, which has had %d", o.Generation(), c, g)
+	if g := e.ClientState(c).Generation(); int32(o.Generation()-g) > 0 {
+		e.report(where, "its owner is generation %d of client %d, which has had %d", o.Generation(),
+			c, g)
 	}
 }
 
@@ -154,7 +171,8 @@ func (e *examination) topics() {
 			end = true
 			for i, w := range e.interestOf(t) {
 				if w != 0 && load(e.Topic(t, layout.TopicOwner)) == 0 {
-					e.report(where, "subscriber %d wants it, and there is no such topic", 64*i+bits.TrailingZeros64(w))
+					e.report(where, "subscriber %d wants it, and there is no such topic",
+						64*i+bits.TrailingZeros64(w))
 				}
 			}
 			continue
@@ -171,7 +189,8 @@ func (e *examination) topics() {
 			e.report(where, "its name has %d bytes", n)
 		} else if name := topics.Name(e.Segment, t); name == "" {
 			raw := string(e.Text(e.Map.Topics.At(t)+layout.TopicName, int(n)))
-			e.report(where, "its name %q is no topic, or has not the hash %#x", raw, load(e.Topic(t, layout.TopicHashWord)))
+			e.report(where, "its name %q is no topic, or has not the hash %#x", raw,
+				load(e.Topic(t, layout.TopicHashWord)))
 		}
 	}
 }
@@ -186,7 +205,8 @@ func (e *examination) interestOf(t int) []uint64 {
 }
 
 func (e *examination) topicReady(t uint64) bool {
-	return t < uint64(e.Map.Geometry.Topics) && layout.Owner(load(e.Topic(int(t), layout.TopicOwner))).State() == layout.OwnerReady
+	return t < uint64(e.Map.Geometry.Topics) &&
+		layout.Owner(load(e.Topic(int(t), layout.TopicOwner))).State() == layout.OwnerReady
 }
 
 func (e *examination) publishers() {
@@ -195,8 +215,10 @@ func (e *examination) publishers() {
 	for p := range e.Map.Geometry.Publishers {
 		where := fmt.Sprintf("publisher %d", p)
 		for k := range e.Map.Geometry.Owned {
-			if pair := layout.Pair(load(e.Pub(p, layout.PubOwned+8*k))); pair.Mine() >= total || pair.Displaced() >= total {
-				e.report(where, "its pair %d names slots %d and %d, of %d", k, pair.Mine(), pair.Displaced(), total)
+			if pair := layout.Pair(load(e.Pub(p, layout.PubOwned+8*k))); pair.Mine() >= total ||
+				pair.Displaced() >= total {
+				e.report(where, "its pair %d names slots %d and %d, of %d", k, pair.Mine(),
+					pair.Displaced(), total)
 			}
 		}
 		intent := load(e.Pub(p, layout.PubIntent))
@@ -251,7 +273,8 @@ func (e *examination) subscribers() {
 		}
 		joined := load(e.Sub(s, layout.SubMatched)) != 0
 		if w.State() != layout.Awake && !w.IsNotYet() {
-			if p := w.Position(cursor); ahead(p, head) > 0 { // never far from its cursor, see certifySub
+			// A sleeper is never certified far from its cursor.
+			if p := w.Position(cursor); ahead(p, head) > 0 {
 				e.report(where, "it sleeps at position %d, the head is %d", p, head)
 			}
 			if !asleep {
@@ -267,8 +290,9 @@ func (e *examination) subscribers() {
 	}
 }
 
-// entries looks at the laps, which fall by one at the head and nowhere else, and at what the entries name. The head is
-// taken before and behind each, and entries only move on, so that this is true at every moment.
+// entries looks at the laps, which fall by one at the head and nowhere else, and at the slots that
+// the entries name. It reads the head before and after each entry. Entries only move on, so what it
+// reports was never right in between.
 func (e *examination) entries() {
 	n := e.ring.Slots()
 	shift := uint(bits.TrailingZeros64(n))
@@ -283,11 +307,13 @@ func (e *examination) entries() {
 			e.report(where, "it names slot %d, of %d", w.Slot(), total)
 			continue
 		}
-		// The position in the lap of before that has this entry, and how many laps the entry is away from it.
+		// The position in the lap of before that has this entry, and how many laps the entry is
+		// away from it.
 		p := before&^(n-1) | i
 		p += uint64(int64(layout.LapsAhead(w.Lap(), layout.LapOf(before, shift)))) << shift
 		if ahead(p, before-n) < 0 || ahead(p, after) >= 0 {
-			e.report(where, "it has lap %d: laps fall elsewhere than at the head, %d", w.Lap(), before)
+			e.report(where, "it has lap %d: laps fall elsewhere than at the head, %d", w.Lap(),
+				before)
 			continue
 		}
 		if before < n && ahead(p, 0) < 0 {
@@ -297,14 +323,14 @@ func (e *examination) entries() {
 	}
 }
 
-// frame looks at the header of the slot in an entry.
+// frame looks at the frame header in the slot of an entry.
 func (e *examination) frame(where string, p uint64, w layout.Entry, word *uint64) {
 	slot := e.Map.Slots.At(int(w.Slot()))
 	position := load(e.Word(slot + layout.FramePosition))
 	info := layout.FrameInfo(load(e.Word(slot + layout.FrameInfoOffset)))
 	prefix := load(e.Word(slot + layout.FrameHeaderSize))
 	if load(word) != uint64(w) || position == 0 && info == 0 {
-		return // overtaken; or of a ring that begins at a higher position
+		return // overwritten meanwhile, or of a ring that begins at a higher position
 	}
 	g := e.Map.Geometry
 	topic := uint64(info.Topic())
@@ -317,16 +343,20 @@ func (e *examination) frame(where string, p uint64, w layout.Entry, word *uint64
 		e.report(where, "its message is of publisher %d, of %d", info.Publisher(), g.Publishers)
 	case !e.topicReady(topic):
 		e.report(where, "its message is of topic %d, which there is not", topic)
-	case topics.Name(e.Segment, int(topic)) != "" && w.Tag() != layout.TopicTag(load(e.Topic(int(topic), layout.TopicHashWord))):
+	case topics.Name(e.Segment, int(topic)) != "" &&
+		w.Tag() != layout.TopicTag(load(e.Topic(int(topic), layout.TopicHashWord))):
 		e.report(where, "it has tag %#x, which is not that of topic %d", w.Tag(), topic)
 	case info.Flags()&^(layout.FlagWhole|layout.FlagTime) != 0:
 		e.report(where, "its message has flags %#x", info.Flags())
-	case info.Flags()&layout.FlagWhole != layout.FlagWhole && (info.Size() < layout.FragmentPrefix || uint32(prefix) > uint32(e.Identity.Geometry.MaxFrame+layout.TimeSize)):
-		e.report(where, "it is a fragment of %d bytes of a frame of %d", info.Size(), uint32(prefix))
+	case info.Flags()&layout.FlagWhole != layout.FlagWhole &&
+		(info.Size() < layout.FragmentPrefix ||
+			uint32(prefix) > uint32(e.Identity.Geometry.MaxFrame+layout.TimeSize)):
+		e.report(where, "it is a fragment of %d bytes of a frame of %d", info.Size(),
+			uint32(prefix))
 	}
 }
 
-// slots looks for slots in two places.
+// slots looks for slots that are in two places.
 func (e *examination) slots() {
 	first := make(map[uint32]place, e.Map.Geometry.TotalSlots())
 	see := func(p place, slot uint32) {
@@ -338,12 +368,14 @@ func (e *examination) slots() {
 		}
 	}
 	for i := range e.Map.Geometry.Slots {
-		p := place{where: fmt.Sprintf("entry %d", i), word: e.Word(e.Map.Entries.At(i)), entry: true}
+		p := place{where: fmt.Sprintf("entry %d", i), word: e.Word(e.Map.Entries.At(i)),
+			entry: true}
 		see(p, layout.Entry(load(p.word)).Slot())
 	}
 	for r := range e.Map.Geometry.Publishers {
 		for k := range e.Map.Geometry.Owned {
-			p := place{where: fmt.Sprintf("publisher %d", r), word: e.Pub(r, layout.PubOwned+8*k), intent: e.Pub(r, layout.PubIntent)}
+			p := place{where: fmt.Sprintf("publisher %d", r), word: e.Pub(r, layout.PubOwned+8*k),
+				intent: e.Pub(r, layout.PubIntent)}
 			if pair := layout.Pair(load(p.word)); pair.IsSettled() {
 				see(p, pair.Mine())
 			}
@@ -368,8 +400,9 @@ func (p place) holds(slot uint32) (mark [2]uint64, ok bool) {
 	return [2]uint64{w, load(p.intent)}, pair.IsSettled() && pair.Mine() == slot
 }
 
-// both reports whether a slot is in two places at the same time: it is in the first before and behind it is in the second, and the
-// first has not changed between. An entry never has the same word again; a record that has published has another intent.
+// both reports whether a slot is in two places at the same time. It is if the first place has it
+// before and after the second was read, and has not changed between: an entry never has the same
+// word again, and a record that has published has another intent.
 func (e *examination) both(q, p place, slot uint32) bool {
 	before, ok1 := q.holds(slot)
 	_, ok2 := p.holds(slot)

@@ -1,5 +1,6 @@
-// Package inspect looks at a bus for what no correct program writes. It writes nothing, and needs no more than permission to read. It is
-// there for busd doctor and for tests; what users see of a bus is bus.Snapshot.
+// Package inspect looks for what no correct program writes into a bus. It writes nothing itself,
+// and needs permission to read only. It is for busd doctor and for tests; users see a bus through
+// bus.Snapshot.
 package inspect
 
 import (
@@ -8,7 +9,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// Audit counts all slots of the bus whose segment has the given identifier. The result is exact only while nobody publishes.
+// Audit counts all slots of the bus whose segment has the given identifier. The result is exact
+// only while nobody publishes.
 func Audit(shmid int) (books ring.Books, err error) {
 	err = attached(shmid, func(_ *segment.Segment, r *ring.Ring) { books = r.Audit() })
 	return books, err

@@ -59,7 +59,7 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map,
 	join Joining) (*segment.Segment, error) {
 	var id layout.UUID
 	rand.Read(id[:])
-	// Ftok gives the same key to several files. After a collision the next project number is tried.
+	// Function ftok gives the same key to several files. After a collision the next project number is tried.
 	for proj := 1; proj <= 255; proj++ {
 		key, err := sysvshm.Ftok(lock.Path, byte(proj))
 		if err != nil {

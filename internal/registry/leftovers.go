@@ -137,7 +137,7 @@ func inspectSegment(shm *sysvshm.Segment, k KeyFile) (found inspection, err erro
 		// ours.
 		found.ours = found.named || defect != nil && shm.ID() == k.ShmID
 	} else {
-		// St was read before this process attached.
+		// The record st was read before this process attached.
 		untouched := id == layout.UUID{} && st.Attached == 0
 		found.ours = found.named || untouched && k.PID != 0 && st.CreatorPID == k.PID
 	}

@@ -1,7 +1,9 @@
-// Package segment is an attached bus: its memory as bounded words, its semaphore set, and who of its clients lives.
+// Package segment is an attached bus: its memory as bounded words, its semaphore set, and who of
+// its clients lives.
 //
-// It is what all parts of a bus below the public API share. It knows neither names nor key files (internal/registry),
-// and no part of the protocol: which word changes when is the business of the packages above it.
+// It is what all parts of a bus below the public API share. It knows neither names nor key files
+// (internal/registry), and no part of the protocol: which word changes when is the business of the
+// packages above it.
 package segment
 
 import (
@@ -19,7 +21,8 @@ import (
 // ErrRemoved is the error of whatever needs a bus that was removed.
 var ErrRemoved = errors.New("the bus was removed")
 
-// A Segment is an attached bus: its memory, its semaphore set, and what its header said when it was attached.
+// A Segment is an attached bus: its memory, its semaphore set, and what its header said when it was
+// attached.
 type Segment struct {
 	Words
 	Shm      *sysvshm.Segment
@@ -42,8 +45,9 @@ func (s *Segment) Removed() bool {
 	return s.Lost.Load() || atomic.LoadUint64(s.Header(layout.HeaderState)) != layout.StateLive
 }
 
-// AttachMemory maps a segment and keeps it out of core dumps. A process is dead to the others only when its core is
-// written, the messages of others are not its own to write to disk, and the segment itself still shows what was in it.
+// AttachMemory maps a segment and keeps it out of core dumps. A process is dead to the others only
+// when its core is written, the messages of others are not its own to write to disk, and the
+// segment itself still shows what was in it.
 func AttachMemory(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*sysvshm.Mapping, error) {
 	mapping, err := shm.Attach(flags)
 	if err == nil {
@@ -52,8 +56,8 @@ func AttachMemory(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*sysvshm.Mapp
 	return mapping, err
 }
 
-// Attach attaches to the bus in a System V segment, if it is complete, sound and not removed. It bounds everything that
-// the header says by the segment's size.
+// Attach attaches to the bus in a System V segment, if it is complete, sound and not removed. It
+// bounds everything that the header says by the segment's size.
 func Attach(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*Segment, error) {
 	mapping, err := AttachMemory(shm, flags)
 	if err != nil {
@@ -87,7 +91,8 @@ func Attach(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*Segment, error) {
 		return fail(err)
 	}
 	if st.NSems < m.Semaphores() {
-		return fail(fmt.Errorf("segment %d: %w: it names semaphore set %d, which has %d semaphores; %d are needed",
+		return fail(fmt.Errorf("segment %d: %w: it names semaphore set %d, which has %d "+
+			"semaphores; %d are needed",
 			shm.ID(), layout.ErrCorrupt, h.SemID, st.NSems, m.Semaphores()))
 	}
 	seg := &Segment{Words: w, Shm: shm, Mapping: mapping, Set: set, Identity: h}
@@ -97,8 +102,8 @@ func Attach(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*Segment, error) {
 	return seg, nil
 }
 
-// SemError turns an error of the semaphore set into one of the bus. A set that is gone means that the bus was removed:
-// SemError marks it so, for everybody.
+// SemError turns an error of the semaphore set into one of the bus. A set that is gone means that
+// the bus was removed: SemError marks it so, for everybody.
 func (s *Segment) SemError(err error) error {
 	if errors.Is(err, sysvsem.ErrRemoved) {
 		if s.ReadOnly() {
@@ -110,8 +115,8 @@ func (s *Segment) SemError(err error) error {
 	return fmt.Errorf("semaphore set: %w", err)
 }
 
-// Gone is the text of an error that says that a bus is not there any more, though a part of it is. errors.Is finds it to
-// be fs.ErrNotExist.
+// Gone is the text of an error that says that a bus is not there any more, though a part of it is.
+// errors.Is finds it to be fs.ErrNotExist.
 type Gone string
 
 func (e Gone) Error() string { return string(e) }

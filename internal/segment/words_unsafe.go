@@ -8,7 +8,8 @@ import (
 	"shmbus/layout"
 )
 
-// Words gives access to the words of a segment that lie outside the ring, each bounded by the slice.
+// Words gives access to the words of a segment that lie outside the ring, each bounded by the
+// slice.
 type Words struct {
 	Mem []byte
 	Map layout.Map
@@ -17,7 +18,8 @@ type Words struct {
 // NewWords returns the words of mem, which is as m says and begins at a multiple of 8 bytes.
 func NewWords(mem []byte, m layout.Map) (Words, error) {
 	if len(mem) < m.Size || uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%8 != 0 {
-		return Words{}, fmt.Errorf("%w: %d bytes mapped, %d needed", layout.ErrCorrupt, len(mem), m.Size)
+		return Words{}, fmt.Errorf("%w: %d bytes mapped, %d needed", layout.ErrCorrupt, len(mem),
+			m.Size)
 	}
 	widenMapped(mem)
 	return Words{Mem: mem, Map: m}, nil
@@ -31,13 +33,15 @@ func (w *Words) Word(offset int) *uint64 {
 // Pair returns two words from offset on, which one process alone writes.
 func (w *Words) Pair(offset int) *[2]uint64 { return (*[2]uint64)(w.Row(offset, 2)) }
 
-// Row returns n words from offset on. Words that processes share are accessed with sync/atomic only.
+// Row returns n words from offset on. Words that processes share are accessed with sync/atomic
+// only.
 func (w *Words) Row(offset, n int) []uint64 {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(w.Mem[offset:offset+8*n]))), n)
 }
 
-// Header, Client, Pub, Sub and Topic return the word of a field of the header, or of record number c, p, s or t. Fields are
-// those of package layout with the same beginning: HeaderState, ClientPid, PubIntent, SubWake, TopicOwner.
+// Header, Client, Pub, Sub and Topic return the word of a field of the header, or of record number
+// c, p, s or t. Fields are those of package layout with the same beginning: HeaderState, ClientPid,
+// PubIntent, SubWake, TopicOwner.
 func (w *Words) Header(field int) *uint64    { return w.Word(field) }
 func (w *Words) Client(c, field int) *uint64 { return w.Word(w.Map.Clients.At(c) + field) }
 func (w *Words) Pub(p, field int) *uint64    { return w.Word(w.Map.Publishers.At(p) + field) }
@@ -79,15 +83,23 @@ var mappedLow, mappedEnd atomic.Uintptr
 
 func widenMapped(mem []byte) {
 	low := uintptr(unsafe.Pointer(unsafe.SliceData(mem)))
-	for old := mappedLow.Load(); (old == 0 || low < old) && !mappedLow.CompareAndSwap(old, low); old = mappedLow.Load() {
+	for {
+		old := mappedLow.Load()
+		if old != 0 && old <= low || mappedLow.CompareAndSwap(old, low) {
+			break
+		}
 	}
 	end := low + uintptr(len(mem))
-	for old := mappedEnd.Load(); end > old && !mappedEnd.CompareAndSwap(old, end); old = mappedEnd.Load() {
+	for {
+		old := mappedEnd.Load()
+		if old >= end || mappedEnd.CompareAndSwap(old, end) {
+			break
+		}
 	}
 }
 
-// Mapped reports whether b may begin in a segment, of whatever handle. Memory of Go's own does not: the kernel puts
-// segments elsewhere.
+// Mapped reports whether b may begin in a segment, of whatever handle. Memory of Go's own does not:
+// the kernel puts segments elsewhere.
 func Mapped(b []byte) bool {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	return at >= mappedLow.Load() && at < mappedEnd.Load()
