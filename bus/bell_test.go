@@ -25,28 +25,6 @@ func bell(t testing.TB, b *Bus) int {
 	return v
 }
 
-// A handle is opened, closed, and given up while the bell stands at its maximum, as after that many deaths of which nobody heard.
-func TestBellAtItsMaximum(t *testing.T) {
-	b := newBus(t, WithClients(4))
-	full := func() {
-		require.NoError(t, b.seg.Set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: int16(32767 - bell(t, b))}}))
-	}
-	for range 6 {
-		full()
-		h, err := OpenKey(b.Key())
-		require.NoError(t, err)
-		require.Equal(t, 32767-bellLimit, bell(t, b))
-		full()
-		require.NoError(t, h.Close())
-		require.Equal(t, 32767-bellLimit, bell(t, b), "leaving is no death")
-		require.False(t, b.seg.ClientLives(h.client.index))
-		require.Equal(t, uint32(layout.ClientFree), b.seg.ClientState(h.client.index).State())
-	}
-	full()
-	require.NoError(t, ringBell(b.seg, []sysvsem.Op{{Num: layout.SemBell, Op: 1}}))
-	require.Equal(t, 32767-bellLimit+1, bell(t, b))
-}
-
 // Leaving rings the bell for nobody.
 func TestLeavingIsNoDeath(t *testing.T) {
 	b := newBus(t)
@@ -64,49 +42,6 @@ func TestLeavingIsNoDeath(t *testing.T) {
 	snap, err := b.Snapshot()
 	require.NoError(t, err)
 	require.Zero(t, snap.Deaths)
-}
-
-// Whoever takes the record of somebody who died does not make the dead look alive, at no step: not even if it is
-// stopped there. Nor does it look dead itself once it has joined.
-func TestJoinerDoesNotReviveTheDead(t *testing.T) {
-	var b *Bus
-	if !inChild() {
-		b = newBus(t, WithSlots(64), WithClients(2))
-	}
-	kill := child(t, b, func(h *Bus, say func(string)) {
-		keep(h.Subscribe("a", Reliable()))
-		say("ready")
-	})
-	dead := layout.Owner(atomic.LoadUint64(b.seg.Sub(0, layout.SubOwner)))
-	require.True(t, b.seg.Alive(dead))
-	kill()
-	require.False(t, b.seg.Alive(dead))
-	c := dead.Client()
-
-	// The first step of a joiner, which is stopped after it.
-	claim := []sysvsem.Op{{Num: layout.SemLive(c), Op: layout.LiveJoining, Flags: sysvsem.NoWait}}
-	require.NoError(t, b.seg.Set.TryOp(claim))
-	require.False(t, b.seg.Alive(dead))
-	require.False(t, b.seg.Census()(dead))
-	snap, err := b.Snapshot()
-	require.NoError(t, err)
-	for _, s := range snap.Clients {
-		require.Equal(t, s.Index == b.client.index, s.Alive)
-	}
-	require.Equal(t, 1, len(vacanciesOf(b.seg))+1, "nobody else takes the record")
-	p := publisher(t, b, "a")
-	for range 200 { // past the gate of the dead
-		require.NoError(t, p.PublishRaw(soon(t), []byte{1}))
-	}
-
-	// It goes on.
-	me, err := takeClient(b.seg, c, newConfig(nil))
-	require.NoError(t, err)
-	require.True(t, b.seg.Alive(me.owner(layout.OwnerHeld)))
-	require.False(t, b.seg.Alive(dead))
-	require.Zero(t, b.buryTheDead(census(t, b)))
-	require.NoError(t, leave(b.seg, me))
-	require.False(t, b.seg.ClientLives(c))
 }
 
 // A host program that ignores SIGURG, by which a wait in the kernel is ended, hears the bell, and can end its waits.
@@ -138,7 +73,7 @@ func TestBellWithoutItsSignal(t *testing.T) {
 			}
 			time.Sleep(20 * time.Millisecond)
 			// Somebody dies.
-			c := vacanciesOf(h.seg)[0].client
+			c := h.seg.Map.Geometry.Clients - 1
 			next := layout.MakeClientState(h.seg.ClientState(c).Generation()+1, layout.ClientJoined)
 			atomic.StoreUint64(h.seg.Client(c, layout.ClientStateWord), uint64(next))
 			h.seg.RaiseHigh(layout.HeaderClientHigh, c)
@@ -165,41 +100,6 @@ func TestBellWithoutItsSignal(t *testing.T) {
 	}
 }
 
-// A listener whose wait begins after somebody took the bell down since it read the value hears the next death all the same.
-func TestBellTakenDownBeforeTheWait(t *testing.T) {
-	b := newBus(t, WithSlots(64))
-	resets := atomic.LoadUint64(b.seg.Header(layout.HeaderBellResets))
-	k := uint16(bellLimit - 1)
-	require.NoError(t, b.seg.Set.TryOp([]sysvsem.Op{{Num: layout.SemBell, Op: bellLimit}}))
-	require.True(t, lowerBell(b.seg))
-	require.Zero(t, bell(t, b))
-	e := ear{seg: b.seg}
-	began := time.Now()
-	require.NoError(t, e.wait(soon(t), k, resets), "before it has begun")
-	go func() {
-		eventually(t, "the wait has begun", func() bool {
-			n, err := b.seg.Set.GetNCnt(layout.SemBell)
-			return err == nil && n == 1
-		})
-		atomic.AddUint64(b.seg.Header(layout.HeaderBellResets), 1)
-	}()
-	for e.resets() == resets+1 { // a stray signal may end a wait
-		require.NoError(t, e.wait(soon(t), k, resets+1), "when it has begun")
-	}
-	require.Less(t, time.Since(began), 15*time.Second, "not when the context of the test ends")
-
-	// And one that is in time waits.
-	ctx, stop := context.WithTimeout(context.Background(), 3*bellLooks[0])
-	defer stop()
-	defer context.AfterFunc(ctx, func() { e.wake(e.turn.Load()) })()
-	err := error(nil)
-	for waits := 0; err == nil; waits++ {
-		require.Less(t, waits, 3, "a stray signal may end one")
-		err = e.wait(ctx, 0, resets+2)
-	}
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-}
-
 // Where the bell cannot be heard the handle says so, instead of sleeping through wake-ups that the dead owe.
 func TestHandleThatCannotHear(t *testing.T) {
 	b := newBus(t, WithSlots(64))
@@ -208,7 +108,7 @@ func TestHandleThatCannotHear(t *testing.T) {
 	go func() { _, err := s.Next(soon(t)); got <- err }()
 	eventually(t, "asleep", asleep(t, b, 1))
 	why := errors.New("no ears")
-	b.parker.Fail(why)
+	b.member.Parker.Fail(why)
 	require.ErrorIs(t, <-got, why)
 	_, err := s.Next(soon(t))
 	require.ErrorIs(t, err, why)
@@ -256,8 +156,9 @@ func TestDeathWakesWhomItOwes(t *testing.T) {
 	snap, err := b.Snapshot()
 	require.NoError(t, err)
 	dead := snap.Publishers[0].Client
-	state := b.seg.ClientState(dead)
-	require.True(t, buryClient(b.seg, dead, state), "whoever noted the death was quick, and is stopped")
+	// Whoever marked it dead was quick, and is stopped.
+	marked := layout.MakeClientState(b.seg.ClientState(dead).Generation(), layout.ClientDead)
+	atomic.StoreUint64(b.seg.Client(dead, layout.ClientStateWord), uint64(marked))
 	kill()
 	require.NoError(t, within(t, got))
 	require.Equal(t, sleeps, atomic.LoadUint64(b.seg.Sub(other.index, layout.SubSleeps)), "to whom nothing is owed sleeps on")

@@ -10,19 +10,23 @@ import (
 	"weak"
 
 	"shmbus/internal/fault"
+	"shmbus/internal/members"
 	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/internal/topics"
+	"shmbus/layout"
 	"shmbus/ring"
 	"shmbus/sysvshm"
 )
 
 // A Bus is an open handle to a bus: one client of it. Its methods may be called by any goroutine.
 type Bus struct {
-	*member
+	seg    *segment.Segment
+	ring   *ring.Ring
 	topics *topics.Table
+	member *members.Member
 	name   string
-	folder *registry.FolderLock // a daemon's, of the goroutine on patrol and whoever leaves after it; nil for others
+	folder *registry.FolderLock // a daemon's, of its presence check and, after that, of unref; nil for others
 
 	mu     sync.Mutex
 	closed bool
@@ -100,12 +104,12 @@ func keyName(key int32) string { return fmt.Sprintf("%s%#x", keyName0, uint32(ke
 const keyName0 = "key "
 
 // creating returns what makes a bus and joins it.
-func (c config) creating(name string) func() (*segment.Segment, client, error) {
-	return func() (*segment.Segment, client, error) {
-		var me client
+func (c config) creating(name string) func() (*segment.Segment, layout.Owner, error) {
+	return func() (*segment.Segment, layout.Owner, error) {
+		var me layout.Owner
 		seg, err := registry.Create(c.dirs[0], name, c.Spec, func(seg *segment.Segment) (undo func(), err error) {
-			me, err = join(seg, c)
-			return func() { leave(seg, me) }, err
+			me, err = members.Join(seg, c.profile())
+			return func() { members.Leave(seg, me) }, err
 		})
 		return seg, me, err
 	}
@@ -113,30 +117,30 @@ func (c config) creating(name string) func() (*segment.Segment, client, error) {
 
 // entering returns what attaches to an existing bus and joins it. If the bus was removed between the two, there may be
 // another of that name.
-func (c config) entering(attach func() (*segment.Segment, error)) func() (*segment.Segment, client, error) {
-	return func() (*segment.Segment, client, error) {
+func (c config) entering(attach func() (*segment.Segment, error)) func() (*segment.Segment, layout.Owner, error) {
+	return func() (*segment.Segment, layout.Owner, error) {
 		for {
 			seg, err := attach()
 			if err != nil {
-				return nil, client{}, err
+				return nil, 0, err
 			}
 			seg.Asked = c.asked
 			if err = c.checkSizes(seg.Map.Geometry); err == nil {
-				var me client
-				if me, err = join(seg, c); err == nil {
+				var me layout.Owner
+				if me, err = members.Join(seg, c.profile()); err == nil {
 					return seg, me, nil
 				}
 				err = explainFull(seg, err)
 			}
 			seg.Detach()
 			if !errors.Is(err, ErrRemoved) {
-				return nil, client{}, err
+				return nil, 0, err
 			}
 		}
 	}
 }
 
-func openWith(op, name string, c config, enter func() (*segment.Segment, client, error)) (*Bus, error) {
+func openWith(op, name string, c config, enter func() (*segment.Segment, layout.Owner, error)) (*Bus, error) {
 	fail := func(err error) (*Bus, error) { return nil, &OpError{Op: op, Bus: name, Err: explain(err)} }
 	if err := CheckName(name); err != nil && !strings.HasPrefix(name, keyName0) {
 		return fail(err)
@@ -148,20 +152,33 @@ func openWith(op, name string, c config, enter func() (*segment.Segment, client,
 	seg.Asked = c.asked
 	r, err := ring.New(seg.Mem, seg.Map)
 	if err != nil {
-		leave(seg, me)
+		members.Leave(seg, me)
 		seg.Detach()
 		return fail(err)
 	}
 	if strings.HasPrefix(name, keyName0) {
 		name = seg.Identity.Name
 	}
-	b := &Bus{topics: topics.NewTable(seg), name: name, users: make(map[*lease]func() user), refs: 1}
+	b := newHandle(seg, r, name)
 	if c.daemon && seg.Path != "" {
 		b.folder = new(registry.FolderLock)
 	}
-	b.member = newMember(seg, r, me, registry.Present(seg, b.folder))
+	b.member = members.New(seg, r, me, registry.Present(seg, b.folder))
 	b.pool.init(b)
 	return b, nil
+}
+
+// newHandle returns a handle that is a member of nothing yet.
+func newHandle(seg *segment.Segment, r *ring.Ring, name string) *Bus {
+	return &Bus{
+		seg: seg, ring: r, topics: topics.NewTable(seg), name: name,
+		users: make(map[*lease]func() user), refs: 1,
+	}
+}
+
+// profile returns what the record of this client says about it.
+func (c config) profile() members.Profile {
+	return members.Profile{Name: c.client, Daemon: c.daemon}
 }
 
 // Name returns the name of the bus.
@@ -210,7 +227,7 @@ func (b *Bus) Close() error {
 	}
 	b.mu.Unlock()
 
-	b.stop()
+	b.member.Stop()
 	b.pool.close()
 	apart := false
 	for _, u := range users {
@@ -225,7 +242,7 @@ func (b *Bus) Close() error {
 	for _, l := range dropped {
 		l.end()
 	}
-	b.wait()
+	b.member.Wait()
 	return b.unref()
 }
 
@@ -270,7 +287,7 @@ func (b *Bus) unref() (err error) {
 	b.mu.Unlock()
 	if last {
 		if !b.seg.ReadOnly() {
-			err = leave(b.seg, b.client)
+			err = members.Leave(b.seg, b.member.Owner)
 		}
 		b.seg.Detach()
 		if b.folder != nil {

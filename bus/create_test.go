@@ -8,6 +8,7 @@ import (
 
 	"shmbus/internal/registry"
 	"shmbus/internal/segment"
+	"shmbus/layout"
 	"shmbus/sysvsem"
 	"shmbus/sysvshm"
 )
@@ -16,7 +17,7 @@ import (
 func createWhile(name string, others func(), opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	create := c.creating(name)
-	return openWith("create", name, c, func() (*segment.Segment, client, error) {
+	return openWith("create", name, c, func() (*segment.Segment, layout.Owner, error) {
 		seg, me, err := create()
 		if err == nil {
 			others()

@@ -113,7 +113,7 @@ func TestErrorsNameBusAndTopic(t *testing.T) {
 	for op, call := range map[string]func() error{
 		"evict subscribers of": func() error { _, err := b.Evict(1); return err },
 		"take a snapshot of":   func() error { _, err := b.Snapshot(); return err },
-		"clear the dead of":    func() error { _, err := b.Reap(); return err },
+		"reap the dead of":     func() error { _, err := b.Reap(); return err },
 		"watch deaths of":      func() error { return b.WatchDeaths(ctx, nil) },
 		"watch clients of":     func() error { return b.WatchClients(ctx, func(ClientEvent) {}) },
 	} {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmbus/internal/inspect"
+	"shmbus/internal/members"
 	"shmbus/internal/registry"
 	"shmbus/internal/segment"
 	"shmbus/layout"
@@ -114,7 +115,8 @@ func (x *specimen) open() (*Bus, error) {
 	c := newConfig(nil)
 	b, err := openWith("open", keyName(0), c, c.entering(func() (*segment.Segment, error) { return segment.Attach(x.shm, sysvshm.ReadWrite) }))
 	if err == nil {
-		b.patrol.started.Do(func() {}) // which would find that the segment is removed
+		// The presence check would find that the segment is removed.
+		b.member = members.New(b.seg, b.ring, b.member.Owner, func() bool { return true })
 	}
 	return b, err
 }

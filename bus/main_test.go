@@ -78,7 +78,7 @@ func asleep(t testing.TB, b *Bus, n int) func() bool {
 		if listeners, err := b.seg.Set.GetNCnt(layout.SemBell); err != nil || n > 0 && listeners == 0 {
 			return false
 		}
-		waiting, woken := b.parker.Waiting()
+		waiting, woken := b.member.Parker.Waiting()
 		return waiting == n && !woken
 	}
 }

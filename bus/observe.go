@@ -3,9 +3,9 @@ package bus
 import (
 	"strings"
 
+	"shmbus/internal/members"
 	"shmbus/internal/registry"
 	"shmbus/internal/segment"
-	"shmbus/internal/topics"
 	"shmbus/ring"
 	"shmbus/sysvshm"
 )
@@ -48,10 +48,9 @@ func newObserver(name string, seg *segment.Segment, err error) (*Observer, error
 	if strings.HasPrefix(name, keyName0) {
 		name = seg.Identity.Name
 	}
-	return &Observer{&Bus{
-		member: newPassive(seg, r, registry.Present(seg, nil)), topics: topics.NewTable(seg), name: name,
-		users: make(map[*lease]func() user), refs: 1,
-	}}, nil
+	b := newHandle(seg, r, name)
+	b.member = members.NewObserver(seg, r, registry.Present(seg, nil))
+	return &Observer{b}, nil
 }
 
 // Name returns the name of the bus.

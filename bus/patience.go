@@ -71,7 +71,7 @@ func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 	}
 	cut := false
 	r.Blockers(p.ring.Next(), end, func(h ring.Blocker) {
-		if st.over(seg, h, since, first) && p.bus.cutGate(h.Subscriber, h.Gate,
+		if st.over(seg, h, since, first) && p.bus.member.CutGate(h.Subscriber, h.Gate,
 			policyGate(atomic.LoadUint64(seg.Sub(h.Subscriber, layout.SubPolicy)))) {
 			cut = true
 		}
@@ -130,7 +130,7 @@ func (p *Publisher) isFull(slowest int, position uint64, why error) *FullError {
 	owner := layout.Owner(atomic.LoadUint64(seg.Sub(slowest, layout.SubOwner)))
 	e.Pattern = layout.CString(seg.Text(seg.Map.Subscribers.At(slowest)+layout.SubPattern,
 		layout.PatternSize))
-	e.Self = owner == p.bus.client.owner(layout.OwnerHeld)
+	e.Self = owner == p.bus.member.Owner
 	if c := owner.Client(); c >= 0 && c < seg.Map.Geometry.Clients {
 		e.Name = layout.CString(seg.Text(seg.Map.Clients.At(c)+layout.ClientName, layout.NameSize))
 		e.Pid = int(atomic.LoadUint64(seg.Client(c, layout.ClientPid)))

@@ -146,7 +146,7 @@ func TestTakenAwayFromMany(t *testing.T) {
 		}
 	}
 	t.Logf("all know after %v", last.Sub(began))
-	require.Less(t, last.Sub(began), patrolMost/2)
+	require.Less(t, last.Sub(began), time.Second)
 }
 
 // A key file that is missing says nothing about the bus: those who know it can go on.
@@ -157,28 +157,9 @@ func TestKeyFileMissing(t *testing.T) {
 	text, err := os.ReadFile(b.seg.Path)
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(b.seg.Path))
-	ctx, cancel := context.WithTimeout(context.Background(), 5*patrolBeat)
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	_, err = s.Next(ctx)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, os.WriteFile(b.seg.Path, text, 0o600)) // for the end of the test
-}
-
-// Of n clients each has its own moments, a beat apart, and nobody has to wait for longer than patrolMost.
-func TestTurns(t *testing.T) {
-	const beat, most = patrolBeat, patrolMost
-	for _, n := range []int{1, 2, 3, 25, 50, 51, 1000} {
-		round := min(time.Duration(n)*beat, most)
-		for _, now := range []time.Duration{0, 1, patrolBeat, 12345678912345} {
-			turns := map[time.Duration]bool{}
-			for rank := range n {
-				next := turnAfter(now, rank, round, beat)
-				require.Greater(t, next, time.Duration(0))
-				require.LessOrEqual(t, next, round)
-				require.Equal(t, round, turnAfter(now+next, rank, round, beat), "the turn after that")
-				turns[(now+next)%round] = true
-			}
-			require.Len(t, turns, int(round/beat), "n=%d", n)
-		}
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"shmbus/internal/fault"
-	"shmbus/layout"
 )
 
 const (
@@ -112,7 +111,7 @@ func (l *pool) announced(p *Publisher, topic string) (int, error) {
 		return 0, err
 	}
 	b := l.bus
-	id, err := b.topics.Open(topic, b.client.owner(layout.OwnerHeld))
+	id, err := b.topics.Open(topic, b.member.Owner)
 	if err != nil {
 		return 0, explainFull(b.seg, err)
 	}

@@ -128,10 +128,10 @@ func testSleeperThatMayNotBePosted(t *testing.T, ignores bool) {
 			go func() { _, err := s.Next(c); ended <- err }()
 		}
 		for n := 0; n == 0 || !asleep(t, h, 2)(); {
-			n, _ = h.seg.Set.GetNCnt(int(layout.SemSleep(h.client.index)))
+			n, _ = h.seg.Set.GetNCnt(int(layout.SemSleep(h.member.Owner.Client())))
 		}
 		say("ready")
-		for sleep.Post(h.seg, []sysvsem.Op{{Num: layout.SemSleep(h.client.index + 1), Op: 1}}) == nil {
+		for sleep.Post(h.seg, []sysvsem.Op{{Num: layout.SemSleep(h.member.Owner.Client() + 1), Op: 1}}) == nil {
 			time.Sleep(time.Millisecond)
 		}
 		end()

@@ -94,7 +94,7 @@ func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) 
 	if b.seg.Removed() {
 		return nil, ErrRemoved
 	}
-	id, err := b.topics.Open(topic, b.client.owner(layout.OwnerHeld))
+	id, err := b.topics.Open(topic, b.member.Owner)
 	if err != nil {
 		return nil, explainFull(b.seg, err)
 	}
@@ -103,7 +103,7 @@ func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) 
 		return nil, err
 	}
 	if err := p.announce(id); err != nil {
-		b.freePublisher(p.ring.Index())
+		b.member.FreePublisher(p.ring.Index())
 		return nil, err
 	}
 	p.turnTo(topic, id)
@@ -113,7 +113,7 @@ func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) 
 // newRecord returns a publisher with a record of its own and no topic yet. The caller has adopted
 // it.
 func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
-	rp, err := b.takePublisher()
+	rp, err := b.member.TakePublisher()
 	if err != nil {
 		return nil, explainFull(b.seg, err)
 	}
@@ -124,7 +124,7 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	atomic.StoreUint64(&counts[1], 0)
 	p := &Publisher{
 		bus: b, seg: seg, ring: *rp,
-		sleeper:  sleep.NewPublisher(b.parker, i),
+		sleeper:  sleep.NewPublisher(b.member.Parker, i),
 		sleepers: seg.Row(layout.HeaderSleepers, seg.Map.Geometry.SubscriberWords()),
 		subHigh:  seg.Header(layout.HeaderSubHigh),
 		counts:   counts,
@@ -137,18 +137,11 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	}
 	l := new(lease)
 	l.release = func() {
-		b.freePublisher(i)
+		b.member.FreePublisher(i)
 		b.dismiss(l)
 	}
 	p.lease = l
 	return p, nil
-}
-
-// freePublisher gives back a publisher record of this client.
-func (b *Bus) freePublisher(i int) {
-	b.wipePublisher(i, false)
-	atomic.StoreUint64(b.seg.Pub(i, layout.PubOwner), 0)
-	fault.At(fault.FreePublisher)
 }
 
 // configure applies options. The publisher has no topic yet, or is turned to one next.
@@ -201,7 +194,7 @@ func (p *Publisher) announce(id int) error {
 func (p *Publisher) turnTo(topic string, id int) {
 	seg, i := p.seg, p.ring.Index()
 	if p.topic != "" {
-		p.bus.flushCounts(i, int(p.id))
+		p.bus.member.FlushCounts(i, int(p.id))
 		fault.At(fault.PublisherCounted)
 	}
 	atomic.StoreUint64(seg.Pub(i, layout.PubTopic), uint64(id)+1)
@@ -214,54 +207,6 @@ func (p *Publisher) turnTo(topic string, id int) {
 	if len(p.sleepers) == 4 {
 		p.interest4, p.sleepers4 = (*[4]uint64)(p.interest), (*[4]uint64)(p.sleepers)
 	}
-}
-
-// takePublisher takes a publisher record that is free, or, where none is, one whose owner is dead:
-// only then is the kernel asked who lives.
-func (m *member) takePublisher() (*ring.Publisher, error) {
-	seg, n := m.seg, m.seg.Map.Geometry.Publishers
-	me := m.client.owner(layout.OwnerHeld)
-	var passed error // why records that are free were passed over
-	take := func(i int, before layout.Owner) *ring.Publisher {
-		w := seg.Pub(i, layout.PubOwner)
-		if !seg.TakeFrom(w, before, me) {
-			return nil
-		}
-		fault.At(fault.PublisherTaken)
-		seg.RaiseHigh(layout.HeaderPubHigh, i)
-		if before != 0 {
-			m.wipePublisher(i, true)
-			fault.At(fault.PublisherWiped)
-		}
-		rp, err := m.ring.Publisher(i)
-		if err == nil {
-			fault.At(fault.PublisherSettled)
-			return rp
-		}
-		atomic.StoreUint64(w, 0)
-		if errors.Is(err, ring.ErrCorrupt) {
-			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
-		}
-		passed = errors.Join(passed, err)
-		return nil
-	}
-	for i := range n {
-		if atomic.LoadUint64(seg.Pub(i, layout.PubOwner)) == 0 {
-			if rp := take(i, 0); rp != nil {
-				return rp, nil
-			}
-		}
-	}
-	alive := seg.Census()
-	for i := range n {
-		if before := layout.Owner(atomic.LoadUint64(seg.Pub(i, layout.PubOwner))); before != 0 &&
-			before != me && !alive(before) {
-			if rp := take(i, before); rp != nil {
-				return rp, nil
-			}
-		}
-	}
-	return nil, &segment.FullError{Table: "publishers", Unfit: passed}
 }
 
 // Topic returns the topic.

@@ -77,7 +77,7 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		}
 		if !waits {
 			waits = true
-			p.bus.beginWait()
+			p.bus.member.BeginWait()
 			atomic.AddUint64(p.seg.Pub(p.ring.Index(), layout.PubFull), 1)
 		}
 		tries++

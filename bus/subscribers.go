@@ -48,7 +48,7 @@ func (b *Bus) subscribersOf(topic string) (n int, err error) {
 		return 0, err
 	}
 	defer b.unref()
-	b.beginWait()
+	b.member.BeginWait()
 	if b.seg.Removed() {
 		return 0, ErrRemoved
 	}

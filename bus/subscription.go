@@ -120,7 +120,7 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 	if err != nil {
 		return nil, err
 	}
-	i, err := b.takeSubscriber()
+	i, err := b.member.TakeSubscriber()
 	if err != nil {
 		return nil, explainFull(seg, err)
 	}
@@ -134,7 +134,7 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 			patterns), index: i, reliable: reliable, wait: c.wait, match: noMatch(),
 		cur:     b.ring.Join(i, from, reliable),
 		frag:    newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
-		sleeper: sleep.NewSubscriber(b.parker, i),
+		sleeper: sleep.NewSubscriber(b.member.Parker, i),
 		stride:  uint64(seg.Map.Geometry.Slots/8 - 1),
 		half:    uint64(seg.Map.Geometry.Slots/2 - 1),
 
@@ -152,10 +152,7 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 		strings.Join(c.patterns, " "))
 	l := new(lease)
 	l.release = func() {
-		b.wipeSubscriber(i)
-		atomic.StoreUint64(seg.Sub(i, layout.SubOwner), 0)
-		fault.At(fault.FreeSubscriber)
-		sleep.WakeBlocked(seg)
+		b.member.FreeSubscriber(i)
 		b.dismiss(l)
 	}
 	s.lease = l
@@ -175,38 +172,6 @@ func (s start) in(r *ring.Ring) (ring.Start, error) {
 		return ring.From(s.position), nil
 	}
 	return ring.FromNow(), nil
-}
-
-// takeSubscriber takes a subscriber record that is free, or, where none is, one whose owner is
-// dead: only then is the kernel asked who lives.
-func (m *member) takeSubscriber() (int, error) {
-	seg, n := m.seg, m.seg.Map.Geometry.Subscribers
-	try := func(i int, alive func(layout.Owner) bool) bool {
-		before, vacant := m.vacate(i, alive)
-		if !vacant || !seg.TakeFrom(seg.Sub(i, layout.SubOwner), before,
-			m.client.owner(layout.OwnerHeld)) {
-			return false
-		}
-		fault.At(fault.SubscribeTaken)
-		seg.RaiseHigh(layout.HeaderSubHigh, i)
-		if before != 0 {
-			m.wipeSubscriber(i)
-			fault.At(fault.SubscribeWiped)
-		}
-		return true
-	}
-	for i := range n {
-		if atomic.LoadUint64(seg.Sub(i, layout.SubOwner)) == 0 && try(i, seg.Alive) {
-			return i, nil
-		}
-	}
-	alive := seg.Census()
-	for i := range n {
-		if try(i, alive) {
-			return i, nil
-		}
-	}
-	return 0, &segment.FullError{Table: "subscribers"}
 }
 
 // Position returns the position that is looked at next.

@@ -24,7 +24,7 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 		if tries == 1 {
 			s.wakeBlocked()
 			s.rest = 0
-			s.bus.beginWait()
+			s.bus.member.BeginWait()
 			s.pacing.caughtUp(s.stats.Received, s.wait)
 		}
 		// The context is checked before the ring: a process that was stopped until after its
@@ -93,7 +93,7 @@ func (s *Subscription) pause(tries int) bool {
 
 // sleep sleeps until there may be a message. Its steps and their order are those of package sleep.
 func (s *Subscription) sleep(ctx context.Context) error {
-	s.bus.watch()
+	s.bus.member.PrepareToSleep()
 	if s.in.Stale() {
 		s.in.Match()
 	}

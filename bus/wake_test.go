@@ -14,7 +14,7 @@ import (
 func inKernel(t testing.TB, b *Bus) {
 	t.Helper()
 	eventually(t, "in the kernel", func() bool {
-		n, err := b.seg.Set.GetNCnt(int(layout.SemSleep(b.client.index)))
+		n, err := b.seg.Set.GetNCnt(int(layout.SemSleep(b.member.Owner.Client())))
 		return err == nil && n == 1
 	})
 }
@@ -53,12 +53,12 @@ func TestWakeGenerationWraps(t *testing.T) {
 // Generations of clients have 32 bits: across their wrap the living live, and the dead are dead.
 func TestClientGenerationWraps(t *testing.T) {
 	b := newBus(t, WithClients(2))
-	c := 1 - b.client.index
+	c := 1 - b.member.Owner.Client()
 	atomic.StoreUint64(b.seg.Client(c, layout.ClientStateWord), uint64(layout.MakeClientState(1<<32-2, layout.ClientFree)))
 	var before layout.Owner
 	for i := range 4 {
 		h := reopen(t, b)
-		me := h.client.owner(layout.OwnerHeld)
+		me := h.member.Owner
 		require.Equal(t, uint32(1<<32-1+i), me.Generation())
 		require.True(t, b.seg.Alive(me))
 		require.False(t, b.seg.Alive(before))

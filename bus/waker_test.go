@@ -102,7 +102,7 @@ func TestNobodyWhoIsGoneIsLookedAt(t *testing.T) {
 	kill := child(t, b, func(h *Bus, say func(string)) {
 		s, _ := h.Subscribe("a", Wait(Block))
 		go s.Next(context.Background())
-		for h.parker == nil || !asleep(t, h, 1)() {
+		for h.member.Parker == nil || !asleep(t, h, 1)() {
 			time.Sleep(time.Millisecond)
 		}
 		say("ready")
@@ -136,7 +136,7 @@ func soundAsleep(t testing.TB, b *Bus) func() bool {
 	t.Helper()
 	inBed := asleep(t, b, 1)
 	return func() bool {
-		n, err := b.seg.Set.GetNCnt(int(layout.SemSleep(b.client.index)))
+		n, err := b.seg.Set.GetNCnt(int(layout.SemSleep(b.member.Owner.Client())))
 		require.NoError(t, err)
 		return n == 1 && inBed()
 	}

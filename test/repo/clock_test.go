@@ -20,7 +20,7 @@ import (
 var stamps = map[string]string{
 	"bus/bus.go Created":                        "told to the caller",
 	"internal/registry/leftovers.go ownSet":     "whether there is one",
-	"bus/client.go takeClient":                  "written for people",
+	"internal/members/join.go takeClient":       "written for people",
 	"internal/registry/create.go Initialise":    "written for people",
 	"internal/registry/lost.go lostBuses":       "told to the caller",
 	"bus/message.go Time":                       "told to the caller",
@@ -41,7 +41,8 @@ var stamps = map[string]string{
 	"cmd/bussub/render.go appendMsgpackMeta":    "printed",
 	"internal/decode/type.go timeOf":            "a value in a message",
 	"cmd/internal/codec/special.go":             "a value in a message",
-	"bus/death.go wipeSubscriber":               "cleared",
+	"internal/members/records.go":               "cleared",
+	"internal/segment/segtest/":                 "written for people",
 	"bus/status.go SetRates":                    "the same value in both snapshots says that it is the same owner",
 	"internal/sysv/table.go Time":               "told to the caller",
 	"layout/":                                   "where the stamps are",

@@ -78,7 +78,7 @@ var imports = []struct {
 	{"internal/registry", "internal/linux internal/segment layout ring internal/fault sysvsem sysvshm"},
 	{"internal/topics", "internal/segment layout internal/fault"},
 	{"internal/sleep", "internal/linux internal/segment layout ring internal/fault sysvsem"},
-	{"internal/members", "internal/linux internal/sleep internal/topics internal/segment layout ring internal/fault internal/fence sysvsem sysvshm"},
+	{"internal/members", "internal/linux internal/sleep internal/segment layout ring internal/fault sysvsem"},
 	{"internal/inspect", "internal/topics internal/segment layout ring sysvshm"},
 	// The API.
 	{"bus", "internal/linux internal/members internal/sleep internal/topics internal/registry internal/segment internal/decode internal/wire " +
