@@ -53,6 +53,14 @@ func await[T any](c config, op, name string, present func() bool, open func() (T
 	}
 }
 
+// patience ends when opening is to wait no longer for a process that is just making or removing the bus.
+func (c config) patience() context.Context {
+	if c.awaits {
+		return c.await
+	}
+	return context.Background()
+}
+
 // rest returns after d, or when ctx ends.
 func rest(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

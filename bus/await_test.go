@@ -69,6 +69,19 @@ func TestWaitForBusEnds(t *testing.T) {
 	assert.ErrorIs(t, err, ErrInvalid)
 }
 
+// A creator that holds the key file is not waited for after the context has ended.
+func TestWaitForBusEndsWhileItIsMade(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := registry.Lock(registry.KeyPath(dir, "slow"), true, 0o600)
+	require.NoError(t, err)
+	defer lock.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+	defer cancel()
+	_, err = Open("slow", WithDir(dir), WaitForBus(ctx))
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.ErrorIs(t, err, ErrIncomplete)
+}
+
 // Errors that no waiting mends are returned at once.
 func TestWaitForBusDoesNotWaitInVain(t *testing.T) {
 	dir := t.TempDir()

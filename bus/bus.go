@@ -70,7 +70,7 @@ func Create(name string, opts ...Option) (*Bus, error) {
 func Open(name string, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", name, c.named(name), func() (*Bus, error) {
-		return openWith("open", name, c, c.entering(func() (*segment.Segment, error) { return registry.Open(c.dirs, name, sysvshm.ReadWrite) }))
+		return openWith("open", name, c, c.entering(func() (*segment.Segment, error) { return registry.Open(c.patience(), c.dirs, name, sysvshm.ReadWrite) }))
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 type Message struct {
 	Topic     string
 	Position  uint64 // in the bus's one order; of its last slot, if it took several
-	Raw       []byte // the msgpack frame, valid until the next call on the subscription
+	Raw       []byte // the msgpack frame: the caller's, or, with Exclusive, valid until the next call on the subscription
 	nanos     int64
 	Publisher int // number of the record of its publisher; used again after that has left
 }

@@ -23,7 +23,7 @@ func Observe(name string, opts ...Option) (*Observer, error) {
 		if err := CheckName(name); err != nil {
 			return nil, &OpError{Op: "observe", Bus: name, Err: err}
 		}
-		seg, err := registry.Open(c.dirs, name, sysvshm.ReadOnly)
+		seg, err := registry.Open(c.patience(), c.dirs, name, sysvshm.ReadOnly)
 		return newObserver(name, seg, err)
 	})
 }

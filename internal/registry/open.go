@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,14 +18,19 @@ const openPatience = 2 * time.Second
 
 // Open attaches to the bus with the given name. The bus may be removed and created again after the
 // key file was read and before the segment is attached. So a failure is final only if the key file
-// still says the same and nobody holds its lock; otherwise Open starts again.
-func Open(dirs []string, name string, flags sysvshm.AttachFlag) (*segment.Segment, error) {
-	for deadline := time.Now().Add(openPatience); ; time.Sleep(openPause) {
+// still says the same and nobody holds its lock; otherwise Open starts again. It looks once at
+// least, and waits for nobody after ctx has ended.
+func Open(
+	ctx context.Context, dirs []string, name string, flags sysvshm.AttachFlag,
+) (*segment.Segment, error) {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	for ; ; time.Sleep(openPause) {
 		path, err := findKeyFile(dirs, name)
 		if err != nil {
 			return nil, err
 		}
-		k, err := awaitReady(path, deadline)
+		k, err := awaitReady(ctx, path)
 		if err == nil {
 			fault.At(fault.OpenFound)
 			var seg *segment.Segment
@@ -33,7 +39,7 @@ func Open(dirs []string, name string, flags sysvshm.AttachFlag) (*segment.Segmen
 				return seg, nil
 			}
 		}
-		if time.Now().After(deadline) || !k.overtaken(path) {
+		if ctx.Err() != nil || !k.overtaken(path) {
 			return nil, err
 		}
 	}
@@ -47,9 +53,9 @@ func (k KeyFile) overtaken(path string) bool {
 	return errors.Is(err, fs.ErrNotExist) || err == nil && now != k || beingWritten(path)
 }
 
-// awaitReady returns the key file of a complete bus. It waits until deadline for a process that is
+// awaitReady returns the key file of a complete bus. It waits until ctx ends for a process that is
 // creating the bus, but not for one that died or was stopped.
-func awaitReady(path string, deadline time.Time) (k KeyFile, err error) {
+func awaitReady(ctx context.Context, path string) (k KeyFile, err error) {
 	for {
 		k, err = ReadKeyFile(path)
 		if errors.Is(err, fs.ErrPermission) {
@@ -62,7 +68,7 @@ func awaitReady(path string, deadline time.Time) (k KeyFile, err error) {
 		if err == nil && k.State == Ready {
 			return k, nil
 		}
-		if time.Now().After(deadline) || err == nil && abandoned(path) {
+		if ctx.Err() != nil || err == nil && abandoned(path) {
 			if err == nil {
 				err = fmt.Errorf("%w: its creator died or was stopped; create it again",
 					layout.ErrIncomplete)
