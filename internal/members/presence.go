@@ -17,8 +17,8 @@ import (
 // each alertInterval, in turn: each has its own moments of the clock that all share. Nobody has to
 // hold an office, and a process that is stopped misses its turn and no more.
 //
-// A look takes some microseconds, and to wake a Go process for it up to 200. Idle must cost nothing:
-// a client in which nothing has begun to wait for alertFor looks each restInterval only.
+// A look takes some microseconds, and to wake a Go process for it up to 200. Idle must cost
+// nothing: a client in which nothing has begun to wait for alertFor looks each restInterval only.
 const (
 	alertInterval = 40 * time.Millisecond
 	restInterval  = time.Second

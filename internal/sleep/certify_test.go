@@ -20,11 +20,17 @@ func TestCertifiedOrWoken(t *testing.T) {
 		state  uint8  // of the wake word afterwards
 		at     uint64 // its position
 	}{
-		"nothing for it":             {looked: true, n: 5, state: layout.Asleep, at: 5},
-		"no last look yet":           {n: 5, state: layout.Notified, at: layout.NotYet},
-		"a message for it":           {looked: true, missed: true, n: 5, state: layout.Notified},
-		"a position that means none": {looked: true, from: layout.NotYet - 5, n: layout.NotYet, state: layout.Asleep, at: layout.NotYet - 5},
-		"the one after":              {looked: true, from: layout.NotYet + 1, n: layout.NotYet + 6, state: layout.Asleep, at: layout.NotYet + 6},
+		"nothing for it":   {looked: true, n: 5, state: layout.Asleep, at: 5},
+		"no last look yet": {n: 5, state: layout.Notified, at: layout.NotYet},
+		"a message for it": {looked: true, missed: true, n: 5, state: layout.Notified},
+		"a position that means none": {
+			looked: true, from: layout.NotYet - 5, n: layout.NotYet,
+			state: layout.Asleep, at: layout.NotYet - 5,
+		},
+		"the one after": {
+			looked: true, from: layout.NotYet + 1, n: layout.NotYet + 6,
+			state: layout.Asleep, at: layout.NotYet + 6,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const client, subscriber, publisher, self, wanted = 1, 3, 0, 1, 0
