@@ -14,13 +14,16 @@ import (
 	"shmbus/internal/wire"
 )
 
-// The msgpack package's encoder recurses without end for a value that contains itself, which ends the process, and panics for some
-// types. Values of types that may contain themselves are looked through before they are encoded.
+// The msgpack package's encoder recurses without end for a value that contains itself, which ends
+// the process, and panics for some types. Values of types that may contain themselves are looked
+// through before they are encoded.
 
 // A valueType is what Publish has to know of a Go type.
 type valueType struct {
-	err    error // no value of the type can be encoded: the encoder would not come back from the type alone
-	open   bool  // how deep a value is does not follow from the type: it has interfaces, or the type contains itself
+	// No value of the type can be encoded: the encoder would not come back from the type alone.
+	err error
+	// How deep a value is does not follow from the type: it has interfaces, or the type contains itself.
+	open   bool
 	doubt  bool  // the encoder may refuse a value, or panic
 	own    bool  // values are encoded by code of their own
 	fields []int // of a struct: those whose types are open
@@ -38,7 +41,8 @@ func valueTypeOf(t reflect.Type) *valueType {
 	if t.Kind() == reflect.Struct && vt.err == nil && vt.open {
 		for i := range t.NumField() {
 			inner := new(valueType)
-			if inner.visit(t.Field(i).Type, map[reflect.Type]bool{t: true}); inner.open && encodedField(t.Field(i)) {
+			if inner.visit(t.Field(i).Type, map[reflect.Type]bool{t: true}); inner.open &&
+				encodedField(t.Field(i)) {
 				vt.fields = append(vt.fields, i)
 			}
 		}
@@ -47,7 +51,8 @@ func valueTypeOf(t reflect.Type) *valueType {
 	return vt
 }
 
-// visit looks at all types that values of t may contain. Those that it is within are true in seen, those that it knows are there.
+// visit looks at all types that values of t may contain. Those that it is within are true in seen,
+// those that it knows are there.
 func (vt *valueType) visit(t reflect.Type, seen map[reflect.Type]bool) {
 	if within, ok := seen[t]; ok {
 		vt.open = vt.open || within
@@ -99,14 +104,16 @@ func unknown(k reflect.Kind) bool {
 	return false
 }
 
-// embedsLink reports whether a type may have its encoding from something embedded that is not there.
+// embedsLink reports whether a type may have its encoding from something embedded that is not
+// there.
 func embedsLink(t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() == reflect.Struct {
 		for i := range t.NumField() {
-			if k := t.Field(i).Type.Kind(); t.Field(i).Anonymous && (k == reflect.Pointer || k == reflect.Interface) {
+			if k := t.Field(i).Type.Kind(); t.Field(i).Anonymous &&
+				(k == reflect.Pointer || k == reflect.Interface) {
 				return true
 			}
 		}
@@ -125,7 +132,8 @@ func endless(t reflect.Type) bool {
 	return false
 }
 
-// embedsItself reports whether the fields of a struct, with those of the structs that it embeds, have no end.
+// embedsItself reports whether the fields of a struct, with those of the structs that it embeds,
+// have no end.
 func embedsItself(t reflect.Type, outer []reflect.Type) bool {
 	for _, o := range outer {
 		if o == t {
@@ -142,15 +150,16 @@ func embedsItself(t reflect.Type, outer []reflect.Type) bool {
 		for e.Kind() == reflect.Pointer && !endless(e) {
 			e = e.Elem()
 		}
-		if e.Kind() == reflect.Struct && (!encodesItself(e) || fieldTag(f).HasOption("inline")) && embedsItself(e, outer) {
+		if e.Kind() == reflect.Struct && (!encodesItself(e) || fieldTag(f).HasOption("inline")) &&
+			embedsItself(e, outer) {
 			return true
 		}
 	}
 	return false
 }
 
-// holdsNamedBytes reports whether a value of the type has arrays of a named byte type in itself. The encoder writes these from their
-// place, and panics if they have none.
+// holdsNamedBytes reports whether a value of the type has arrays of a named byte type in itself.
+// The encoder writes these from their place, and panics if they have none.
 func holdsNamedBytes(t reflect.Type) bool {
 	if encodesItself(t) {
 		return false
@@ -169,11 +178,13 @@ func holdsNamedBytes(t reflect.Type) bool {
 }
 
 func isBin(t reflect.Type) bool {
-	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
+	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) &&
+		t.Elem().Kind() == reflect.Uint8
 }
 
 func namedBytes(t reflect.Type) bool {
-	return t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8 && t.Elem() != reflect.TypeFor[byte]()
+	return t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8 &&
+		t.Elem() != reflect.TypeFor[byte]()
 }
 
 func fieldTag(f reflect.StructField) *tagparser.Tag {
@@ -193,7 +204,8 @@ var ownEncoding = []reflect.Type{
 	reflect.TypeFor[self.BinaryMarshaler](), reflect.TypeFor[self.TextMarshaler](),
 }
 
-// encodesItself reports whether values of the type, or what it points to, are encoded by code of their own, or are errors.
+// encodesItself reports whether values of the type, or what it points to, are encoded by code of
+// their own, or are errors.
 func encodesItself(t reflect.Type) bool {
 	for _, i := range ownEncoding {
 		if t.Implements(i) || t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(i) {
@@ -208,7 +220,8 @@ type finder struct {
 	all bool // look for what the encoder refuses as well
 }
 
-// find returns what is wrong with v, which lies in so many containers and behind so many pointers and interfaces in a row, if anything.
+// find returns what is wrong with v, which lies in so many containers and behind so many pointers
+// and interfaces in a row, if anything.
 func (f finder) find(v reflect.Value, depth, links int) error {
 	kind := v.Kind()
 	if kind == reflect.Invalid || !f.all && (kind <= reflect.Float64 || kind == reflect.String) {
@@ -248,7 +261,8 @@ func (f finder) find(v reflect.Value, depth, links int) error {
 	return nil
 }
 
-// findMissing is for a type with code of its own, which it may have from something embedded that is not there.
+// findMissing is for a type with code of its own, which it may have from something embedded that is
+// not there.
 func (f finder) findMissing(v reflect.Value) error {
 	for v.Kind() == reflect.Pointer {
 		v = v.Elem()
@@ -258,8 +272,10 @@ func (f finder) findMissing(v reflect.Value) error {
 	}
 	for i := range v.NumField() {
 		e, sf := v.Field(i), v.Type().Field(i)
-		if sf.Anonymous && (e.Kind() == reflect.Pointer || e.Kind() == reflect.Interface) && e.IsNil() && encodesItself(sf.Type) {
-			return inside(fmt.Errorf("the embedded %v, which encodes the %v, is nil", sf.Type, v.Type()), sf.Name)
+		if sf.Anonymous && (e.Kind() == reflect.Pointer || e.Kind() == reflect.Interface) &&
+			e.IsNil() && encodesItself(sf.Type) {
+			return inside(fmt.Errorf("the embedded %v, which encodes the %v, is nil", sf.Type,
+				v.Type()), sf.Name)
 		}
 	}
 	return nil
@@ -299,7 +315,8 @@ var errContainsItself = fmt.Errorf("it contains itself, or is %w", wire.ErrTooDe
 func (f finder) findInList(v reflect.Value, depth int) error {
 	t := v.Type()
 	if namedBytes(t) && !v.CanAddr() {
-		return fmt.Errorf("a %v in an interface or a map cannot be encoded: put a pointer to it there", t)
+		return fmt.Errorf("a %v in an interface or a map cannot be encoded: put a pointer to it "+
+			"there", t)
 	}
 	if t.Elem().Kind() == reflect.Uint8 || !f.all && !valueTypeOf(t.Elem()).open {
 		return nil
@@ -364,7 +381,8 @@ func refused(sf reflect.StructField) error {
 	switch k, tag := sf.Type.Kind(), fieldTag(sf); {
 	case tag.HasOption("intern") && k != reflect.String && k != reflect.Interface:
 		return fmt.Errorf("a %v cannot be interned", sf.Type)
-	case sf.PkgPath != "" && (k == reflect.Map || k == reflect.Slice || encodesItself(sf.Type) || tag.HasOption("omitempty")):
+	case sf.PkgPath != "" && (k == reflect.Map || k == reflect.Slice || encodesItself(sf.Type) ||
+		tag.HasOption("omitempty")):
 		return fmt.Errorf("the embedded %v is not exported and cannot be encoded", sf.Type)
 	}
 	return nil
@@ -403,8 +421,8 @@ func notEncodable(v any, err error) error {
 	return fmt.Errorf("encode %T: %w: %w", v, ErrInvalid, err)
 }
 
-// encoderPanicked reports whether the panic that is being recovered from began in the msgpack package or what it calls, and not in a
-// type's own encoding.
+// encoderPanicked reports whether the panic that is being recovered from began in the msgpack
+// package or what it calls, and not in a type's own encoding.
 func encoderPanicked() bool {
 	pcs := make([]uintptr, 64)
 	n := runtime.Callers(2, pcs)

@@ -27,8 +27,8 @@ type Unmarshaler interface {
 	UnmarshalMsg(b []byte) ([]byte, error)
 }
 
-// An encoder writes a frame into a slot, or without one into a buffer of its own, to which it also moves when the frame turns out
-// to be larger than the slot.
+// An encoder writes a frame into a slot, or without one into a buffer of its own, to which it also
+// moves when the frame turns out to be larger than the slot.
 type encoder struct {
 	seg  *segment.Segment // of the bus, which says how large a frame may be
 	enc  *msgpack.Encoder
@@ -44,7 +44,8 @@ func (e *encoder) init(seg *segment.Segment) {
 	e.enc = msgpack.NewEncoder(e)
 }
 
-// encode encodes v into the slot, as far as it fits there, and returns the frame, which is valid until the next call.
+// encode encodes v into the slot, as far as it fits there, and returns the frame, which is valid
+// until the next call.
 func (e *encoder) encode(slot []byte, v any) ([]byte, error) {
 	e.slot, e.buf = slot, slot[:0]
 	if slot == nil {
@@ -62,7 +63,8 @@ func (e *encoder) encode(slot []byte, v any) ([]byte, error) {
 
 // encodeValue encodes v with the msgpack package.
 func (e *encoder) encodeValue(v any) ([]byte, error) {
-	e.enc.Reset(e) // what a type's own encoding has set is for its frame, and strings interned in one frame are unknown in the next
+	// What a type's own encoding has set is for its frame, and strings interned in one frame are unknown in the next.
+	e.enc.Reset(e)
 	e.enc.UseCompactInts(true)
 	e.enc.SetCustomStructTag("json")
 	if t := reflect.TypeOf(v); t != nil && t != e.plain {
@@ -72,7 +74,8 @@ func (e *encoder) encodeValue(v any) ([]byte, error) {
 	return e.buf, err
 }
 
-// encodeCarefully is encodeValue for a type of which it is not known that the encoder has no difficulty with it.
+// encodeCarefully is encodeValue for a type of which it is not known that the encoder has no
+// difficulty with it.
 func (e *encoder) encodeCarefully(t reflect.Type, v any) (_ []byte, err error) {
 	if v, err = e.look(t, v); err != nil {
 		return nil, err
@@ -104,7 +107,8 @@ func (e *encoder) encodeCarefully(t reflect.Type, v any) (_ []byte, err error) {
 	return e.buf, err
 }
 
-// look returns v, or what is to be encoded in its place, if it can be encoded, and keeps its type if that is so for all its values.
+// look returns v, or what is to be encoded in its place, if it can be encoded, and keeps its type
+// if that is so for all its values.
 func (e *encoder) look(t reflect.Type, v any) (any, error) {
 	vt := valueTypeOf(t)
 	switch {
@@ -165,7 +169,8 @@ func (e *encoder) grow(n int) error {
 	return nil
 }
 
-// encoderKeeps is how many bytes of buffer an encoder keeps between two frames while nobody uses it.
+// encoderKeeps is how many bytes of buffer an encoder keeps between two frames while nobody uses
+// it.
 const encoderKeeps = 1 << 20
 
 var encoders = sync.Pool{New: func() any {
@@ -174,8 +179,8 @@ var encoders = sync.Pool{New: func() any {
 	return e
 }}
 
-// encodeApart encodes v into a buffer and publishes it with publish: no code of the caller's runs while others wait for it. An encoder
-// that panics takes its buffer with it.
+// encodeApart encodes v into a buffer and publishes it with publish: no code of the caller's runs
+// while others wait for it. An encoder that panics takes its buffer with it.
 func encodeApart(seg *segment.Segment, v any, publish func(frame []byte) error) error {
 	e := encoders.Get().(*encoder)
 	e.seg = seg
@@ -191,10 +196,12 @@ func encodeApart(seg *segment.Segment, v any, publish func(frame []byte) error) 
 	return err
 }
 
-// Publish encodes v as msgpack, and publishes it, straight into the slot if the publisher is [Exclusive]. Struct fields are named by
-// their msgpack tags, or by their json tags where they have none; types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler interfaces of
-// github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does. A value that msgpack has nothing for, or that contains
-// itself, is an [ErrInvalid] that says where in v it lies; a panic of a type's own encoding comes out as it is.
+// Publish encodes v as msgpack, and publishes it, straight into the slot if the publisher is
+// [Exclusive]. Struct fields are named by their msgpack tags, or by their json tags where they have
+// none; types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler
+// interfaces of github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does. A value
+// that msgpack has nothing for, or that contains itself, is an [ErrInvalid] that says where in v it
+// lies; a panic of a type's own encoding comes out as it is.
 func (p *Publisher) Publish(ctx context.Context, v any) error {
 	if p.shared {
 		return p.publishApart(ctx, v)
@@ -204,8 +211,8 @@ func (p *Publisher) Publish(ctx context.Context, v any) error {
 			return p.fail("publish", err)
 		}
 	}
-	// While v encodes itself into the slot the call is held and not busy: Close does not wait for it, and a panic leaves a mark that the
-	// next call takes for what it is.
+	// While v encodes itself into the slot the call is held and not busy: Close does not wait for
+	// it, and a panic leaves a mark that the next call takes for what it is.
 	if atomic.LoadUint64(&p.busy) != 0 || p.held == lent {
 		return ErrBusy
 	}
@@ -242,7 +249,9 @@ func (p *Publisher) publishApart(ctx context.Context, v any) error {
 	if err := alive(ctx); err != nil {
 		return p.fail("publish", err)
 	}
-	return p.fail("publish", encodeApart(p.seg, v, func(frame []byte) error { return p.PublishRaw(ctx, frame) }))
+	return p.fail("publish", encodeApart(p.seg, v, func(frame []byte) error {
+		return p.PublishRaw(ctx, frame)
+	}))
 }
 
 // publishElsewhere is the rest of an exclusive Publish whose frame is not in the slot.

@@ -28,7 +28,7 @@ var receivers = map[string]func(t *testing.T, s *Subscription) (Message, error){
 }
 
 // A message that is like the one before it in all but one respect is received as what it is.
-func TestNotAlike(t *testing.T) {
+func TestNoMatch(t *testing.T) {
 	for name, other := range map[string]func(t *testing.T, b *Bus, p *Publisher) *Publisher{
 		"the same":          func(_ *testing.T, _ *Bus, p *Publisher) *Publisher { return p },
 		"another publisher": func(t *testing.T, b *Bus, _ *Publisher) *Publisher { return publisher(t, b, "a") },
@@ -173,7 +173,7 @@ func TestFragmentIsNoMessage(t *testing.T) {
 
 // Of a frame of which the rest was lost, the beginning is reported as lost before the next message of its publisher, though that is
 // like the one before the frame.
-func TestBrokenFrameBeforeAlike(t *testing.T) {
+func TestBrokenFrameBeforeMatch(t *testing.T) {
 	for way, receive := range receivers {
 		t.Run(way, func(t *testing.T) {
 			b := newBus(t, WithSlots(64), WithSlotSize(64))
@@ -201,7 +201,7 @@ func TestBrokenFrameBeforeAlike(t *testing.T) {
 }
 
 // A frame that its publisher has given up, and that nobody ends, costs others nothing: their messages are still taken the short way.
-func TestAlikeBesideABrokenFrame(t *testing.T) {
+func TestMatchBesideABrokenFrame(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	s, p, q := subscribe(t, b, ">"), publisher(t, b, "a"), publisher(t, b, "b")
 	q.ring.FillWord(0, 100)

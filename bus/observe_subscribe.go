@@ -10,21 +10,25 @@ import (
 	"shmbus/layout"
 )
 
-// Subscribe returns a passive subscription: it receives, reports loss and puts large messages together as any lossy
-// one does, and writes nothing. No publisher knows of it, so nobody wakes it and nobody waits for it.
+// Subscribe returns a passive subscription: it receives, reports loss and puts large messages
+// together as any lossy one does, and writes nothing. No publisher knows of it, so nobody wakes it
+// and nobody waits for it.
 //
-// It polls: after a short spin ([Adaptive]) or at once ([Block]) it rests for 50 µs, and for twice as long each time
-// that it finds nothing, up to 5 ms; so a message that follows others closely is seen within some tens of microseconds,
-// the first after a pause within 5 ms, and an idle one costs about a hundredth of a processor. [Yield] and [Spin] never rest.
+// It polls: after a short spin ([Adaptive]) or at once ([Block]) it rests for 50 µs, and for twice
+// as long each time that it finds nothing, up to 5 ms; so a message that follows others closely is
+// seen within some tens of microseconds, the first after a pause within 5 ms, and an idle one costs
+// about a hundredth of a processor. [Yield] and [Spin] never rest.
 //
 // A policy other than lossy is an error.
 func (o *Observer) Subscribe(pattern string, opts ...SubscribeOption) (*Subscription, error) {
 	return o.bus.subscribe(pattern, opts, o.newSubscription)
 }
 
-var errPassive = errors.New("an observer can not be reliable: publishers do not know of it (open the bus to subscribe reliably)")
+var errPassive = errors.New("an observer can not be reliable: publishers do not know of it (open " +
+	"the bus to subscribe reliably)")
 
-func (o *Observer) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Subscription, error) {
+func (o *Observer) newSubscription(patterns []topics.Pattern,
+	c subscribeConfig) (*Subscription, error) {
 	b, seg := o.bus, o.bus.seg
 	if seg.Removed() {
 		return nil, ErrRemoved
@@ -38,7 +42,8 @@ func (o *Observer) newSubscription(patterns []topics.Pattern, c subscribeConfig)
 	}
 	var local [4]uint64 // where other subscriptions have words in the segment
 	s := &Subscription{
-		bus: b, seg: seg, in: topics.NewPassive(b.topics, patterns), passive: true, wait: c.wait, match: noMatch(),
+		bus: b, seg: seg, in: topics.NewPassive(b.topics, patterns), passive: true, wait: c.wait,
+		match:  noMatch(),
 		cur:    b.ring.Reader(from),
 		frag:   newCollector(seg.Identity.Geometry.MaxFrame + layout.TimeSize),
 		stride: uint64(seg.Map.Geometry.Slots/8 - 1),
@@ -56,7 +61,8 @@ func (o *Observer) newSubscription(patterns []topics.Pattern, c subscribeConfig)
 const (
 	firstRest = 50 * time.Microsecond
 	longRest  = 5 * time.Millisecond
-	// timerRest is from where on a rest is left to Go's timers, which are that coarse in a process that is idle.
+	// timerRest is from where on a rest is left to Go's timers, which are that coarse in a process
+	// that is idle.
 	timerRest = time.Millisecond
 )
 

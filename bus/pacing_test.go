@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What a trail answers to runs of messages, each followed by a look that finds nothing.
-func TestTrail(t *testing.T) {
+// What a pacing answers to runs of messages, each followed by a look that finds nothing.
+func TestPacing(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		runs    []uint64
@@ -40,7 +40,7 @@ func TestTrail(t *testing.T) {
 
 // Two that answer each other make no runs. Rests are for trying whether that has changed, and become rare: twice as many messages
 // between one and the next, and in the end one in 16,384.
-func TestTrailOfPingPong(t *testing.T) {
+func TestPacingOfPingPong(t *testing.T) {
 	const messages = 1 << 20
 	var tr pacing
 	var at []int
@@ -61,7 +61,7 @@ func TestTrailOfPingPong(t *testing.T) {
 }
 
 // However runs come, no rest is longer than it may be, and single messages seldom have one.
-func TestTrailAnyRuns(t *testing.T) {
+func TestPacingAnyRuns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		longest := rapid.SampledFrom([]int{restMaxSpin, restMax}).Draw(t, "longest")
 		var tr pacing
@@ -87,7 +87,7 @@ func TestTrailAnyRuns(t *testing.T) {
 }
 
 // caughtUp counts the messages since it was called before, and nobody rests who gives the processor away instead.
-func TestTrailCaughtUp(t *testing.T) {
+func TestPacingCaughtUp(t *testing.T) {
 	for wait, want := range map[WaitStrategy]int{Adaptive: restMax, Yield: restMax, Spin: restMaxSpin, Block: 0} {
 		var tr pacing
 		received := uint64(0)

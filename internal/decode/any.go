@@ -11,9 +11,11 @@ import (
 	"shmbus/internal/wire"
 )
 
-// decodeAny is for values of type any. One that holds a pointer is decoded into what that points to.
+// decodeAny is for values of type any. One that holds a pointer is decoded into what that points
+// to.
 func decodeAny(d *decoder, v reflect.Value) error {
-	if e := v.Elem(); e.Kind() == reflect.Pointer && !e.IsNil() && !(d.pos < len(d.b) && d.b[d.pos] == 0xc0) {
+	if e := v.Elem(); e.Kind() == reflect.Pointer && !e.IsNil() &&
+		!(d.pos < len(d.b) && d.b[d.pos] == 0xc0) {
 		if d.depth == wire.MaxDepth {
 			return wire.ErrTooDeep
 		}
@@ -34,9 +36,10 @@ func decodeAny(d *decoder, v reflect.Value) error {
 	return nil
 }
 
-// any returns the next value as nil, bool, int64, uint64 where int64 is too small, float64, string, []byte, time.Time, []any,
-// map[string]any or, with keys that are no strings, map[any]any. A number that was carried as text is an int64, a uint64 or a float64
-// if one of these is that number, and otherwise a json.Number. An ext of a type that nobody has registered is a msgpack.RawMessage.
+// any returns the next value as nil, bool, int64, uint64 where int64 is too small, float64, string,
+// []byte, time.Time, []any, map[string]any or, with keys that are no strings, map[any]any. A number
+// that was carried as text is an int64, a uint64 or a float64 if one of these is that number, and
+// otherwise a json.Number. An ext of a type that nobody has registered is a msgpack.RawMessage.
 func (d *decoder) any() (any, error) {
 	h, err := d.head()
 	if err != nil {

@@ -58,7 +58,8 @@ func clip(s string) string {
 
 func withinIndex(err error, i int) error { return within(err, "["+strconv.Itoa(i)+"]") }
 
-// decoder reads one frame. Counts and depth are bounded as it goes, also should the bytes change meanwhile.
+// decoder reads one frame. Counts and depth are bounded as it goes, also should the bytes change
+// meanwhile.
 type decoder struct {
 	b       []byte
 	pos     int
@@ -123,8 +124,9 @@ func (d *decoder) payload(n uint64) ([]byte, error) {
 	return p, nil
 }
 
-// enter begins a container of n elements, each of so many values. Memory may be made for all of them then: all containers that are
-// open at one time have announced no more values than there are bytes left. Each element is to be counted by next.
+// enter begins a container of n elements, each of so many values. Memory may be made for all of
+// them then: all containers that are open at one time have announced no more values than there are
+// bytes left. Each element is to be counted by next.
 func (d *decoder) enter(n, values uint64) (int, error) {
 	if d.depth == wire.MaxDepth {
 		return 0, wire.ErrTooDeep
@@ -150,8 +152,8 @@ func (d *decoder) skip() error {
 	return err
 }
 
-// text returns what the next value says as a string, until the frame changes: of a str, of a bin, of an interned string. It is not ok if
-// the value is nothing of that kind, whose head h then is.
+// text returns what the next value says as a string, until the frame changes: of a str, of a bin,
+// of an interned string. It is not ok if the value is nothing of that kind, whose head h then is.
 func (d *decoder) text() (b []byte, h wire.Head, ok bool, err error) {
 	if h, err = d.head(); err != nil {
 		return nil, h, false, err

@@ -16,7 +16,8 @@ func floatOf(h wire.Head) float64 {
 	return math.Float64frombits(h.N)
 }
 
-// number returns the text of a number that is carried as text, whose head h is. Anything else it leaves.
+// number returns the text of a number that is carried as text, whose head h is. Anything else it
+// leaves.
 func (d *decoder) number(h wire.Head) (text []byte, ok bool) {
 	if h.Kind != wire.Ext || h.Ext != wire.ExtNumber || h.N > uint64(len(d.b)-d.pos) {
 		return nil, false
@@ -29,7 +30,8 @@ func (d *decoder) number(h wire.Head) (text []byte, ok bool) {
 	return text, true
 }
 
-// integer returns the whole number that a value is, as a Uint or below 0 as an Int. A float counts if it is whole.
+// integer returns the whole number that a value is, as a Uint or below 0 as an Int. A float counts
+// if it is whole.
 func (d *decoder) integer(h wire.Head) (n uint64, k wire.Kind, ok bool) {
 	switch h.Kind {
 	case wire.Uint:
@@ -91,8 +93,8 @@ func decodeUint(d *decoder, v reflect.Value) error {
 	return d.other(h.Kind, v)
 }
 
-// decodeFloat takes an integer only as it is; a float, which is the nearest to something already, is rounded to the nearest once more
-// if the place is a float32, and so is a decimal text.
+// decodeFloat takes an integer only as it is; a float, which is the nearest to something already,
+// is rounded to the nearest once more if the place is a float32, and so is a decimal text.
 func decodeFloat(d *decoder, v reflect.Value) error {
 	h, err := d.head()
 	if err != nil {
@@ -221,7 +223,8 @@ func decodeBig(d *decoder, v reflect.Value) error {
 	if r, ok := wire.Rational(b); ok && setBig(v, r, b) {
 		return nil
 	}
-	if f, ok := v.Addr().Interface().(*big.Float); ok && (string(b) == "Inf" || string(b) == "+Inf" || string(b) == "-Inf") {
+	if f, ok := v.Addr().Interface().(*big.Float); ok &&
+		(string(b) == "Inf" || string(b) == "+Inf" || string(b) == "-Inf") {
 		f.SetInf(b[0] == '-')
 		return nil
 	}
@@ -233,7 +236,8 @@ func decodeBig(d *decoder, v reflect.Value) error {
 	return d.misfit(v.Type())
 }
 
-// fraction reports whether b is two integers with a slash between them, as big.Rat writes itself, and not too long to be read.
+// fraction reports whether b is two integers with a slash between them, as big.Rat writes itself,
+// and not too long to be read.
 func fraction(b []byte) bool {
 	if len(b) > 10_000 {
 		return false
@@ -251,7 +255,8 @@ func fraction(b []byte) bool {
 	return slashes == 1
 }
 
-// setBig sets v to r, which text writes. A big.Float of no precision gets one that no digit is lost with, if r is whole.
+// setBig sets v to r, which text writes. A big.Float of no precision gets one that no digit is lost
+// with, if r is whole.
 func setBig(v reflect.Value, r *big.Rat, text []byte) bool {
 	switch p := v.Addr().Interface().(type) {
 	case *big.Rat:

@@ -9,8 +9,8 @@ import (
 	"shmbus/internal/wire"
 )
 
-// own calls f with the msgpack package's decoder of b, which begins with the next value and is checked, and goes on behind what f
-// has read.
+// own calls f with the msgpack package's decoder of b, which begins with the next value and is
+// checked, and goes on behind what f has read.
 func (d *decoder) own(b []byte, f func(*msgpack.Decoder) error) error {
 	d.source.reset(b)
 	dec := msgpack.GetDecoder()
@@ -24,9 +24,10 @@ func (d *decoder) own(b []byte, f func(*msgpack.Decoder) error) error {
 
 // source is what a type's own decoder reads.
 //
-// A check of the frame passes over what is in an ext, which may be anything. But some read the inside of an ext as msgpack, too, and
-// the msgpack package does so wherever a map is to be read and an ext is found. Then the inside is checked when its first byte is read by
-// itself: who wants an ext's bytes reads them all at once.
+// A check of the frame passes over what is in an ext, which may be anything. But some read the
+// inside of an ext as msgpack, too, and the msgpack package does so wherever a map is to be read
+// and an ext is found. Then the inside is checked when its first byte is read by itself: who wants
+// an ext's bytes reads them all at once.
 type source struct {
 	bytes.Reader
 	b    []byte
@@ -40,7 +41,8 @@ type ext struct {
 	within     int // so many exts
 }
 
-// maxWithin is how many exts, one in another, are read as msgpack. Each is checked by itself and may be MaxDepth deep.
+// maxWithin is how many exts, one in another, are read as msgpack. Each is checked by itself and
+// may be MaxDepth deep.
 const maxWithin = 10
 
 var _ interface {
@@ -73,8 +75,9 @@ func (s *source) ReadByte() (byte, error) {
 	return s.Reader.ReadByte()
 }
 
-// Read implements io.Reader. What follows an index is a value, whose first byte is read by itself: who reads more at once has taken the
-// index for the head of a map and wants to know how many elements follow.
+// Read implements io.Reader. What follows an index is a value, whose first byte is read by itself:
+// who reads more at once has taken the index for the head of a map and wants to know how many
+// elements follow.
 func (s *source) Read(p []byte) (int, error) {
 	if s.end > 0 && s.pos() == s.end {
 		return 0, io.ErrUnexpectedEOF
@@ -85,7 +88,8 @@ func (s *source) Read(p []byte) (int, error) {
 // enter checks the inside of an ext that is going to be read.
 func (s *source) enter(e ext) error {
 	inside := s.b[e.start:e.end]
-	if e.typ == extInterned && len(inside) == 1 { // an index, which is no msgpack; longer ones are read at once
+	// An index, which is no msgpack; longer ones are read at once.
+	if e.typ == extInterned && len(inside) == 1 {
 		if c := inside[0]; c == 0xde || c == 0xdf {
 			s.end = e.end
 		}
@@ -105,7 +109,8 @@ func (s *source) enter(e ext) error {
 	return nil
 }
 
-// appendExts appends the exts of b, well-formed values that lie at base, but for those that are empty.
+// appendExts appends the exts of b, well-formed values that lie at base, but for those that are
+// empty.
 func appendExts(exts []ext, b []byte, base int) []ext {
 	for pos := 0; pos < len(b); {
 		h, size, err := wire.ReadHead(b[pos:])

@@ -30,8 +30,9 @@ func (fs *fields) add(f *field) {
 	fs.byName[f.name] = f
 }
 
-// fieldsOf names the fields of a struct by their msgpack tags, or their json tags where they have none. The rules, of embedded structs
-// above all, are those of the msgpack package, whose encoder writes the names.
+// fieldsOf names the fields of a struct by their msgpack tags, or their json tags where they have
+// none. The rules, of embedded structs above all, are those of the msgpack package, whose encoder
+// writes the names.
 func fieldsOf(t reflect.Type, outer ...reflect.Type) *fields {
 	fs := &fields{byName: map[string]*field{}}
 	outer = append(outer, t)
@@ -61,7 +62,8 @@ func fieldsOf(t reflect.Type, outer ...reflect.Type) *fields {
 		if sf.PkgPath != "" {
 			f.decode = hiddenDecoder(sf.Type, f.decode)
 		}
-		if sf.Anonymous && !tag.HasOption("noinline") && fs.inline(sf, tag.HasOption("inline"), outer) {
+		if sf.Anonymous && !tag.HasOption("noinline") &&
+			fs.inline(sf, tag.HasOption("inline"), outer) {
 			fs.byName[f.name] = f
 			continue
 		}
@@ -73,8 +75,8 @@ func fieldsOf(t reflect.Type, outer ...reflect.Type) *fields {
 	return fs
 }
 
-// inline takes the fields of an embedded struct as if they were the struct's own, unless it has a decoder of its own or, if that was not
-// asked for, one of its names is taken.
+// inline takes the fields of an embedded struct as if they were the struct's own, unless it has a
+// decoder of its own or, if that was not asked for, one of its names is taken.
 func (fs *fields) inline(sf reflect.StructField, always bool, outer []reflect.Type) bool {
 	t := sf.Type
 	for t.Kind() == reflect.Pointer {
@@ -98,7 +100,8 @@ func (fs *fields) inline(sf reflect.StructField, always bool, outer []reflect.Ty
 	return true
 }
 
-// hiddenDecoder is for embedded types that are not exported. Of these only the fields of a struct can be set.
+// hiddenDecoder is for embedded types that are not exported. Of these only the fields of a struct
+// can be set.
 func hiddenDecoder(t reflect.Type, decode decodeFunc) decodeFunc {
 	fields := t.Kind() == reflect.Struct && !codesItself(t)
 	return func(d *decoder, v reflect.Value) error {
@@ -114,7 +117,8 @@ func hiddenDecoder(t reflect.Type, decode decodeFunc) decodeFunc {
 			d.pos = at
 			return decode(d, v)
 		}
-		return fmt.Errorf("the embedded %v is not exported: %s cannot be put there", t, d.describe())
+		return fmt.Errorf("the embedded %v is not exported: %s cannot be put there", t,
+			d.describe())
 	}
 }
 
@@ -165,7 +169,8 @@ func (d *decoder) fields(v reflect.Value, count uint64, fs *fields) error {
 			return err
 		}
 		if !ok {
-			return &Error{Err: fmt.Errorf("the key %s is no field of %v: a string is needed", d.describe(), v.Type())}
+			return &Error{Err: fmt.Errorf("the key %s is no field of %v: a string is needed",
+				d.describe(), v.Type())}
 		}
 		var f *field
 		// Mostly the fields come in their order.
@@ -192,7 +197,8 @@ func (d *decoder) row(v reflect.Value, count uint64, fs *fields) error {
 		return nil
 	}
 	if count != uint64(len(fs.list)) {
-		return &Error{Err: fmt.Errorf("%s does not fit the %d fields of %v", d.describe(), len(fs.list), v.Type())}
+		return &Error{Err: fmt.Errorf("%s does not fit the %d fields of %v", d.describe(),
+			len(fs.list), v.Type())}
 	}
 	if _, err := d.enter(count, 1); err != nil {
 		return err
@@ -218,7 +224,8 @@ func (d *decoder) field(v reflect.Value, f *field) error {
 					return nil
 				}
 				if !v.CanSet() {
-					return fmt.Errorf("the embedded %v is not exported and cannot be made", v.Type())
+					return fmt.Errorf("the embedded %v is not exported and cannot be made",
+						v.Type())
 				}
 				v.Set(reflect.New(v.Type().Elem()))
 			}
@@ -229,8 +236,9 @@ func (d *decoder) field(v reflect.Value, f *field) error {
 	return f.decode(d, v)
 }
 
-// quotedDecoder is for fields whose json tag has the option string: JSON has their numbers and booleans in quotes, but the msgpack package's
-// encoder, which does not know the option, writes them as they are.
+// quotedDecoder is for fields whose json tag has the option string: JSON has their numbers and
+// booleans in quotes, but the msgpack package's encoder, which does not know the option, writes
+// them as they are.
 func quotedDecoder(t reflect.Type) decodeFunc {
 	plain := decoderOf(t)
 	for t.Kind() == reflect.Pointer {
@@ -269,7 +277,8 @@ func quotedDecoder(t reflect.Type) decodeFunc {
 // minInterned is the length from which on the msgpack package's encoder interns a string.
 const minInterned = 3
 
-// decodeInterned is for fields with the option intern: their strings may be referred to by what follows in the frame.
+// decodeInterned is for fields with the option intern: their strings may be referred to by what
+// follows in the frame.
 func decodeInterned(d *decoder, v reflect.Value) error {
 	at := d.pos
 	b, h, ok, err := d.text()

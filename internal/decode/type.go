@@ -129,7 +129,8 @@ func decodeString(d *decoder, v reflect.Value) error {
 	return d.other(k, v)
 }
 
-// str returns the next value as a string, nil as an empty one. It is not ok if the value is of a kind that is no string.
+// str returns the next value as a string, nil as an empty one. It is not ok if the value is of a
+// kind that is no string.
 func (d *decoder) str() (s string, k wire.Kind, ok bool, err error) {
 	b, h, ok, err := d.text()
 	if err != nil || ok {
@@ -268,7 +269,8 @@ func decodeUnmarshaler(d *decoder, v reflect.Value) error {
 	return v.Addr().Interface().(msgpack.Unmarshaler).UnmarshalMsgpack(bytes.Clone(d.b[start:d.pos]))
 }
 
-// decodeCustom lets a type read as many values as it likes. All that follows in the frame is checked before.
+// decodeCustom lets a type read as many values as it likes. All that follows in the frame is
+// checked before.
 func decodeCustom(d *decoder, v reflect.Value) error {
 	if d.null() {
 		v.SetZero()
@@ -286,7 +288,8 @@ func decodeCustom(d *decoder, v reflect.Value) error {
 	return d.own(d.b[d.pos:], v.Addr().Interface().(msgpack.CustomDecoder).DecodeMsgpack)
 }
 
-// other is for a value, whose head was read last, of a kind that v's own is not: an ext of a type that is registered for v's, or an error.
+// other is for a value, whose head was read last, of a kind that v's own is not: an ext of a type
+// that is registered for v's, or an error.
 func (d *decoder) other(k wire.Kind, v reflect.Value) error {
 	if k == wire.Ext {
 		at := d.at
@@ -299,7 +302,8 @@ func (d *decoder) other(k wire.Kind, v reflect.Value) error {
 	return d.misfit(v.Type())
 }
 
-// registered decodes the next value if it is an ext of a type that v's type is registered for with the msgpack package.
+// registered decodes the next value if it is an ext of a type that v's type is registered for with
+// the msgpack package.
 func (d *decoder) registered(v reflect.Value) (done bool, err error) {
 	start := d.pos
 	h, err := d.head()
@@ -326,7 +330,8 @@ func (d *decoder) registered(v reflect.Value) (done bool, err error) {
 	return false, nil
 }
 
-// library has the msgpack package decode the next value, an ext. It is not ok, and the ext is passed, if no type is registered for it.
+// library has the msgpack package decode the next value, an ext. It is not ok, and the ext is
+// passed, if no type is registered for it.
 func (d *decoder) library() (v any, ok bool, err error) {
 	start := d.pos
 	if err := d.skip(); err != nil {

@@ -61,9 +61,10 @@ var steps = func() (t [256]step) {
 	return t
 }()
 
-// Check reports whether b is one whole msgpack value that announces no more than b holds and
-// is nested no deeper than [MaxDepth]. If not, it returns how many bytes precede the fault, and what that is. Whoever decodes a
-// checked frame may trust its counts: all that are open at one time announce together no more elements than there are bytes left.
+// Check reports whether b is one whole msgpack value that announces no more than b holds and is
+// nested no deeper than [MaxDepth]. If not, it returns how many bytes precede the fault, and what
+// that is. Whoever decodes a checked frame may trust its counts: all that are open at one time
+// announce together no more elements than there are bytes left.
 func Check(b []byte) (offset int, err error) {
 	end, err := Pass(b, 0, 0)
 	if err == nil && end < len(b) {
@@ -80,11 +81,12 @@ func CheckAll(b []byte) (offset int, err error) {
 	return offset, err
 }
 
-// Pass returns where the value ends that begins at b[pos] and lies in depth containers; b may go on behind it. Its errors are
-// those of [Check].
+// Pass returns where the value ends that begins at b[pos] and lies in depth containers; b may go on
+// behind it. Its errors are those of [Check].
 //
-// One number stands for all open containers: how many values are missing in all of them. Only nesting needs more than that, and
-// only where there are so many containers that they could be nested too deep.
+// One number stands for all open containers: how many values are missing in all of them. Only
+// nesting needs more than that, and only where there are so many containers that they could be
+// nested too deep.
 func Pass(b []byte, pos, depth int) (end int, err error) {
 	if pos >= len(b) {
 		return len(b), io.ErrUnexpectedEOF
@@ -92,7 +94,8 @@ func Pass(b []byte, pos, depth int) (end int, err error) {
 	start := pos
 	missing, containers := 1, 0
 	for missing > 0 { // and no more than the bytes left
-		// The common values first, in branches: a processor that guesses them need not wait for the byte to know where the next one is.
+		// The common values first, in branches: a processor that guesses them need not wait for the
+		// byte to know where the next one is.
 		c := b[pos]
 		s := steps[c]
 		switch {
@@ -147,7 +150,8 @@ func length(b []byte, width uint8) int {
 	return int(binary.BigEndian.Uint32(b))
 }
 
-// tooDeep returns where the first container begins that is nested too deep in the whole value at b[pos], itself in base containers.
+// tooDeep returns where the first container begins that is nested too deep in the whole value at
+// b[pos], itself in base containers.
 func tooDeep(b []byte, pos, base int) (int, bool) {
 	var open [MaxDepth]int // missing values of each open container
 	depth := 0

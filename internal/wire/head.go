@@ -212,8 +212,8 @@ func appendLength(dst []byte, first byte, n int) []byte {
 // ExtTime is the ext type of a timestamp.
 const ExtTime = -1
 
-// Timestamp reads a timestamp's payload: seconds since 1970 in 32 bits, nanoseconds and seconds in 30 and 34 bits, or in 32 and 64
-// bits. It is not ok for any other payload.
+// Timestamp reads a timestamp's payload: seconds since 1970 in 32 bits, nanoseconds and seconds in
+// 30 and 34 bits, or in 32 and 64 bits. It is not ok for any other payload.
 func Timestamp(payload []byte) (sec int64, nsec uint32, ok bool) {
 	switch len(payload) {
 	case 4:

@@ -6,8 +6,9 @@ import (
 	"strconv"
 )
 
-// ExtNumber is the ext type of a number that is carried as its text, in JSON's grammar. buspub makes it on demand
-// (--numbers exact), of numbers that would otherwise lose their layout or their digits.
+// ExtNumber is the ext type of a number that is carried as its text, in JSON's grammar. buspub
+// makes it on demand (--numbers exact), of numbers that would otherwise lose their layout or their
+// digits.
 const ExtNumber = 'N'
 
 // A Number is what a decimal text is in msgpack's own numbers.
@@ -33,11 +34,13 @@ func (n Number) Append(dst []byte) []byte {
 
 // Nearest returns the number that text writes. The text must follow JSON's grammar ([IsNumber]).
 //
-// An integer, without a point or an exponent, is an integer if 64 bits hold it, and otherwise a float64, as -0 is. Anything with a
-// point or an exponent is a float64, also if it is whole: the kind depends on how a column of numbers is written and not
-// on the value that a row happens to have. A float64 is the number written if, rendered with as many significant digits, it is
-// the same decimal. That holds for each decimal of up to 15 digits (C's DBL_DIG), for what any tool prints of a float64 so
-// that it reads back the same (17 digits, or the shortest), and for the exact digits of a float64.
+// An integer, without a point or an exponent, is an integer if 64 bits hold it, and otherwise a
+// float64, as -0 is. Anything with a point or an exponent is a float64, also if it is whole: the
+// kind depends on how a column of numbers is written and not on the value that a row happens to
+// have. A float64 is the number written if, rendered with as many significant digits, it is the
+// same decimal. That holds for each decimal of up to 15 digits (C's DBL_DIG), for what any tool
+// prints of a float64 so that it reads back the same (17 digits, or the shortest), and for the
+// exact digits of a float64.
 func Nearest(text []byte) Number {
 	digits := text
 	negative := text[0] == '-'
@@ -101,8 +104,8 @@ func significantDigits(text []byte) int {
 	return last
 }
 
-// sameDigits reports whether v, rendered with n significant digits, has those of text. Its power of ten is that of text, since v
-// is the float64 nearest to it.
+// sameDigits reports whether v, rendered with n significant digits, has those of text. Its power of
+// ten is that of text, since v is the float64 nearest to it.
 func sameDigits(text []byte, v float64, n int) bool {
 	var space [40]byte
 	rendered := strconv.AppendFloat(space[:0], math.Abs(v), 'e', n-1, 64)
@@ -161,22 +164,23 @@ func IsNumber(text []byte) bool {
 	return len(text) == 0
 }
 
-// What Rational takes: a few bytes of text could ask for gigabytes of digits by an exponent, and the time that a number takes grows with
-// the square of its digits.
+// What Rational takes: a few bytes of text could ask for gigabytes of digits by an exponent, and
+// the time that a number takes grows with the square of its digits.
 const (
 	maxExponent = 400
 	maxText     = 10_000
 )
 
-// Rational returns the number that text writes, exactly. It is not ok if text is no number, has more than ten thousand characters, or
-// an exponent beyond 400, which is more than a float64 has.
+// Rational returns the number that text writes, exactly. It is not ok if text is no number, has
+// more than ten thousand characters, or an exponent beyond 400, which is more than a float64 has.
 func Rational(text []byte) (r *big.Rat, ok bool) {
 	if len(text) > maxText || !IsNumber(text) {
 		return nil, false
 	}
 	for i, c := range text {
 		if c == 'e' || c == 'E' {
-			if e, err := strconv.Atoi(string(text[i+1:])); err != nil || e > maxExponent || e < -maxExponent {
+			if e, err := strconv.Atoi(string(text[i+1:])); err != nil || e > maxExponent ||
+				e < -maxExponent {
 				return nil, false
 			}
 			break

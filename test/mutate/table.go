@@ -320,7 +320,7 @@ var table = []mutation{
 		file:   "bus/fast.go",
 		before: "if frame.Info.Kind() != s.match.Kind || n > len(s.buf) {",
 		after:  "if n > len(s.buf) {",
-		pkg:    "./bus", run: "TestNotAlike",
+		pkg:    "./bus", run: "TestNoMatch",
 	},
 	{
 		name:   "an evicted subscription looks once more",
@@ -330,7 +330,7 @@ var table = []mutation{
 		pkg:    "./bus", run: "TestEvicted",
 	},
 	{
-		name:   "who is evicted has no likeness",
+		name:   "who is evicted expects no message",
 		file:   "bus/loss.go",
 		before: "s.over, s.match.Kind = &EvictedError{loss}, noKind",
 		after:  "s.over = &EvictedError{loss}",
