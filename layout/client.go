@@ -12,7 +12,7 @@ const (
 	ClientName  = 32 // NameSize bytes
 
 	// The owner stores the flags, atomically, before it joins and while it waits. Displays load
-	// them, and clients that take turns in checking whether the bus is still there.
+	// them, and so do clients that take turns in checking whether the bus is still there.
 	ClientFlags = 24 // word: ClientDaemon, ClientAlert, ClientRests
 
 	// The client that marks the owner dead stores this, atomically, after the state. Joiners load
@@ -34,7 +34,7 @@ type ClientState uint64
 const (
 	ClientFree   = 0
 	ClientJoined = 1
-	ClientDead   = 2 // free, and its last client died: those that watch for deaths can tell
+	ClientDead   = 2 // free, and its last client died, which watchers for deaths report
 )
 
 // MakeClientState packs the word.

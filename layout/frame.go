@@ -6,11 +6,11 @@ package layout
 //	8  info      uint64  size:24 flags:8 publisher:16 topic:16, size in the low bits
 //
 // The payload follows. The slot's owner stores the whole slot, plain, before the compare-and-swap
-// of the entry; readers load it, and then the entry again. Where laps are the same again after 2^32
-// of them, the position decides.
+// of the entry; readers load it, and then the entry again. Laps wrap after 2^32 of them, so an
+// entry can look unchanged; the 64-bit position in the slot tells such laps apart.
 //
 // With [FlagTime], the last 8 bytes of the frame are the publish time, in nanoseconds since 1970. A
-// slot without both [FlagFirst] and [FlagLast] holds a fragment. It begins with a word,
+// slot that lacks [FlagFirst] or [FlagLast] holds a fragment. Its payload begins with a word of
 // [FragmentPrefix] bytes: the size of the whole frame in the low 32 bits, and the number of the
 // fragment, from 0, in the high 32 bits.
 const (

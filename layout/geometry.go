@@ -63,19 +63,19 @@ func Default() Geometry {
 // MiB, or what the ring carries, if that is less.
 func (g Geometry) DefaultMaxFrame() int { return max(min(16<<20, g.Carries()), 1) }
 
-// Carries returns the size, in bytes, of the largest frame that the ring carries: with its time, it
-// takes half of the ring's positions. While it is published, and for half a lap after that, the
-// whole frame is in the ring. So it reaches a lossy reader that was asleep when it began; and a
-// publisher that waits for a reliable subscriber has room for the frame as soon as the subscriber
-// has read what came before it. A frame of more positions than the ring has could be read only
-// while it is being published, and only if its publisher waits.
+// Carries returns the size, in bytes, of the largest frame that the ring carries: such a frame,
+// with its publish time, takes half of the ring's positions. The whole frame is in the ring from
+// its publication until half a lap later. So it reaches a lossy reader that was asleep when the
+// publication began, and a publisher that waits for a reliable subscriber has room for the frame as
+// soon as the subscriber has read what came before it. A frame of more positions than the ring has
+// could be read only while it is being published, and only if its publisher waits.
 func (g Geometry) Carries() int {
 	return max(g.Slots/2*(g.SlotPayload()-FragmentPrefix)-TimeSize, 0)
 }
 
 // FrameLimit returns the size, in bytes, of the largest frame that can be published: MaxFrame, or
-// what the ring carries, if that is less. In a bus that was created by an earlier version MaxFrame
-// may be larger.
+// what the ring carries, if that is less. In a bus that an earlier version created, MaxFrame may be
+// larger than what the ring carries.
 func (g Geometry) FrameLimit() int { return min(g.MaxFrame, g.Carries()) }
 
 // SlotPayload returns how many bytes of a slot carry a frame or a fragment.
@@ -100,8 +100,8 @@ func (g Geometry) Fragments(n int) int {
 	return (n + p - 1) / p
 }
 
-// Validate checks all sizes. Its error wraps [ErrGeometry] and names the bounds of each size that
-// is out of them.
+// Validate checks all sizes. Its error wraps [ErrGeometry], and names each size that is out of
+// bounds together with its bounds.
 func (g Geometry) Validate() error {
 	bad := func(format string, a ...any) error {
 		return fmt.Errorf("%w: %s", ErrGeometry, fmt.Sprintf(format, a...))

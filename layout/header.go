@@ -16,7 +16,7 @@ const Magic uint64 = 0x0000_7375_626d_6873
 // Version is the version of the layout. A segment of another version is not attached.
 const Version = 2
 
-// Offsets in the header of what never changes. The creator stores these before the magic number,
+// Offsets of the header fields that never change. The creator stores them before the magic number,
 // which it stores last, with release. Others load the magic number first, with acquire.
 const (
 	HeaderMagic       = 0   // uint64
@@ -41,7 +41,7 @@ const (
 	HeaderName        = 128 // NameSize bytes, padded with zeros
 )
 
-// Offsets in the header of words, which are loaded and stored atomically.
+// Offsets of the header words that change. All of them are loaded and stored atomically.
 const (
 	// The creator stores StateLive, and the process that removes the bus StateRemoved. Clients load
 	// it when they wait or fail.
@@ -51,8 +51,8 @@ const (
 	// it after the topic is ready. Subscribers load it before they sleep.
 	HeaderTopicVersion = 384 // word: changes when a topic may be new to a subscriber
 
-	// A client that takes a record raises its count by compare-and-swap before it uses the record.
-	// All that go through the records load it.
+	// A client that takes a record raises the count of that kind of record, by compare-and-swap,
+	// before it uses the record. Every loop over the records loads the count.
 	HeaderClientHigh = 392 // word: client records ever used
 	HeaderPubHigh    = 400 // word: publisher records ever used
 	HeaderSubHigh    = 408 // word: subscriber records ever used
@@ -61,8 +61,9 @@ const (
 	// searches for the head load it.
 	HeaderCertified = 512 // word: no sleeper has anything to read below this position
 
-	// Counts, which are only added to; displays load them. The death count orders the records of
-	// the dead (ClientDied), and those that wait for the bell load how often it was lowered.
+	// Counts, which only grow; displays load them. Two have a further use: the death count orders
+	// the records of dead clients (ClientDied), and clients that wait for the bell load how often
+	// the bell was lowered.
 	HeaderDeaths     = 640 // word: clients found dead
 	HeaderPosts      = 648 // word: semaphore posts that wakers made
 	HeaderEvictions  = 656 // word: gates opened by publishers
@@ -70,10 +71,10 @@ const (
 	HeaderBellResets = 672 // word: times that the bell was lowered from its maximum
 
 	// Bitmaps: number n has bit n%64 of word n/64. A subscriber or publisher sets its bit by an
-	// atomic or, and clears it by an atomic and; so does a client that clears the record of a dead
-	// owner. Publishers load the sleepers after each exchange, and the gates when they need room;
-	// the bit of a gate is set after the gate is closed. Subscribers that make room, and publishers
-	// that wait for it, load the blocked publishers.
+	// atomic OR, and clears it by an atomic AND; a client that clears the record of a dead owner
+	// clears its bit, too. Publishers load the sleepers after each exchange, and the gates when
+	// they need room; the bit of a gate is set after the gate is closed. Subscribers that make
+	// room, and publishers that wait for it, load the blocked publishers.
 	HeaderSleepers = 768  // 16 words: subscribers that sleep
 	HeaderGates    = 896  // 16 words: subscribers that may have a closed gate
 	HeaderBlocked  = 1024 // 64 words: publishers that wait for room

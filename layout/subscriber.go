@@ -24,8 +24,8 @@ const (
 	// it leaves. All clients load it.
 	SubOwner = 2*Line + 0 // word: Owner
 
-	// The owner closes its gate; it, publishers and watchers open it; all by compare-and-swap.
-	// Publishers load it when they look at the gates.
+	// The owner closes its gate. The owner, publishers and watchers open it. All do so by
+	// compare-and-swap. Publishers load it when they look at the gates.
 	SubGate = 2*Line + 8 // word: Gate
 
 	// The owner stores these, atomically, before it closes its gate. Publishers that wait for it
@@ -37,7 +37,7 @@ const (
 	// new topic load it.
 	SubMatched = 2*Line + 32 // word: topic records matched against the patterns so far
 
-	// The owner stores these; displays load them, and calls that wait for subscribers.
+	// The owner stores these. Displays and calls that wait for subscribers load them.
 	SubSince   = 2*Line + 40 // word: nanoseconds since 1970
 	SubPattern = 3 * Line    // PatternSize bytes: the patterns, as text
 )
@@ -54,8 +54,8 @@ const (
 )
 
 // A Gate is the word with which a reliable subscription holds publishers back: generation:32
-// state:32. It is opened by compare-and-swap, so that a process that is late cannot open the gate
-// of the record's next owner.
+// state:32. It is opened by compare-and-swap of the whole word, so that a delayed process cannot
+// open the gate of the record's next owner.
 type Gate uint64
 
 // States of a gate.

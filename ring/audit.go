@@ -11,7 +11,7 @@ type Books struct {
 	Total     int      // slots of the ring and of all publisher records
 	Ring      int      // slots in entries
 	Owned     int      // slots in settled pairs
-	Unsettled int      // pairs in flight, of publishers that died: each owns one of its two slots
+	Unsettled int      // pairs in flight, left by dead publishers: one of the two slots is owned
 	Twice     []uint32 // slots found in more than one place, and numbers of slots that do not exist
 	Missing   []uint32 // slots found nowhere, not even in a pair in flight
 }
@@ -60,9 +60,10 @@ func (r *Ring) Audit() Books {
 	return b
 }
 
-// assign marks as seen one slot of each pending pair that is seen nowhere else, so that as many
-// pairs as possible have one. If two pairs could have the same slot, one of them takes its other
-// slot: this is a maximum matching of pairs and slots, by augmenting paths.
+// assign gives each pending pair one of its two slots, if that slot was found nowhere else, and
+// marks the slot as seen. If two pairs could have the same slot, one of them takes its other slot,
+// so that as many pairs as possible have one: this is a maximum matching of pairs and slots, by
+// augmenting paths.
 func (b *Books) assign(pending []layout.Pair, seen []uint8) {
 	holder := make(map[uint32]int) // slot -> index in pending
 	var place func(i int, visited map[uint32]bool) bool

@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	// wordsMin and wordsMax are between which sizes, in bytes, a copy by words is faster than
-	// memmove. memmove loads more at once than the caller has just stored, so that the processor
-	// cannot forward the data from the stores to the loads.
+	// From wordsMin to wordsMax bytes, a copy by words is faster than memmove. The loads of memmove
+	// are wider than the stores that the caller has just made, so the processor cannot forward the
+	// data from these stores to the loads.
 	wordsMin, wordsMax = 16, 64
-	// pieceBytes is how much is copied at once. From 1 MiB on memmove stores past the caches, in
-	// which the other side should find the data.
+	// pieceBytes is how much is copied at once. For 1 MiB and more, memmove uses stores that bypass
+	// the caches, but the other side should find the data in a cache.
 	pieceBytes = 256 << 10
 )
 
@@ -36,7 +36,8 @@ func (f Frame) CopyWords(dst []byte, n int) {
 
 // PutFront and PutBack together copy a frame to the slot; the caller has checked that [ByWords] is
 // true. They are two functions because a single one would not be inlined; a loop is slower.
-// PutFront copies the first 16 bytes of more than 16, and the next 16 of more than 32.
+// PutFront copies bytes 0 to 15 of a frame longer than 16 bytes, and bytes 16 to 31 of a frame
+// longer than 32.
 func (s Slot) PutFront(frame []byte) {
 	from := unsafe.Pointer(unsafe.SliceData(frame))
 	if len(frame) > 16 {
@@ -47,7 +48,8 @@ func (s Slot) PutFront(frame []byte) {
 	}
 }
 
-// PutBack copies the third 16 bytes of more than 48, and the last 16 of any frame.
+// PutBack copies bytes 32 to 47 of a frame longer than 48 bytes, and the last 16 bytes of any
+// frame.
 func (s Slot) PutBack(frame []byte) {
 	from := unsafe.Pointer(unsafe.SliceData(frame))
 	if len(frame) > 48 {

@@ -39,8 +39,8 @@ func (c *Cursor) Advance() {
 // Skip moves the cursor by n positions, but releases nothing: the next Advance or SetNext does.
 func (c *Cursor) Skip(n uint64) { fence.Store(&c.next, c.next+n) }
 
-// Unwanted returns how many of the next messages, at most limit, have tags outside of the set
-// wanted. It does not move the cursor.
+// Unwanted counts the messages from Next on whose tags are not in the set wanted. It stops at
+// limit, at the first wanted message, and where there is no message. It does not move the cursor.
 func (c *Cursor) Unwanted(wanted *layout.TagSet, limit uint64) uint64 {
 	r := &c.memory
 	for i := range limit {
@@ -66,8 +66,8 @@ func (c *Cursor) Await(n int) bool {
 }
 
 // Peek looks for a message at Next. It returns Done and the message's entry, Empty, or Lapped. Peek
-// compares laps, which are the same again after 2^32 of them: after a time without reading in which
-// that can have happened, ask [Cursor.Outdated] before trusting it.
+// compares laps modulo 2^32. A caller that has not read for so long that laps may have wrapped must
+// ask [Cursor.Outdated] before it relies on the result.
 func (c *Cursor) Peek() (layout.Entry, Status) {
 	e := layout.Entry(atomic.LoadUint64(c.memory.entry(c.next & c.memory.mask)))
 	switch ahead := layout.LapsAhead(e.Lap(), layout.LapOf(c.next, c.memory.shift)); {
@@ -81,8 +81,8 @@ func (c *Cursor) Peek() (layout.Entry, Status) {
 }
 
 // Outdated reports whether the message at Next was certainly overwritten, because the certified
-// position is more than a lap above it. If it is false, the laps of entries loaded before the call
-// can be compared with that of Next.
+// position is more than a lap above Next. If Outdated returns false, an entry that was loaded
+// before the call has a lap that can be compared with the lap of Next.
 func (c *Cursor) Outdated() bool { return c.r.lowerBound(c.next)-c.next > c.r.Slots() }
 
 // Astray reports whether Next is further ahead than the ring allows: the entry is more than one lap
@@ -92,9 +92,10 @@ func (c *Cursor) Astray() bool {
 	return layout.LapsAhead(c.r.load(c.next).Lap(), layout.LapOf(c.next, c.memory.shift)) < -1
 }
 
-// View returns the frame header and, in place, the payload of the entry that Peek returned. Nothing
-// of them may be trusted before [Cursor.Valid] has returned Done, but the payload is at most that
-// of a slot. The status is Corrupt if the entry names a slot that does not exist.
+// View returns the frame header and, in place, the payload of the entry that Peek returned. Neither
+// may be trusted before [Cursor.Valid] has returned Done; only the payload's length is already
+// bounded, by the size of a slot. The status is Corrupt if the entry names a slot that does not
+// exist.
 //
 // In race-detector builds the payload is a copy.
 func (c *Cursor) View(e layout.Entry) (layout.FrameInfo, []byte, Status) {
@@ -113,8 +114,8 @@ func (c *Cursor) View(e layout.Entry) (layout.FrameInfo, []byte, Status) {
 }
 
 // Copy copies payload bytes of entry e, from offset off on, to dst. off is a multiple of 8, and
-// off+len(dst) at most the length of the payload that [Cursor.View] returned. As there, nothing may
-// be trusted before Valid has returned Done.
+// off+len(dst) at most the length of the payload that [Cursor.View] returned. The bytes may not be
+// trusted before Valid has returned Done.
 func (c *Cursor) Copy(e layout.Entry, off int, dst []byte) {
 	payload := uint(c.memory.slotSize) - layout.FrameHeaderSize
 	if e.Slot() < c.memory.total && off >= 0 && uint(off)+uint(len(dst)) <= payload {
@@ -122,9 +123,9 @@ func (c *Cursor) Copy(e layout.Entry, off int, dst []byte) {
 	}
 }
 
-// Valid says whether all that was read since Peek returned e is what was published at Next. It
-// returns Done if so, Lapped if the slot may have been overwritten meanwhile, and Corrupt if the
-// slot holds another position or a size larger than a slot.
+// Valid says whether what was read since Peek returned e is what was published at Next. It returns
+// Done if so, Lapped if the slot may have been overwritten meanwhile, and Corrupt if the slot holds
+// another position or a size larger than a slot.
 func (c *Cursor) Valid(e layout.Entry, info layout.FrameInfo) Status {
 	position := atomic.LoadUint64(slotPosition(c.memory.slot(e.Slot())))
 	if !c.Unchanged(e) {
@@ -137,17 +138,17 @@ func (c *Cursor) Valid(e layout.Entry, info layout.FrameInfo) Status {
 }
 
 // Unchanged reports whether the entry at Next is still e, which Peek has returned with Done. If so,
-// all that was read of its slot in between is what was published there, whichever instructions have
-// read it. On arm64 only a look at the entry after a load barrier, as here, validates what was
-// read.
+// what was read from its slot in between is what was published at Next, no matter which
+// instructions read it. On arm64 this needs the load barrier before the second load of the entry.
 func (c *Cursor) Unchanged(e layout.Entry) bool {
 	fence.Loads()
 	return atomic.LoadUint64(c.memory.entry(c.next&c.memory.mask)) == uint64(e)
 }
 
-// mismatch returns the status of a slot whose header does not say Next although the entry does. If
-// its position has the lap and the entry of Next, it differs from Next by a multiple of 2^32 laps,
-// and the message at Next was overwritten. Otherwise no correct program wrote it.
+// mismatch returns the status of a message whose entry is valid for Next but whose slot header is
+// not. If the position in the header has the same lap and the same entry as Next, it differs from
+// Next by a multiple of 2^32 laps, and the message at Next was overwritten. Otherwise no correct
+// program wrote the header.
 func (c *Cursor) mismatch(position uint64) Status {
 	sameLap := layout.LapOf(position, c.memory.shift) == layout.LapOf(c.next, c.memory.shift)
 	if position != c.next && sameLap && position&c.memory.mask == c.next&c.memory.mask {

@@ -26,27 +26,27 @@
 //
 // The ring works on memory that its caller supplies, in the layout of package layout: a shared
 // segment, a mapped file, or the heap. It makes no system call, never sleeps, and knows no topic
-// names. The caller sees to it
+// names. The caller must ensure
 //
 //   - that all processes use the same geometry, and that one of them formats the ring, in zeroed
 //     memory, before others use it;
 //   - that at most one [Publisher] uses a publisher record at a time, and at most one [Cursor] a
 //     subscriber record. The record of an owner that is known to be dead may be used again:
 //     [Ring.Publisher] settles what the dead one left;
-//   - that the gate of a reliable reader that has died is opened ([Ring.OpenGate]), since
-//     publishers would wait for ever;
-//   - that readers and publishers have a way to wait, if they are not to spin;
-//   - that the certified position (layout.HeaderCertified) is moved on at least once in 2^30
-//     laps, to a position below which everything is published. Laps are compared modulo 2^32; a
-//     publisher or reader that was idle for longer continues from the certified position. Package
-//     bus moves it several times in each lap. A ring that never carries 2^31 laps needs no
-//     certified position.
+//   - that the gate of a reliable reader that has died is opened ([Ring.OpenGate]), because
+//     otherwise publishers wait for ever;
+//   - that readers and publishers have a way to wait, unless they may spin;
+//   - that the certified position (layout.HeaderCertified) is raised at least once in 2^30 laps,
+//     to a position below which everything is published. Laps are compared modulo 2^32. A
+//     publisher or reader that was idle while laps could wrap continues from the certified
+//     position. Package bus raises it several times in each lap. A ring that never reaches 2^31
+//     laps needs no certified position.
 //
 // # The protocol
 //
 // N is the number of entries and K the number of slots that each publisher record owns. Position p
-// is stored in entry p mod N, a word lap:32 tag:12 slot:20 with lap = p div N + 1. At first entry i
-// is {0, 0, i}, and publisher record r owns the slots N+r*K … N+r*K+K-1.
+// is stored in entry p mod N, a word lap:32 tag:12 slot:20 with lap = p div N + 1. Initially entry
+// i is {0, 0, i}, and publisher record r owns the slots N+r*K … N+r*K+K-1.
 //
 // To publish at position p, a publisher fills a slot that its record owns, loads entry p, and sees
 // that it still has the lap before that of p. Then it
@@ -58,17 +58,17 @@
 //  5. stores {displaced, displaced} in the pair.
 //
 // Step 4 makes the whole message visible. It fails only if another publisher has used p; then the
-// publisher tries p+1. Steps 1 to 3 and 5 are plain stores to cache lines of the publisher's own. A
+// publisher tries p+1. Steps 1 to 3 and 5 are plain stores to the publisher's own cache lines. A
 // publisher attempts a position only after it has seen the one before it filled, so the filled
 // positions are a prefix of all positions.
 //
 // To read position c, a reader
 //
-//	a. loads the entry of c: the lap before that of c means that there is no message yet, the lap
-//	   of c that there is one, and a later lap that it was overwritten,
+//	a. loads the entry of c: if its lap is the one before that of c, there is no message yet; if
+//	   it is that of c, there is a message; if it is later, the message was overwritten,
 //	b. loads the slot's header and payload,
 //	c. loads the position in the slot and then the entry again: if the position is c and the
-//	   entry has not changed, all that was loaded in step b is what was published at c,
+//	   entry has not changed, what was loaded in step b is what was published at c,
 //	d. stores c+1 in its cursor.
 //
 // If c was overwritten, [Cursor.Jump] moves on and says which positions were lost.

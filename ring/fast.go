@@ -8,16 +8,16 @@ import (
 	"shmbus/layout"
 )
 
-// A Loaded is the entry of the position that is published or read next, with the value that was
-// loaded from it.
+// A Loaded is the entry of the next position to publish or to read, with the value that was loaded
+// from it.
 type Loaded struct {
 	entry *uint64
 	value layout.Entry
 	pos   uint64
 }
 
-// A Slot is the slot that a publisher fills and publishes next. This is how a frame is published in
-// steps, which are so small that the compiler inlines them into their caller:
+// A Slot is the slot that a publisher fills and publishes next. A frame is published in the
+// following steps. Each is small enough for the compiler to inline it into the caller:
 //
 //	slot := p.NextSlot()
 //	if ByWords(len(frame)) {
@@ -45,9 +45,9 @@ type Loaded struct {
 // goes on to CompareAndSwap, and then to Settle or LostRace. The label is an entry with the topic's
 // tag and nothing else.
 //
-// The locked instruction of step 4 waits for the stores before it, and nothing after it starts
-// before it has ended. So all that can be computed before step 4 is computed there: NextSlot, for
-// example, computes which slot comes after this one.
+// The locked instruction of step 4 waits for the stores before it, and no later instruction starts
+// until it has completed. So everything that can be computed in advance is computed before step 4:
+// NextSlot, for example, computes which slot comes after this one.
 type Slot struct {
 	own    *ownedSlot
 	at     address
@@ -79,15 +79,16 @@ func (p *Publisher) Load() Loaded {
 }
 
 // Usable reports whether a message may be published at the loaded position: the position is below
-// the limit, its entry still has the lap before, and the entry names a slot that exists. If not,
-// [Publisher.Exchange] finds out why, and goes on if it can.
+// the limit, its entry still has the previous lap, and the entry names an existing slot. If not,
+// [Publisher.Exchange] finds out why, and continues if it can.
 func (p *Publisher) Usable(l Loaded) bool {
 	return l.pos < p.limit && l.value.Lap() == layout.LapOf(l.pos, p.memory.shift)-1 &&
 		l.value.Slot() < p.memory.total
 }
 
 // Announce is steps 1 to 3: it records in shared memory what step 4 is about to do. If this
-// publisher dies, the next owner of its record learns from that which slots are the record's.
+// publisher dies, the next owner of its record needs these words to decide which slots the record
+// owns.
 func (p *Publisher) Announce(s Slot, l Loaded) {
 	fence.Store(slotPosition(s.at), l.pos)
 	fence.Store(p.intent, l.pos+1)
@@ -147,8 +148,8 @@ const entriesOfLine = 64 / layout.EntrySize
 // publishing there, a publisher calls [Publisher.Prefetch].
 func (l Loaded) EndsLine() bool { return l.pos%entriesOfLine == entriesOfLine-1 }
 
-// Prefetch asks the processor for the cache line of entries after that of the next position.
-// Without it, a compare-and-swap waits until the line has come from the processor of a reader.
+// Prefetch asks the processor for the cache line that follows the line of the next position's
+// entry. Without it, a compare-and-swap waits until the line has arrived from a reader's processor.
 func (p *Publisher) Prefetch() {
 	fence.PrefetchWrite(p.memory.entry((p.next + entriesOfLine) & p.memory.mask))
 }
@@ -188,7 +189,7 @@ func (p *Publisher) recheck() Status {
 		return p.own().withdraw(Limit)
 	}
 	if before := p.next; p.r.lowerBound(before) != before {
-		// In a damaged ring the search can end at the position where it began.
+		// In a damaged ring the search can end where it began. Then the entry is examined below.
 		if p.CatchUp(); p.next != before {
 			return Done
 		}
@@ -202,12 +203,12 @@ func (p *Publisher) recheck() Status {
 	return Done
 }
 
-// A Frame is a message in its slot, with the frame's header. This is how a message is read in
-// steps, which are so small that the compiler inlines them into their caller:
+// A Frame is a message in its slot, with the frame's header. A message is read in the following
+// steps. Each is small enough for the compiler to inline it into the caller:
 //
 //	loaded := c.Load()                  // step a of the protocol
 //	if !c.Tagged(loaded, match.Tag) {
-//		return // the slow path: Peek says what there is
+//		return // the slow path: Peek says which case it is
 //	}
 //	frame := c.Locate(loaded)           // step b
 //	n := frame.Info.Size()
@@ -224,7 +225,8 @@ func (p *Publisher) recheck() Status {
 //	}
 //	c.Advance()                         // step d
 //
-// Here len(dst) is at most the payload of a slot; otherwise n must be bounded by that as well.
+// Here len(dst) is at most the size of a slot's payload. If it is larger, the caller must also
+// bound n by that size.
 type Frame struct {
 	Info layout.FrameInfo
 	at   address
@@ -245,7 +247,7 @@ func (c *Cursor) Tagged(l Loaded, tag uint32) bool {
 }
 
 // Locate returns the message of a loaded entry for which [Cursor.Tagged] is true. Nothing that is
-// read of it may be trusted before [Frame.Valid] has returned true.
+// read from it may be trusted before [Frame.Valid] has returned true.
 func (c *Cursor) Locate(l Loaded) Frame {
 	at := c.memory.slot(l.value.Slot())
 	return Frame{layout.FrameInfo(atomic.LoadUint64(slotInfo(at))), at}
@@ -254,7 +256,8 @@ func (c *Cursor) Locate(l Loaded) Frame {
 // Copy copies the first len(dst) bytes of the payload. len(dst) is at most the payload of a slot.
 func (f Frame) Copy(dst []byte) { copyOut(dst, slotPayload(f.at)) }
 
-// Valid reports whether all that was read since l was loaded is what was published at its position.
+// Valid reports whether everything that was read from the slot since l was loaded belongs to the
+// message published at l's position.
 func (f Frame) Valid(l Loaded) bool {
 	position := atomic.LoadUint64(slotPosition(f.at))
 	fence.Loads()
@@ -269,8 +272,9 @@ type Match struct {
 }
 
 // Take reads the next message and advances, if the message is as expected, fits into dst and was
-// not overwritten meanwhile. Otherwise ok is false and nothing has changed but dst; [Cursor.Peek]
-// says what there is. Take does not touch the slot of an entry with another tag.
+// not overwritten meanwhile. Otherwise ok is false, the cursor has not moved, and dst may have been
+// written to; [Cursor.Peek] says which case it is. Take does not touch the slot of an entry with
+// another tag.
 func (c *Cursor) Take(match Match, dst []byte) (n int, ok bool) {
 	l := c.Load()
 	if !c.Tagged(l, match.Tag) {

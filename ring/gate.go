@@ -39,8 +39,8 @@ func (r *Ring) Blockers(near, end uint64, f func(Blocker)) {
 	for i := range r.layout.Geometry.SubscriberWords() {
 		for set := atomic.LoadUint64(r.word(layout.HeaderGates + 8*i)); set != 0; set &= set - 1 {
 			s := 64*i + bits.TrailingZeros64(set)
-			// The gate is loaded before the position: if the position is that of a later owner of
-			// the record, the gate has changed, and f cannot open it any more.
+			// The gate is loaded before the position. If the position is already that of the
+			// record's next owner, the gate has changed since, and f can no longer open it.
 			b := Blocker{Subscriber: s, Gate: r.Gate(s)}
 			if b.Gate.State() != layout.GateClosed {
 				continue
@@ -57,10 +57,10 @@ func (r *Ring) Blockers(near, end uint64, f func(Blocker)) {
 // cursor or, while it sleeps, the position below which publishers have certified that there is
 // nothing for it. near is a position less than 2^45 away from it.
 func (r *Ring) Protected(s int, near uint64) uint64 {
-	// The wake word is loaded first, because a sleeper that resumes moves its cursor before its
-	// wake word says awake. In the other order, of the loads here or of the stores there, this
-	// could return the cursor of before the sleep. That is lower: nothing that is wanted would be
-	// displaced, but publishers would wait although there is room.
+	// A sleeper that resumes moves its cursor first and sets its wake word to Awake after that, so
+	// the wake word is loaded first here. If the loads or those stores were in the other order,
+	// Protected could return the cursor from before the sleep. That position is lower: no wanted
+	// message would be displaced, but publishers would wait although there is room.
 	w := layout.Wake(atomic.LoadUint64(r.subWord(s, layout.SubWake)))
 	c := atomic.LoadUint64(r.subWord(s, layout.SubCursor))
 	if w.State() != layout.Awake && !w.IsNotYet() {

@@ -12,14 +12,13 @@ func (r *Ring) filled(p uint64) bool {
 	return layout.LapsAhead(r.load(p).Lap(), layout.LapOf(p, r.shift)) >= 0
 }
 
-// lowerBound returns a position that is not above the head: the certified position if it is above
-// p, otherwise p itself, which is not above the head either. While publishers certify, the result
-// is less than a lap below the head.
+// lowerBound returns the larger of p, which must not be above the head, and the certified position.
+// The result is not above the head. While publishers certify, it is less than a lap below the head.
 //
-// Every search for a position begins here. Laps are compared modulo 2^32, and only if they are less
-// than 2^31 apart, so a position that a process has kept during a long sleep cannot be compared
-// with the entries of the present. The certified position has 64 bits. A certified position above
-// the head was not written by a correct program and is ignored.
+// Every search for a position begins here. Laps are compared modulo 2^32, which is right only if
+// they are less than 2^31 apart. So a position that a process has kept during a long sleep cannot
+// be compared with the current entries; the certified position, which has 64 bits, can. A certified
+// position above the head was not written by a correct program and is ignored.
 func (r *Ring) lowerBound(p uint64) uint64 {
 	if c := atomic.LoadUint64(r.word(layout.HeaderCertified)); c > p && r.filled(c-1) {
 		return c
@@ -30,8 +29,8 @@ func (r *Ring) lowerBound(p uint64) uint64 {
 // Head returns the position that the next message gets. If messages are published meanwhile, it
 // returns the head of some moment during the call. It takes about 2*log2(N) loads.
 func (r *Ring) Head() uint64 {
-	// A publisher that has stored an intent had seen the position before it filled. So the largest
-	// intent, less one, is a close lower bound of the head.
+	// Before a publisher stores its intent, it has seen that the preceding position is filled. So
+	// the largest intent, minus one, is a close lower bound of the head.
 	hint := r.lowerBound(0)
 	for p := range r.layout.Geometry.Publishers {
 		v := atomic.LoadUint64(r.pubWord(p, layout.PubIntent))

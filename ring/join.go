@@ -39,10 +39,10 @@ func From(position uint64) Start { return Start{fromPosition, position} }
 // still overwrite some of them. Then the cursor's status is Lapped, as for other readers.
 //
 // A gate protects only what the ring still holds. If From names a position that is already
-// overwritten, the reader has a loss to learn of in any case. Until its [Cursor.Jump], the gate
-// protects what is published from the head that Join found, and publishers have room for one lap. A
-// gate at the oldest position or below it would mean a full ring: it would stop all publishers
-// until the reader begins to read.
+// overwritten, the reader first learns of that loss, from [Cursor.Jump]. Until then the gate
+// protects only what is published from the head that Join found, so publishers have room for one
+// lap. A gate at the oldest position or below it would make the ring full: all publishers would
+// stop until the reader begins to read.
 func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
 	c := &Cursor{memory: r.memory, r: r, shared: r.subWord(s, layout.SubCursor)}
 	head := r.Head()

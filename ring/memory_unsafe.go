@@ -9,7 +9,7 @@ import (
 )
 
 // memory turns offsets that package layout has computed, and numbers that the caller has bounded,
-// into pointers. Only here and in the copies of copy_unsafe.go does this package make pointers.
+// into pointers. Only this file, copy_unsafe.go and copy_race_unsafe.go make pointers.
 //
 // Each publisher and each cursor has a copy of it, which saves one load for each message.
 type memory struct {

@@ -17,7 +17,7 @@ const (
 	Corrupt               // the ring holds a value that no correct program wrote
 )
 
-// A Publisher publishes frames on behalf of one publisher record, which only it uses. It is for one
+// A Publisher publishes frames with one publisher record, which it alone uses. It is for one
 // goroutine.
 //
 // Only this publisher writes the record's intent and pairs in shared memory. Certifiers read the
@@ -30,7 +30,7 @@ type Publisher struct {
 	next   uint64 // the next position to try; next-1 was seen filled
 	limit  uint64 // positions from here on need a Rescan first
 	turn   uint   // index in owned of the slot to fill next
-	count  uint   // of owned slots
+	count  uint   // number of owned slots
 	run    uint   // how many of them PublishRun fills at once
 	owned  [maxOwned]ownedSlot
 	intent *uint64
@@ -52,7 +52,7 @@ type ownedSlot struct {
 // Publisher returns a publisher that uses record i. The caller owns the record; its previous owner,
 // if there was one, has closed its publisher or is dead. Publisher settles what the previous owner
 // left in flight, as far as there is evidence. The error wraps [ErrUnsettled] if no slot is known
-// to be the record's.
+// to belong to the record.
 func (r *Ring) Publisher(i int) (*Publisher, error) {
 	if i < 0 || i >= r.layout.Geometry.Publishers {
 		return nil, corrupt("there is no publisher record %d: the ring has %d",
@@ -97,9 +97,10 @@ func (p *Publisher) Next() uint64 { return p.next }
 // CatchUp moves Next to the head.
 func (p *Publisher) CatchUp() { p.next = p.r.headFrom(p.next) }
 
-// Resume moves Next to the head if others have certified beyond it. A publisher that may have been
-// idle for long calls it before the steps of a publish (see [Slot]): after a multiple of 2^32 laps
-// the entry at Next looks as it did before. It costs one load. [Publisher.Exchange] calls it.
+// Resume moves Next to the head if the certified position is above Next. A publisher that may have
+// been idle for long calls Resume before the steps of a publish (see [Slot]), because laps wrap:
+// after a multiple of 2^32 laps the entry at Next has the same lap as before. It costs one load.
+// [Publisher.Exchange] calls it.
 func (p *Publisher) Resume() {
 	if atomic.LoadUint64(p.certified) > p.next {
 		p.CatchUp()
@@ -111,10 +112,11 @@ func (p *Publisher) Resume() {
 // the slowest reliable subscriber and the position that its gate protects; otherwise the number is
 // -1.
 //
-// The limit is at most one lap above the head that was found before the scan. A gate that the scan
-// has missed was closed after that, and its subscriber starts at that head or above: with this cap
-// the publisher overwrites nothing that the subscriber has to read. In fact the cap is half a lap,
-// so that the caller comes back often enough for its other duties, such as certifying sleepers.
+// The limit must be at most one lap above the head that was found before the scan. A gate that the
+// scan missed was closed after that head was found, so its subscriber starts at that head or above,
+// and a publisher below the limit overwrites nothing that the subscriber has to read. The limit is
+// in fact at most half a lap above the head, so that the caller returns often enough for its other
+// duties, such as certifying sleepers.
 func (p *Publisher) Rescan() (slowest int, position uint64) {
 	r := p.r
 	p.CatchUp()
@@ -128,8 +130,8 @@ func (p *Publisher) Rescan() (slowest int, position uint64) {
 	return slowest, position
 }
 
-// Remaining returns how many messages may be published before the limit, which needs the next
-// [Publisher.Rescan].
+// Remaining returns how many messages may be published before the limit is reached and
+// [Publisher.Rescan] is needed.
 func (p *Publisher) Remaining() uint64 {
 	if p.next >= p.limit {
 		return 0

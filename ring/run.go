@@ -5,11 +5,12 @@ import "shmbus/layout"
 // runBytes bounds how many bytes PublishRun copies before it publishes the first frame.
 const runBytes = 64 << 10
 
-// PublishRun publishes a run of frames: the first of frames, as many as the record owns slots, and
-// at most runBytes of them. All have the same info but for their sizes. The run ends before a frame
-// that is empty or does not fit a slot. PublishRun returns how many frames it has published. With
-// another status than Done, frame n is in the slot to be published next, with left bytes, and could
-// not be published: the caller goes on with [Publisher.Exchange].
+// PublishRun publishes a run of frames from the start of frames. A run has at most one frame for
+// each slot that the record owns, and at most runBytes of slots. It ends before a frame that is
+// empty or does not fit a slot. All frames have the given info, to which PublishRun adds their
+// sizes. It returns how many frames it has published. If st is not Done, frame n could not be
+// published: its left bytes are in the slot that is published next, and the caller continues with
+// [Publisher.Exchange].
 //
 // All slots are filled before the first is published, because a locked instruction waits for the
 // stores before it. The length of each frame is read once, since another goroutine may change

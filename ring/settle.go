@@ -8,14 +8,14 @@ import (
 	"shmbus/layout"
 )
 
-// ErrUnsettled means that it is not yet known of any slot that the record's dead owner owned it.
-// Try another record, or the same one later.
+// ErrUnsettled means that the owner of a publisher record died, and that no slot is known yet to
+// belong to the record. Try another record, or the same one later.
 var ErrUnsettled = errors.New("ring: it is not known yet which slots the dead owner of the " +
 	"publisher record had: use another record, or try again later")
 
-// settle decides, as far as there is evidence, which slot of each pair in flight record p owns. The
-// caller owns the record, and its previous owner is dead, so that owner will never finish its
-// exchange.
+// settle decides, for each pair in flight of record p, which of the pair's two slots the record
+// owns, as far as there is evidence. The caller owns the record. Its previous owner is dead and
+// will never finish the exchange.
 //
 // Of the slots {mine, displaced} the record owns exactly one, and the other one is or was in the
 // ring. So a slot that is found in an entry, or in a settled pair elsewhere, is not the record's:
