@@ -25,7 +25,7 @@ type Stat struct {
 	CUID, CGID  int         // creator
 	Messages    int         // number of messages in the queue
 	Bytes       int         // bytes of all of them
-	MaxBytes    int         // bytes that it may hold; 0 in a [List] before Linux 4.17
+	MaxBytes    int         // bytes that the queue may hold; [List] before Linux 4.17 has 0
 	SendPID     int         // process of the last send; 0 if none, or in another pid namespace
 	ReceivePID  int         // process of the last receive; likewise
 	SendTime    time.Time   // last send; zero if there was none
@@ -43,8 +43,8 @@ func (q *Queue) Stat() (Stat, error) {
 	return st, nil
 }
 
-// SetPerm changes the owner and the permission bits of the queue; uid or gid -1 leaves it as it is.
-// Only the owner, the creator, and root may.
+// SetPerm changes the owner and the permission bits of the queue. A uid or gid of -1 leaves the
+// owner or group as it is. Only the owner, the creator, and root may do this.
 func (q *Queue) SetPerm(uid, gid int, mode fs.FileMode) error {
 	if errno := setPerm(q.id, uid, gid, mode); errno != 0 {
 		return q.ctlError("msgctl(IPC_SET)", errno)
@@ -53,11 +53,12 @@ func (q *Queue) SetPerm(uid, gid int, mode fs.FileMode) error {
 }
 
 // SetMaxBytes changes how many bytes the queue may hold, and wakes senders that then have room. It
-// removes no message; with 0 nobody can send. Only the owner, the creator, and root may; a number
-// above MSGMNB needs CAP_SYS_RESOURCE.
+// removes no message; with 0 nobody can send. Only the owner, the creator, and root may do this. A
+// number above MSGMNB needs CAP_SYS_RESOURCE.
 //
-// The kernel changes owner, permission bits and this number together, so that SetMaxBytes and
-// [Queue.SetPerm] read what they keep. Of two such calls at the same time, one may undo the other.
+// The kernel sets the owner, the permission bits and this number together. So SetMaxBytes and
+// [Queue.SetPerm] first read the values that they do not change. If two such calls run at the same
+// time, one may undo the change of the other.
 func (q *Queue) SetMaxBytes(n int) error {
 	const call = "msgctl(IPC_SET)"
 	if n < 0 {
@@ -74,8 +75,8 @@ func (q *Queue) SetMaxBytes(n int) error {
 	return q.ctlError(call, errno)
 }
 
-// Remove destroys the queue and its messages at once, for everybody. Calls that wait on it
-// return [ErrRemoved]. Only the owner, the creator, and root may.
+// Remove destroys the queue and its messages at once, for everybody. Calls that wait on it return
+// [ErrRemoved]. Only the owner, the creator, and root may do this.
 func (q *Queue) Remove() error {
 	if errno := msgctlRemove(q.id); errno != 0 {
 		return q.ctlError("msgctl(IPC_RMID)", errno)

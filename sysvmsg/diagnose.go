@@ -7,8 +7,8 @@ import (
 	"shmbus/internal/sysv"
 )
 
-// gone reports whether there is certainly no queue with the identifier: IPC_STAT has no other
-// reason to answer EINVAL.
+// gone reports whether there is certainly no queue with the identifier: IPC_STAT returns EINVAL for
+// no other reason.
 func (q *Queue) gone() bool {
 	_, errno := readStat(q.id, sysv.Stat)
 	return errno == syscall.EINVAL || errno == syscall.EIDRM
@@ -36,7 +36,8 @@ func (q *Queue) sendError(size int, errno syscall.Errno) error {
 	return q.fail("msgsnd", errno, reason)
 }
 
-// neverFits explains a message for which a queue that holds most bytes has no room even if empty.
+// neverFits explains that a message of size bytes does not fit a queue, even an empty one, because
+// the queue may hold only most bytes.
 func neverFits(size, most int) sysv.Reason {
 	return sysv.Reason{Kind: ErrTooLarge, Detail: fmt.Sprintf(
 		"%d bytes, the queue may hold %d: split the message, or raise it with Queue.SetMaxBytes",
@@ -49,7 +50,7 @@ func badType(typ int64) sysv.Reason {
 
 func exceptType(typ int64) sysv.Reason {
 	return sysv.Reason{Kind: ErrType, Detail: fmt.Sprintf(
-		"type %d: Except needs the type above 0 that is not wanted", typ)}
+		"type %d: Except needs the type that is not wanted, which must be above 0", typ)}
 }
 
 // receiveError explains a failed msgrcv into a buffer of size bytes.

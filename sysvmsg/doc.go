@@ -18,8 +18,8 @@
 //
 // # Which message
 //
-// A message has a type above 0. Receive and TryReceive choose by their argument typ the first
-// message in the queue, which is the oldest,
+// A message has a type above 0. Receive and TryReceive choose the oldest message in the queue that
+// their argument typ selects:
 //
 //	typ == 0          of any type
 //	typ > 0           of that type
@@ -29,34 +29,36 @@
 // # Sizes
 //
 // A message has at most MSGMAX bytes (8192 by default), and a queue at most MSGMNB (16384), without
-// the types; [Limits] returns both. A message without bytes is one, and a queue holds at most as
-// many messages as it may hold bytes.
+// the types; [Limits] returns both. A message may have no bytes. A queue that may hold n bytes
+// holds at most n messages.
 //
-// Send returns [ErrTooLarge] for a message above MSGMAX, and for one above what its queue may hold,
-// for which the kernel would wait until the queue is enlarged. Receive returns [ErrShortBuffer] if
-// the chosen message is longer than the buffer. That message stays in the queue: receive it with a
-// larger buffer, or with [NoError], which cuts it. A buffer of MSGMAX bytes is long enough for
-// every message, unless somebody lowered the limit while the message was in the queue.
+// Send returns [ErrTooLarge] for a message that is larger than MSGMAX, or larger than its queue may
+// hold; in the second case the kernel would wait until the queue is enlarged. Receive returns
+// [ErrShortBuffer] if the chosen message is longer than the buffer. That message stays in the
+// queue: receive it with a larger buffer, or with [NoError], which cuts it. A buffer of MSGMAX
+// bytes is long enough for every message, unless somebody lowered the limit while the message was
+// in the queue.
 //
 // # How a context ends a wait
 //
-// The kernel has no timed msgsnd and no timed msgrcv. What is possible at once is done without any
-// arrangement; otherwise the call keeps a thread of its own. When the context ends, that thread is
-// sent SIGURG, the signal that the Go runtime uses for preemption and whose handler ignores what
-// the runtime did not send; msgsnd and msgrcv are never restarted after a handler. A signal that
-// arrives just before the thread enters the kernel is lost, so it is repeated, after 100 µs at
-// first and after 10 ms at most, until the call has returned. The call therefore ends within 10 ms
-// after its context, plus the time that its threads need to get a processor; on an idle machine it
-// is some 100 µs.
+// The kernel has no timed msgsnd and no timed msgrcv. A call that need not wait needs no signal. A
+// call that waits keeps a thread of its own. When the context ends, that thread is sent SIGURG. The
+// Go runtime uses that signal for preemption, and its handler ignores a SIGURG that the runtime did
+// not send. The kernel never restarts msgsnd and msgrcv after a signal handler. A signal that
+// arrives just before the thread enters the kernel is lost, so the signal is repeated, after 100 µs
+// at first and after 10 ms at most, until the call has returned. The call therefore ends within 10
+// ms after its context, plus the time that its threads need to get a processor; on an idle machine
+// it takes some 100 µs.
 //
-// No message is lost or doubled by that. The kernel looks for a signal only after it has found that
-// a waiting receiver was given no message, and that a waiting sender's message is not in the queue.
+// The signal neither loses nor duplicates a message. The kernel checks for a signal only after it
+// has found that a waiting receiver has been given no message, and that a waiting sender's message
+// is not in the queue.
 //
-// Polling with IPC_NOWAIT would have cost a delay for every message, and a message of a special
-// type, sent by a helper to end the wait, could have been received by somebody else.
+// The alternatives are worse. Polling with IPC_NOWAIT delays every message. A message of a special
+// type, sent by a helper to end the wait, can be received by another process.
 //
-// A program that calls signal.Ignore(SIGURG) takes this means away. Send and Receive refuse to wait
-// there, see [ErrUninterruptible].
+// In a program that calls signal.Ignore(SIGURG), no signal can end the wait. Send and Receive
+// refuse to wait there, see [ErrUninterruptible].
 //
 // # Lifetime
 //

@@ -25,15 +25,15 @@ func (e *Error) Error() string { return object.Text(e.Op, e.Key, e.ID, e.Err, e.
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether target is a sentinel that stands for this error, beyond those that Err
-// stands for.
+// Is reports whether target is the sentinel that this package, or package os or io, has for this
+// error. errors.Is compares target with Err as well.
 func (e *Error) Is(target error) bool { return e.reason.Is(e.Err, target) }
 
 // Timeout reports whether the error is a context's deadline.
 func (e *Error) Timeout() bool { return e.Is(os.ErrDeadlineExceeded) }
 
-// Sentinels for errors.Is. ErrFull and ErrNoMessage are returned as they are, the others stand for
-// an [*Error].
+// Sentinels for errors.Is. ErrFull and ErrNoMessage are returned as they are; errors.Is finds the
+// others in an [*Error].
 var (
 	// ErrFull: the queue has no room for the message now (EAGAIN).
 	ErrFull error = &sysv.Sentinel{Text: "sysvmsg: queue is full", Others: []error{syscall.EAGAIN}}
@@ -43,18 +43,19 @@ var (
 	// ErrShortBuffer: the chosen message is longer than the buffer and stays in the queue (E2BIG).
 	// It is io.ErrShortBuffer.
 	ErrShortBuffer = io.ErrShortBuffer
-	// ErrTooLarge: the message to be sent is above MSGMAX, or above what the queue may hold
+	// ErrTooLarge: the message to be sent is larger than MSGMAX, or larger than the queue may hold
 	// (EINVAL).
 	ErrTooLarge = errors.New("sysvmsg: message too large")
-	// ErrType: a message's type is not above 0, or Except stands with no such type (EINVAL).
+	// ErrType: a message's type is not above 0, or Except is used with a type that is not (EINVAL).
 	ErrType = errors.New("sysvmsg: message type must be above 0")
-	// ErrRemoved: there is no queue with this identifier, or no longer: EIDRM, or EINVAL where that
-	// can mean nothing else.
+	// ErrRemoved: the queue was removed, or none with this identifier ever existed (EIDRM, or
+	// EINVAL if it has no other cause).
 	ErrRemoved = errors.New("sysvmsg: message queue removed")
 	// ErrNoSpace: MSGMNI is reached (ENOSPC).
 	ErrNoSpace = errors.New("sysvmsg: no space for another queue")
 	// ErrUninterruptible: the program ignores SIGURG, so a context could not end the wait. Use a
-	// context that never ends, or end the ignoring with signal.Notify, which signal.Reset does not.
+	// context that never ends, or call signal.Notify for SIGURG; signal.Reset does not end the
+	// ignoring.
 	ErrUninterruptible = errors.New(
 		"sysvmsg: a context cannot end the wait while SIGURG is ignored")
 )

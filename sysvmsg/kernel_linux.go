@@ -61,7 +61,8 @@ func setMaxBytes(id, n int) syscall.Errno {
 	return change(id, func(ds *msqidDS) { ds.Qbytes = uint64(n) })
 }
 
-// change changes a queue's record by IPC_SET, which writes every field that can be changed.
+// change edits a queue's record. It reads the record first, because IPC_SET writes every field that
+// can be changed.
 func change(id int, edit func(*msqidDS)) syscall.Errno {
 	ds, errno := readDS(id)
 	if errno != 0 {
@@ -72,7 +73,8 @@ func change(id int, edit func(*msqidDS)) syscall.Errno {
 	return errno
 }
 
-// readDS reads a queue's record, also for an owner whom the permission bits forbid to read.
+// readDS reads a queue's record, even if the permission bits forbid the caller, such as the owner,
+// to read it.
 func readDS(id int) (ds msqidDS, errno syscall.Errno) {
 	if _, errno = msgctlDS(id, sysv.Stat, &ds); errno != unix.EACCES {
 		return ds, errno

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usual is the number of bytes up to which a message passes through the stack: MSGMAX, where nobody
-// has changed it.
+// usual is the largest message, in bytes, that is copied through a buffer on the stack. It is the
+// default MSGMAX.
 const usual = 8192
 
 // msgbuf is struct msgbuf.
@@ -25,7 +25,7 @@ func newBuffer(size int) *int64 {
 	return &make([]int64, (header+size+7)/8)[0]
 }
 
-// text returns the bytes behind a type.
+// text returns the size bytes that follow a type in memory.
 func text(typ *int64, size int) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(typ), unsafe.Sizeof(*typ))), size)
 }
@@ -52,8 +52,8 @@ func msgsndFrom(id int, typ *int64, m Message, flags int) syscall.Errno {
 	return errno
 }
 
-// msgrcv may block, unless flags has NoWait. Memory for more than the usual bytes is taken only
-// when such a message is there: until then it stays in the queue.
+// msgrcv may block, unless flags has NoWait. It allocates a buffer for more than usual bytes only
+// when the chosen message is longer than that. Until then the message stays in the queue.
 func msgrcv(id int, data []byte, typ int64, flags int) (Message, syscall.Errno) {
 	var buf msgbuf
 	if len(data) <= usual {

@@ -18,8 +18,8 @@ type Message struct {
 type ReceiveFlag int
 
 const (
-	// NoError cuts a message that is longer than the buffer (MSG_NOERROR). The rest of it is lost,
-	// and nothing tells that there was one.
+	// NoError cuts a message that is longer than the buffer (MSG_NOERROR). The rest of the message
+	// is lost, and nothing reports that it was cut.
 	NoError ReceiveFlag = 0o10000
 	// Except chooses the first message whose type is not typ (MSG_EXCEPT).
 	Except ReceiveFlag = 0o20000
@@ -29,9 +29,9 @@ const (
 
 // Send adds the message to the end of the queue, waiting for room until the context ends.
 //
-// A nil error means that the message is in the queue or was received, also when the context ended
-// at the same time; any other means that it is not. When the context ended, the error wraps
-// ctx.Err(). Other errors: [ErrType], [ErrTooLarge], [ErrRemoved], os.ErrPermission.
+// A nil error means that the message is in the queue or was received, even if the context ended at
+// the same time. Any other error means that the message was not sent. If the context ended, the
+// error wraps ctx.Err(). Other errors: [ErrType], [ErrTooLarge], [ErrRemoved], os.ErrPermission.
 func (q *Queue) Send(ctx context.Context, m Message) error {
 	if err := ctx.Err(); err != nil {
 		return q.fail("msgsnd", err, sysv.Reason{})
@@ -59,12 +59,12 @@ func (q *Queue) TrySend(m Message) error {
 }
 
 // Receive removes a message from the queue, waiting for one until the context ends. The package
-// comment says which message typ and flags choose. The message's data is in buf.
+// comment says which message typ and flags select. The message's data is in buf.
 //
-// A nil error means that the message was removed, also when the context ended at the same time; any
-// other means that none was. When the context ended, the error wraps ctx.Err(). Other errors:
-// [ErrShortBuffer], [ErrType] if [Except] stands with a typ that is not above 0, [ErrRemoved],
-// os.ErrPermission.
+// A nil error means that the message was removed, even if the context ended at the same time. Any
+// other error means that no message was removed. If the context ended, the error wraps ctx.Err().
+// Other errors: [ErrShortBuffer], [ErrType] if [Except] is used with a typ that is not above 0,
+// [ErrRemoved], os.ErrPermission.
 func (q *Queue) Receive(
 	ctx context.Context, buf []byte, typ int64, flags ReceiveFlag,
 ) (Message, error) {
@@ -85,8 +85,8 @@ func (q *Queue) Receive(
 	return q.receiveResult(m, buf, errno)
 }
 
-// TryReceive removes a message from the queue if there is one to choose, and returns
-// [ErrNoMessage] otherwise. It has the arguments and the other errors of [Queue.Receive].
+// TryReceive removes a message from the queue if there is one that typ and flags select, and
+// returns [ErrNoMessage] otherwise. It has the arguments and the other errors of [Queue.Receive].
 func (q *Queue) TryReceive(buf []byte, typ int64, flags ReceiveFlag) (Message, error) {
 	if flags&Except != 0 && typ < 1 {
 		return Message{}, q.fail("msgrcv", syscall.EINVAL, exceptType(typ))
@@ -96,7 +96,7 @@ func (q *Queue) TryReceive(buf []byte, typ int64, flags ReceiveFlag) (Message, e
 }
 
 // Copy returns the message at the given place of the queue, 0 for the oldest, and leaves it there.
-// The message's data is in buf. [ErrNoMessage] says that the queue holds fewer messages. Other
+// The message's data is in buf. [ErrNoMessage] means that the queue holds fewer messages. Other
 // errors: [ErrShortBuffer], [ErrRemoved], os.ErrPermission, and errors.ErrUnsupported where the
 // kernel was built without CONFIG_CHECKPOINT_RESTORE.
 func (q *Queue) Copy(buf []byte, place int) (Message, error) {
@@ -110,7 +110,8 @@ func (q *Queue) Copy(buf []byte, place int) (Message, error) {
 	return q.receiveResult(m, buf, errno)
 }
 
-// wait makes a call that waits, until it returns or ctx ends. The error is nil if it returned.
+// wait makes a system call that may wait. It returns the call's error number and nil, or an error
+// if ctx ended first or the wait could not be interrupted.
 func (q *Queue) wait(
 	ctx context.Context, op string, call func() syscall.Errno,
 ) (syscall.Errno, error) {

@@ -17,11 +17,11 @@ const Private Key = sysv.Private
 // Ftok makes a key from a file and a project number, the same key as the C library's ftok. The file
 // must exist; its content does not matter.
 //
-// The key holds 16 bits of the inode number, 8 of the device and the project, so that two files can
-// have the same key: a program that opens a queue by such a key should check that it is the queue
-// meant. A file that is deleted and made again usually has another key. Errors are of type
-// *fs.PathError. Project 0 is an error: C leaves its result undefined, and it could make the key
-// [Private].
+// The key consists of 16 bits of the inode number, 8 bits of the device number, and the project
+// number. Two files can have the same key, so a program that opens a queue by such a key should
+// check that it is the queue that it expects. A file that is deleted and made again usually has
+// another key. Errors are of type *fs.PathError. Project 0 is an error: C leaves its result
+// undefined, and it could make the key [Private].
 func Ftok(path string, proj byte) (Key, error) { return sysv.Ftok(path, proj) }
 
 // Flag says how [Get] opens a queue. The low nine bits are permission bits, as in Create|0600. For
@@ -31,7 +31,7 @@ type Flag int
 const (
 	// Create makes the queue if there is none with that key.
 	Create Flag = sysv.Create
-	// Exclusive, together with Create, fails with os.ErrExist if there is one.
+	// Exclusive, together with Create, makes Get fail with os.ErrExist if there is one.
 	Exclusive Flag = sysv.Exclusive
 )
 

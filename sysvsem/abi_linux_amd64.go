@@ -2,8 +2,8 @@ package sysvsem
 
 import "golang.org/x/sys/unix"
 
-// semidDS is struct semid64_ds. On x86 a reserved word follows each of the times,
-// which the other architectures do not have.
+// semidDS is struct semid64_ds. On x86 a reserved word follows each of the times; other
+// architectures do not have these words.
 type semidDS struct {
 	Perm  unix.SysvIpcPerm
 	Otime int64

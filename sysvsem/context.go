@@ -10,9 +10,9 @@ import (
 
 // Op performs all operations together, waiting until they can be done or the context ends.
 //
-// A nil error means that the operations were done, also when the context ended at the same time;
-// any other means that none was. When the context ended, the error wraps ctx.Err(). [ErrRemoved]
-// says that the set was removed.
+// A nil error means that all operations were done, even if the context ended at the same time. Any
+// other error means that none was done. If the context ended, the error wraps ctx.Err().
+// [ErrRemoved] means that the set was removed.
 func (s *Set) Op(ctx context.Context, ops ...Op) error {
 	if err := ctx.Err(); err != nil {
 		return s.contextError(err)
@@ -20,7 +20,8 @@ func (s *Set) Op(ctx context.Context, ops ...Op) error {
 	if ctx.Done() == nil {
 		return s.Wait(-1, ops)
 	}
-	// What can be done at once needs no thread and no arrangement to wake it.
+	// Operations that can be done at once need no thread of their own, and no signal that ends a
+	// wait.
 	if err := s.TryOp(ops); err != ErrWouldBlock {
 		return err
 	}

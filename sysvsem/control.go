@@ -25,8 +25,9 @@ const (
 // GetVal returns the value of semaphore n.
 func (s *Set) GetVal(n int) (int, error) { return s.get("semctl(GETVAL)", n, cmdGETVAL) }
 
-// GetPid returns the process that last operated on semaphore n, which undo at its end
-// does as well. It returns 0 if there was none, or if it is in another pid namespace.
+// GetPid returns the pid of the process that last operated on semaphore n. The undo at the end of a
+// process counts as an operation of that process. GetPid returns 0 if there was no such process, or
+// if it is in another pid namespace.
 func (s *Set) GetPid(n int) (int, error) { return s.get("semctl(GETPID)", n, cmdGETPID) }
 
 // GetNCnt returns how many threads wait for semaphore n to increase.
@@ -46,11 +47,11 @@ func (s *Set) get(call string, n, cmd int) (int, error) {
 // SetVal sets semaphore n to v, from 0 to the limit SEMVMX (32767), and wakes the
 // threads whose operations are then possible.
 //
-// It also erases the undo values of every process for this semaphore: operations with
-// [Undo] are then not taken back when their process ends. Use SetVal to initialise,
-// never on a semaphore that carries undo.
+// It also erases the undo values of every process for this semaphore: operations with [Undo] that
+// were made before are not taken back when their process ends. Use SetVal to initialise a
+// semaphore, never on one that carries undo.
 func (s *Set) SetVal(n, v int) error {
-	// The kernel looks at 32 bits only.
+	// The kernel uses only the low 32 bits of v.
 	if v != int(int32(v)) {
 		return s.valueError("semctl(SETVAL)", n, v)
 	}
@@ -76,8 +77,8 @@ func (s *Set) GetAll() ([]uint16, error) {
 	return values, nil
 }
 
-// SetAll sets all semaphores in one step; values has one value for each. It needs
-// permission to read the set as well, because it compares their number.
+// SetAll sets all semaphores in one step; values has one value for each. It also needs permission
+// to read the set, because it compares len(values) with the number of semaphores.
 //
 // It also erases the undo values of every process for the set, as [Set.SetVal] does
 // for one semaphore.
@@ -111,8 +112,8 @@ func (s *Set) size() (int, syscall.Errno) {
 	return st.NSems, errno
 }
 
-// SetPerm changes the owner and the permission bits of the set; uid or gid -1
-// leaves it as it is. Only the owner, the creator, and root may.
+// SetPerm changes the owner and the permission bits of the set. A uid or gid of -1 leaves the owner
+// or group as it is. Only the owner, the creator, and root may do this.
 func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
 	if errno := setPerm(s.id, uid, gid, mode); errno != 0 {
 		return s.ctlError("semctl(IPC_SET)", errno)
@@ -120,8 +121,8 @@ func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
 	return nil
 }
 
-// Remove destroys the set at once, for everybody. Calls that wait on it return
-// [ErrRemoved]. Only the owner, the creator, and root may.
+// Remove destroys the set at once, for everybody. Calls that wait on it return [ErrRemoved]. Only
+// the owner, the creator, and root may do this.
 func (s *Set) Remove() error {
 	if _, errno := semctl(s.id, 0, sysv.Remove, 0); errno != 0 {
 		return s.ctlError("semctl(IPC_RMID)", errno)

@@ -11,14 +11,14 @@ import (
 const valueMax = 32767
 
 const (
-	detailNoUndo = "this runtime accepts SEM_UNDO and ignores it (gVisor does), so that nobody " +
-		"learns of a process's death: use a Linux kernel"
-	detailRange = "a value must stay between 0 and SEMVMX (32767, fixed), and what undo would " +
-		"restore likewise"
+	detailNoUndo = "this runtime accepts SEM_UNDO and ignores it (gVisor does), so no " +
+		"process learns of another's death: use a Linux kernel"
+	detailRange = "a value must stay between 0 and SEMVMX (32767, fixed), and undo must not have " +
+		"to restore more than that"
 )
 
-// gone reports whether there is certainly no set with the identifier: IPC_STAT has no other reason
-// to answer EINVAL.
+// gone reports whether there is certainly no set with the identifier: IPC_STAT returns EINVAL for
+// no other reason.
 func (s *Set) gone() bool {
 	_, errno := readStat(s.id, sysv.Stat)
 	return errno == syscall.EINVAL || errno == syscall.EIDRM
@@ -42,7 +42,7 @@ func (s *Set) noSemaphore(n int) sysv.Reason {
 		Detail: fmt.Sprintf("there is no semaphore %d, %s", n, s.describeSize())}
 }
 
-// valueError explains a value v, for semaphore n, that does not fit.
+// valueError explains that value v is out of range for semaphore n.
 func (s *Set) valueError(call string, n, v int) error {
 	return s.fail(call, syscall.ERANGE, sysv.Reason{Kind: ErrRange,
 		Detail: fmt.Sprintf("%d for semaphore %d: %s", v, n, detailRange)})
@@ -141,7 +141,7 @@ func full(nsems int) sysv.Reason {
 		raise(l.SemsPerSet, l.Sems, l.OpsPerCall, max(l.Sets*2, u.Sets+1)))
 }
 
-// raise is the command that sets the limits.
+// raise returns the command that sets the limits.
 func raise(semmsl, semmns, semopm, semmni int) string {
 	return fmt.Sprintf(`sysctl -w kernel.sem="%d %d %d %d"`, semmsl, semmns, semopm, semmni)
 }

@@ -22,32 +22,32 @@
 //	Set.Op(ctx, ops...)           until done, or until the context ends
 //	Set.OpTimeout(d, ops...)      until done, or for d; no allocation
 //	Set.Wait(d, ops)              the same with a slice the caller keeps
-//	Set.WaitSignal(d, ops)        the same, until a signal is handled as well
-//	Set.TryOp(ops)                now, or ErrWouldBlock; the scheduler is not told
+//	Set.WaitSignal(d, ops)        the same; a signal to the thread also ends the wait
+//	Set.TryOp(ops)                at once, or ErrWouldBlock; the Go scheduler does not see it
 //
-// A call that waits occupies one operating system thread while it does.
-// Interruption by signals, which the Go runtime sends to its own threads at any
-// time, is handled inside: the wait goes on with what is left of the time.
+// A call that waits occupies one operating system thread meanwhile. Signals, which the Go runtime
+// sends to its own threads at any time, interrupt the system call; the package then continues the
+// wait for the time that remains.
 //
 // # How a context ends a wait
 //
-// Nothing in Go can pull a thread out of a system call, but a signal can. When the context ends,
-// the waiting thread is sent SIGURG, the signal that the Go runtime uses for preemption and whose
-// handler ignores what the runtime did not send; semtimedop is never restarted after a handler. A
-// signal that arrives just before the thread enters the kernel would be lost, so it is repeated,
-// after 100 µs at first and after 10 ms at most, until the call has returned. It goes to that
-// thread only, which the call holds until the last signal is sent.
+// Go has no means to end a system call in which a thread waits, but a signal ends it. When the
+// context ends, the waiting thread is sent SIGURG. The Go runtime uses that signal for preemption,
+// and its handler ignores a SIGURG that the runtime did not send. The kernel never restarts
+// semtimedop after a signal handler. A signal that arrives just before the thread enters the kernel
+// would be lost, so the signal is repeated, after 100 µs at first and after 10 ms at most, until
+// the call has returned. It goes to that thread only, and the call holds the thread until the last
+// signal is sent.
 //
-// A program that calls signal.Ignore(SIGURG) takes this means away. [Set.Op] refuses to wait
-// there, see [ErrUninterruptible].
+// In a program that calls signal.Ignore(SIGURG), no signal can end the wait. [Set.Op] refuses to
+// wait there, see [ErrUninterruptible].
 //
 // # Undo
 //
-// An operation with [Undo] is taken back by the kernel when the process ends, in
-// whatever way it ends. The threads of a Go process share one list of undo
-// values, so that it is the process that counts and not the goroutine or its
-// thread. A child process starts with an empty list. [Set.CheckUndo] finds out whether the kernel
-// takes operations back at all.
+// An operation with [Undo] is taken back by the kernel when the process ends, in whatever way it
+// ends. The threads of a Go process share one list of undo values, so the end of a goroutine or of
+// its thread takes nothing back. A child process starts with an empty list. [Set.CheckUndo] finds
+// out whether the kernel takes operations back at all.
 //
 // [Set.SetVal] and [Set.SetAll] erase the undo values of every process for the
 // semaphores they set. Do not use them on a semaphore that carries undo, except
@@ -55,11 +55,11 @@
 //
 // # Creation
 //
-// POSIX leaves the values of a new set undefined; Linux makes them zero. Creation
-// and initialisation are two steps, and a creator can die between them. A program
-// that creates a set by a key that others open should do so under a lock that the
-// kernel releases when the program dies. Or the others wait until Stat().OpTime is
-// not zero, which the creator's first operation makes true.
+// POSIX leaves the values of a new set undefined; Linux makes them zero. Creation and
+// initialisation are two steps, and a creator can die between them. A program that creates a set by
+// a key that others open should do so under a lock that the kernel releases when the program dies.
+// Without a lock, the others wait until Stat().OpTime is not zero: the creator's first operation
+// sets it.
 //
 // # Errors
 //

@@ -24,17 +24,17 @@ func (e *Error) Error() string { return object.Text(e.Op, e.Key, e.ID, e.Err, e.
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether target is a sentinel that stands for this error, beyond those that Err
-// stands for.
+// Is reports whether target is the sentinel that this package, or package os, has for this error.
+// errors.Is compares target with Err as well.
 func (e *Error) Is(target error) bool { return e.reason.Is(e.Err, target) }
 
 // Timeout reports whether the error is a context's deadline.
 func (e *Error) Timeout() bool { return e.Is(os.ErrDeadlineExceeded) }
 
-// Sentinels for errors.Is. ErrWouldBlock, ErrTimeout and ErrInterrupted are returned as they are,
-// the others stand for an [*Error].
+// Sentinels for errors.Is. ErrWouldBlock, ErrTimeout and ErrInterrupted are returned as they are;
+// errors.Is finds the others in an [*Error].
 var (
-	// ErrWouldBlock: an operation that must not wait would have to (EAGAIN).
+	// ErrWouldBlock: an operation that must not wait would have to wait (EAGAIN).
 	ErrWouldBlock error = &sysv.Sentinel{Text: "sysvsem: operation would block",
 		Others: []error{syscall.EAGAIN}}
 	// ErrTimeout: the time of a timed wait has passed (EAGAIN, os.ErrDeadlineExceeded).
@@ -43,23 +43,23 @@ var (
 	// ErrInterrupted: a signal was handled before the operations were done (EINTR).
 	ErrInterrupted error = &sysv.Sentinel{Text: "sysvsem: wait interrupted by a signal",
 		Others: []error{syscall.EINTR}}
-	// ErrRemoved: there is no set with this identifier, or no longer: EIDRM, or EINVAL where that
-	// can mean nothing else.
+	// ErrRemoved: the set was removed, or none with this identifier ever existed (EIDRM, or EINVAL
+	// if it has no other cause).
 	ErrRemoved = errors.New("sysvsem: semaphore set removed")
 	// ErrRange: a value would leave the range of 0 to SEMVMX (ERANGE).
 	ErrRange = errors.New("sysvsem: value out of range")
-	// ErrTooManyOps: more operations in a call than SEMOPM (E2BIG).
+	// ErrTooManyOps: a call has more operations than SEMOPM allows (E2BIG).
 	ErrTooManyOps = errors.New("sysvsem: too many operations in one call")
 	// ErrNoSpace: SEMMNI or SEMMNS is reached (ENOSPC).
 	ErrNoSpace = errors.New("sysvsem: no space for another set")
 	// ErrNoSemaphore: the set has no semaphore with this number (EFBIG; the commands of semctl say
 	// EINVAL).
 	ErrNoSemaphore = errors.New("sysvsem: no such semaphore in the set")
-	// ErrNoUndo: the kernel, or what stands in for it, accepts Undo and does not take the
-	// operations back. See Set.CheckUndo.
+	// ErrNoUndo: the kernel, or a replacement for it such as gVisor, accepts Undo but does not take
+	// the operations back. See Set.CheckUndo.
 	ErrNoUndo = errors.New("sysvsem: operations with Undo are not taken back")
 	// ErrUninterruptible: the program ignores SIGURG, so a context could not end the wait. Use
-	// Set.OpTimeout, or end the ignoring with signal.Notify, which signal.Reset does not.
+	// Set.OpTimeout, or call signal.Notify for SIGURG; signal.Reset does not end the ignoring.
 	ErrUninterruptible = errors.New(
 		"sysvsem: a context cannot end the wait while SIGURG is ignored")
 )

@@ -60,11 +60,11 @@ func timespec(ts *unix.Timespec, d time.Duration) *unix.Timespec {
 	return ts
 }
 
-// isParent reports whether the calling thread has started a process that still runs or has not
-// been waited for. The signal that a process gets when its parent dies (Pdeathsig) is in truth sent
-// when the parent's thread does: such a thread must not end.
+// isParent reports whether the calling thread has started a process that still runs or has not been
+// waited for. Such a thread must not end, because a process gets the signal for its parent's death
+// (Pdeathsig) when the thread that started it ends.
 func isParent() (bool, error) {
-	const look = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT // and change nothing
+	const look = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT // without reaping a child
 	err := unix.Waitid(unix.P_ALL, 0, nil, look|unix.WNOTHREAD|unix.WALL, nil)
 	if err == unix.ECHILD {
 		return false, nil
@@ -72,6 +72,6 @@ func isParent() (bool, error) {
 	return err == nil, err
 }
 
-// dropUndo has the undo values of the calling thread applied, and takes the thread out of the list
-// that it shares with its process.
+// dropUndo detaches the calling thread from the list of undo values that it shares with its
+// process. If the thread is the only one that uses its list, the kernel applies the undo values.
 func dropUndo() error { return unix.Unshare(unix.CLONE_SYSVSEM) }

@@ -7,8 +7,8 @@ import (
 	"shmbus/internal/sysv"
 )
 
-// Op is one operation on one semaphore of a set. Its memory is that of struct
-// sembuf, so that a []Op goes to the kernel as it is.
+// Op is one operation on one semaphore of a set. It is laid out as struct sembuf, so a []Op is
+// passed to the kernel without a copy.
 type Op struct {
 	Num   uint16 // index of the semaphore in the set, from 0
 	Op    int16  // added if positive, awaited and subtracted if negative, 0 waits for zero
@@ -24,10 +24,10 @@ const (
 	Undo int16 = 0x1000
 )
 
-// P returns the operation that takes one from semaphore n, waiting for it.
+// P returns the operation that waits until semaphore n is above zero and subtracts one.
 func P(n uint16) Op { return Op{Num: n, Op: -1} }
 
-// V returns the operation that gives one to semaphore n.
+// V returns the operation that adds one to semaphore n.
 func V(n uint16) Op { return Op{Num: n, Op: 1} }
 
 // Zero returns the operation that waits until semaphore n is zero.
@@ -42,9 +42,8 @@ func (o Op) With(flags int16) Op {
 // TryOp performs all operations at once if none has to wait, and returns
 // [ErrWouldBlock] otherwise, as if every one had [NoWait].
 //
-// It does not tell the Go scheduler that it is in a system call, which makes it
-// cheap, and neither succeeding nor ErrWouldBlock allocates: it is the call to
-// wake others with.
+// It is cheap, because it does not tell the Go scheduler that it is in a system call, and because
+// neither success nor ErrWouldBlock allocates. Use it to wake others.
 func (s *Set) TryOp(ops []Op) error {
 	if allNoWait(ops) {
 		return s.result(ops, trySemop(s.id, ops))
@@ -55,8 +54,8 @@ func (s *Set) TryOp(ops []Op) error {
 	return s.result(ops, s.tryMany(ops))
 }
 
-// TryOp copies operations without NoWait to the stack: a few to a small array, more
-// to a large one, which takes longer to clear and holds as many as the usual SEMOPM.
+// TryOp copies operations to the stack if they lack NoWait: up to fewOps into a small array, more
+// into a large one. The large one takes longer to clear; its size is the default SEMOPM.
 const (
 	fewOps  = 16
 	manyOps = 500
@@ -89,13 +88,13 @@ func appendNoWait(dst, ops []Op) []Op {
 // start again when a signal interrupts the wait. [ErrRemoved] says that the set
 // was removed. Nothing is allocated on success, on ErrTimeout or on ErrWouldBlock.
 //
-// An operation with [NoWait] that cannot be done ends the wait with [ErrWouldBlock]. Where such
-// operations stand beside others that may wait, Linux up to 5.18 may let the time of those pass up
-// to a clock tick (10 ms at most) early, and that is ErrWouldBlock as well: the kernel does not say
-// which it was.
+// An operation with [NoWait] that cannot be done ends the wait with [ErrWouldBlock]. If a call
+// mixes such operations with others that may wait, ErrWouldBlock can also mean that the time has
+// passed: Linux up to 5.18 may end the wait up to one clock tick (at most 10 ms) early, and its
+// error number does not tell the two cases apart.
 func (s *Set) OpTimeout(d time.Duration, ops ...Op) error { return s.Wait(d, ops) }
 
-// Wait is [Set.OpTimeout] with the operations in a slice of the caller's, which it
+// Wait is like [Set.OpTimeout], with the operations in a slice that the caller keeps and that Wait
 // does not change.
 func (s *Set) Wait(d time.Duration, ops []Op) error { return s.wait(d, ops, false) }
 
@@ -118,8 +117,8 @@ func (s *Set) wait(d time.Duration, ops []Op, signals bool) error {
 		case errno == syscall.EAGAIN && d >= 0 && time.Since(start) >= d:
 			return ErrTimeout
 		case errno == syscall.EAGAIN && d >= 0 && !anyNoWait(ops):
-			// Linux up to 5.18 counts the time in clock ticks from the tick before, so that its
-			// timer fires up to a tick early. The deadline decides, not the error.
+			// Linux up to 5.18 counts the time in clock ticks from the previous tick, so its timer
+			// fires up to a tick early. The wait goes on until the deadline has passed.
 		default:
 			return s.result(ops, errno)
 		}

@@ -7,18 +7,19 @@ import (
 	"shmbus/internal/sysv"
 )
 
-// untried is the reason of a call that CheckUndo needs and that fails.
+// untried is the reason given if a system call that CheckUndo needs fails.
 var untried = sysv.Reason{Detail: "whether Undo works cannot be tried in this sandbox"}
 
-// CheckUndo tries on semaphore n whether operations with [Undo] are taken back, and returns
-// [ErrNoUndo] if they are not: some runtimes accept the flag and ignore it. Any other error says
-// that it could not be tried. The value is the same afterwards. No other process may operate on the
-// semaphore meanwhile.
+// CheckUndo tests on semaphore n whether operations with [Undo] are taken back, and returns
+// [ErrNoUndo] if they are not: some runtimes accept the flag and ignore it. Any other error means
+// that the test was not possible. The value is the same afterwards. No other process may operate on
+// the semaphore meanwhile.
 //
-// CheckUndo does not need a process that ends: a thread that gives up its undo values with
-// unshare(CLONE_SYSVSEM) has them applied as if it were the last of its process. That thread ends
-// with the try, so that the other threads go on sharing theirs. CheckUndo chooses a thread that has
-// started no process. Some sandboxes forbid unshare (EPERM, ENOSYS).
+// The test ends no process. Instead, a thread that shares its undo values with no other thread
+// leaves its list with unshare(CLONE_SYSVSEM), and the kernel applies these values as if the
+// process had ended. The thread ends with the test; the other threads continue to share their list.
+// CheckUndo chooses a thread that has started no process. Some sandboxes forbid unshare (EPERM,
+// ENOSYS).
 func (s *Set) CheckUndo(n uint16) error {
 	if _, err := s.GetVal(int(n)); err != nil {
 		return err

@@ -34,7 +34,7 @@ type Stat struct {
 	AttachTime time.Time   // last attach; zero if there was none
 	DetachTime time.Time   // last detach; zero if there was none
 	ChangeTime time.Time   // creation, or last change by SetPerm
-	Destroy    bool        // removed, and goes with the last detach (SHM_DEST)
+	Destroy    bool        // removed; the last detach frees it (SHM_DEST)
 	Locked     bool        // held in memory (SHM_LOCKED)
 	Seq        int         // generation of the identifier's slot; [List] before Linux 4.17 has 0
 }
@@ -87,8 +87,8 @@ func List() ([]Stat, error) {
 	return segments.List(usage.Segments, usage.MaxIndex), nil
 }
 
-// SetPerm changes the owner and the permission bits of the segment; uid or gid -1
-// leaves it as it is. Only the owner, the creator, and root may.
+// SetPerm changes the owner and the permission bits of the segment. A uid or gid of -1 leaves the
+// owner or group as it is. Only the owner, the creator, and root may do this.
 func (s *Segment) SetPerm(uid, gid int, mode fs.FileMode) error {
 	if errno := setPerm(s.id, uid, gid, mode); errno != 0 {
 		return s.ctlError("shmctl(IPC_SET)", errno)
@@ -96,12 +96,12 @@ func (s *Segment) SetPerm(uid, gid int, mode fs.FileMode) error {
 	return nil
 }
 
-// Remove marks the segment for destruction. Its key is free at once; the kernel frees
-// the memory when the last process has detached it. Only the owner, the creator, and root may.
+// Remove marks the segment for destruction. Its key is free at once; the kernel frees the memory
+// when the last process has detached it. Only the owner, the creator, and root may remove it.
 func (s *Segment) Remove() error { return s.command("shmctl(IPC_RMID)", sysv.Remove) }
 
-// Lock keeps the segment's pages from being swapped out, once they are in memory. It
-// needs CAP_IPC_LOCK, or ownership and room under RLIMIT_MEMLOCK.
+// Lock keeps the segment's pages from being swapped out, once they are in memory. The caller needs
+// CAP_IPC_LOCK, or must own or have created the segment and have room under RLIMIT_MEMLOCK.
 func (s *Segment) Lock() error { return s.command("shmctl(SHM_LOCK)", cmdSHMLOCK) }
 
 // Unlock ends the effect of Lock.

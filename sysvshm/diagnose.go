@@ -10,8 +10,8 @@ import (
 	"shmbus/internal/sysv"
 )
 
-// gone reports whether there is certainly no segment with the identifier: IPC_STAT has no other
-// reason to answer EINVAL.
+// gone reports whether there is certainly no segment with the identifier: IPC_STAT returns EINVAL
+// for no other reason.
 func (s *Segment) gone() bool {
 	_, errno := readStat(s.id, sysv.Stat)
 	return errno == syscall.EINVAL || errno == syscall.EIDRM
@@ -33,7 +33,7 @@ func (s *Segment) attachError(errno syscall.Errno) error {
 	case syscall.EPERM:
 		reason = object.Denied()
 	case syscall.ENOMEM:
-		reason.Detail = "no address space for it: see ulimit -v, and sysctl vm.max_map_count"
+		reason.Detail = "no address space for the segment: see ulimit -v, and sysctl vm.max_map_count"
 	}
 	return fail("shmat", s.id, errno, reason)
 }
@@ -100,11 +100,11 @@ func full(size int) sysv.Reason {
 		fmt.Sprintf("sysctl -w kernel.shmmni=%d", max(l.Segments*2, u.Segments+1)))
 }
 
-// noHugeErrnos are the error numbers that shmget has for huge pages that it cannot give, beside
-// EINVAL.
+// noHugeErrnos are the error numbers, other than EINVAL, with which shmget fails if it cannot use
+// huge pages.
 var noHugeErrnos = []syscall.Errno{syscall.ENOMEM, syscall.EPERM, syscall.ENOSYS}
 
-// noHugePages says what stands between the caller and huge pages.
+// noHugePages says why the caller gets no huge pages.
 func noHugePages(size int, errno syscall.Errno) sysv.Reason {
 	return sysv.Reason{Kind: ErrNoHugePages, Detail: describeHuge(size, errno)}
 }

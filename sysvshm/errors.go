@@ -23,14 +23,14 @@ func (e *Error) Error() string { return object.Text(e.Op, e.Key, e.ID, e.Err, e.
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether target is a sentinel that stands for this error, beyond those that Err
-// stands for.
+// Is reports whether target is the sentinel that this package, or package os, has for this error.
+// errors.Is compares target with Err as well.
 func (e *Error) Is(target error) bool { return e.reason.Is(e.Err, target) }
 
-// Sentinels for errors.Is; they stand for an [*Error].
+// Sentinels, which errors.Is finds in an [*Error].
 var (
-	// ErrRemoved: there is no segment with this identifier, or no longer: EIDRM, or EINVAL where
-	// that can mean nothing else.
+	// ErrRemoved: the segment was removed, or none with this identifier ever existed (EIDRM, or
+	// EINVAL if it has no other cause).
 	ErrRemoved = errors.New("sysvshm: segment removed")
 	// ErrNoSpace: SHMMNI or SHMALL is reached (ENOSPC).
 	ErrNoSpace = errors.New("sysvshm: no space for another segment")

@@ -28,9 +28,9 @@ type Mapping struct {
 	data []byte // nil once detached
 }
 
-// Attach maps the segment at an address that the kernel chooses. Each call makes a
-// mapping of its own. The length of the memory is the size that the segment was
-// created with, also where [Get] was called with another size.
+// Attach maps the segment at an address that the kernel chooses. Each call makes a separate
+// mapping. The length of the memory is the size that the segment was created with, even if [Get]
+// was called with a smaller size.
 func (s *Segment) Attach(flags AttachFlag) (*Mapping, error) {
 	data, errno := shmat(s.id, int(flags))
 	if errno != 0 {

@@ -46,7 +46,7 @@ func TestRuntimeThatIgnoresUndo(t *testing.T) {
 	require.NoError(t, intercept.Calls(unix.SYS_UNSHARE, func(intercept.Call) intercept.Answer { return intercept.Answer{} }))
 	_, err := bus.Create("x")
 	require.ErrorIs(t, err, sysvsem.ErrNoUndo)
-	require.ErrorContains(t, err, "nobody learns of a process's death: use a Linux kernel")
+	require.ErrorContains(t, err, "no process learns of another's death: use a Linux kernel")
 	list, err := bus.List()
 	require.NoError(t, err)
 	require.Empty(t, list)

@@ -1,7 +1,7 @@
 package fault
 
-// names are the names of the points: the protocol, which is the first word of the identifier, and
-// the rest.
+// names holds the name of each point: the first word of its identifier, which is the protocol, a
+// dot, and the other words with hyphens between them.
 var names = [points]string{
 	CreateLocked:         "create.locked",
 	CreateAnnounced:      "create.announced",

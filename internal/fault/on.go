@@ -18,7 +18,7 @@ const Enabled = true
 
 var now = load(os.Getenv)
 
-// At is called between two steps of a protocol. It may not return.
+// At is called between two steps of a protocol. It does not return if it kills the process.
 func At(p Point) {
 	if now != nil {
 		now.visit(p)
@@ -33,8 +33,8 @@ func FirstPosition() uint64 {
 	return now.first
 }
 
-// A board is the plan of this process, with the words that report its progress: in the file that
-// others read, or on the heap.
+// A board is the plan of this process, with the words that report its progress. The words are in
+// the file that other processes read, or on the heap if there is no file.
 type board struct {
 	plan
 	last, fired *atomic.Uint64
@@ -72,8 +72,8 @@ func (r rule) happen() {
 			time.Sleep(time.Hour)
 		}
 	case "stop":
-		// The signal goes to this thread: sent to the process, it could be taken by another thread,
-		// while this one runs on.
+		// The signal is sent to this thread. If it were sent to the process, another thread could
+		// take it while this one runs on.
 		runtime.LockOSThread()
 		unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 		runtime.UnlockOSThread()

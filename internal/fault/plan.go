@@ -15,18 +15,19 @@ import (
 // A rule says what happens at a point.
 type rule struct {
 	action string
-	visit  uint64 // at which visit it happens; in plan.any, with probability 1/visit
+	visit  uint64 // the visit at which the action happens; in plan.any its probability is 1/visit
 	stall  time.Duration
 }
 
-// A plan is what the environment variables ask for.
+// A plan holds what the environment variables ask for.
 type plan struct {
 	rules map[Point]rule
 	any   rule
 	first uint64
 }
 
-// load returns the board for the variables that env returns, or nil if none is set.
+// load returns the board for the environment variables, which it gets from env, or nil if none of
+// them is set.
 func load(env func(string) string) *board {
 	spec, file, first := env("SHMBUS_FAULT"), env("SHMBUS_FAULT_FILE"), env("SHMBUS_FIRST_POSITION")
 	if spec == "" && file == "" && first == "" {
@@ -80,7 +81,7 @@ func parse(spec string) (plan, error) {
 		}
 		p := slices.Index(names[:], name)
 		if p < 0 || chance {
-			return pl, fmt.Errorf("%q: no such point, or a probability for a single point", s)
+			return pl, fmt.Errorf("%q: unknown point, or a probability, which only * takes", s)
 		}
 		pl.rules[Point(p)] = r
 	}

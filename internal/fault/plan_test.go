@@ -26,7 +26,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What a process says of itself is in the file at once.
+// The file reports each visit as soon as it happens.
 func TestBoard(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report")
 	b := load(func(k string) string {

@@ -33,8 +33,8 @@ const (
 	RemoveUnlinked // the key file is removed
 
 	// Joining a bus and leaving it.
-	JoinLives   // the liveness semaphore is taken: the kernel would undo that if the process died
-	JoinAlone   // the dead client before is marked dead; the semaphore says that this one lives
+	JoinLives   // the liveness semaphore is taken; the kernel undoes that if the process dies
+	JoinAlone   // the record's dead client is marked dead; the semaphore says the new one lives
 	JoinFilled  // the client record has pid and name
 	JoinJoined  // the client state is joined
 	LeaveState  // the client state is free
@@ -110,7 +110,7 @@ const (
 	ReceiveCopied  // the slot is copied, and not yet validated
 	ReceiveLapped  // the message was overwritten, and the cursor has jumped
 	ReceiveTaken   // the cursor is after the message
-	ReceiveInPlace // the caller reads in place
+	ReceiveInPlace // the caller reads the slot in place
 
 	// Sleeping until there is a message.
 	SleepWord     // the wake word says asleep

@@ -10,10 +10,10 @@ import (
 // A Report is the content of a process's SHMBUS_FAULT_FILE, which outlives the process.
 type Report struct {
 	Last   Point            // the point visited last
-	Passed bool             // whether any was
-	At     Point            // where something happened
-	Fired  bool             // whether anything did
-	Visits map[Point]uint64 // of the points visited
+	Passed bool             // whether any point was visited
+	At     Point            // the point at which an action happened last
+	Fired  bool             // whether any action happened
+	Visits map[Point]uint64 // number of visits of each point that was visited
 }
 
 // ReadReport reads a process's file. If it does not exist yet, the process has passed no point.

@@ -4,7 +4,7 @@ package fence
 
 // On amd64 loads are not reordered with loads, nor stores with stores, and no store passes an
 // earlier load (Intel SDM vol. 3, 9.2.2); the compiler keeps the order of memory operations. So
-// plain instructions have the orderings that are named here.
+// plain instructions have the orderings that the functions below promise.
 
 // RaceEnabled reports whether every store goes through sync/atomic.
 const RaceEnabled = false
@@ -13,20 +13,20 @@ const RaceEnabled = false
 // compare-and-swap makes it visible.
 func Store(p *uint64, v uint64) { *p = v }
 
-// StoreRelease stores v; all loads and stores before it come first.
+// StoreRelease stores v after all earlier loads and stores.
 func StoreRelease(p *uint64, v uint64) { *p = v }
 
 // Loads is a barrier: all loads before it come before all loads and stores after it.
 func Loads() {}
 
-// Full is a barrier: all loads and stores before it, such as a compare-and-swap, come before all
-// stores after it.
+// Full is a barrier: all loads and stores before it, such as those of a compare-and-swap, come
+// before all stores after it.
 func Full() {}
 
-// Pause takes 10 to 40 ns, for loops that wait for another processor (PAUSE).
+// Pause executes PAUSE, for loops that wait for another processor. It takes 10 to 40 ns.
 func Pause()
 
-// PrefetchWrite asks the processor for the cache line at p, to be written soon (PREFETCHW).
+// PrefetchWrite fetches the cache line at p for a write that follows soon (PREFETCHW).
 //
 //go:noescape
 func PrefetchWrite(p *uint64)

@@ -13,7 +13,7 @@ const RaceEnabled = true
 // Store stores v in a word that only this goroutine writes.
 func Store(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
 
-// StoreRelease stores v; all loads and stores before it come first.
+// StoreRelease stores v after all earlier loads and stores.
 func StoreRelease(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
 
 // Loads does nothing: the loads of race-detector builds are atomic and keep their order.

@@ -2,6 +2,6 @@
 // commands of every System V interface, the texts of errors, the tables in /proc/sysvipc, and the
 // way in which a context ends a system call that waits.
 //
-// The three packages declare and document their own exported types. This package names no object
-// of its own: an [Object] tells it how a package calls what it works on.
+// The three packages declare and document their own exported types. This package works for all
+// three kinds of objects: an [Object] holds the words that an error text uses for one kind.
 package sysv

@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// An Object is one of the three kinds of System V objects, as the texts of errors call it.
+// An Object is one of the three kinds of System V objects, with the words that error texts use for
+// it.
 type Object struct {
 	Noun    string // "set", "segment", "queue"
 	Family  string // "System V semaphores"
@@ -19,21 +20,22 @@ type Object struct {
 	NoSpace error  // the package's ErrNoSpace
 }
 
-// A Reason is what a package knows of a failed call beyond the error number.
+// A Reason says what a package knows about a failed call beyond the error number.
 type Reason struct {
 	Kind   error  // the package's sentinel, or nil
 	Detail string // what is at fault, and what to do
 }
 
-// Is reports whether target stands for err, an error number or an error of a context.
+// Is reports whether target is the reason's sentinel, or os.ErrDeadlineExceeded if err is the error
+// of a context whose deadline has passed.
 func (r Reason) Is(err, target error) bool {
 	return r.Kind != nil && target == r.Kind ||
 		target == os.ErrDeadlineExceeded && err == context.DeadlineExceeded
 }
 
-// Text is the text of an error: the call, the object or the key, the reason, and the error
-// number. With a detail the number is given by its name only, because the system's own texts speak
-// of files and devices.
+// Text returns the text of an error: the call, the object or the key, the reason, and the error
+// number. If there is a detail, the error number is given by its name only, because the system's
+// text for the number speaks of files and devices.
 func (o *Object) Text(op string, key Key, id int, err error, detail string) string {
 	var b strings.Builder
 	b.WriteString(op)
@@ -55,15 +57,15 @@ func (o *Object) Text(op string, key Key, id int, err error, detail string) stri
 	return b.String()
 }
 
-// Gone is the reason of a call on an object that the kernel does not know.
+// Gone returns the reason of a failed call on an object that the kernel does not know.
 func (o *Object) Gone() Reason {
 	return Reason{o.Removed, "there is no " + o.Noun + " with this identifier in this IPC " +
 		"namespace: it was removed, or belongs to another namespace (a container); " +
 		"get it again by its key"}
 }
 
-// Control explains a failed call on an object. gone reports whether the kernel certainly knows no
-// such object; it is asked where the error number leaves that open.
+// Control explains a failed call on an object. gone reports whether the object certainly does not
+// exist. Control calls gone if the error number alone does not tell.
 func (o *Object) Control(errno syscall.Errno, gone func() bool) Reason {
 	switch errno {
 	case syscall.EIDRM:
@@ -75,15 +77,15 @@ func (o *Object) Control(errno syscall.Errno, gone func() bool) Reason {
 	case syscall.EACCES:
 		return Reason{Detail: o.access()}
 	case syscall.EPERM:
-		return Reason{Detail: "only the " + o.Noun + "'s owner, its creator, or root may"}
+		return Reason{Detail: "only the " + o.Noun + "'s owner, its creator, or root may do this"}
 	case syscall.ENOSYS:
 		return o.Denied()
 	}
 	return Reason{}
 }
 
-// Find explains a call that failed to find or to create an object, as far as that is the same for
-// all kinds.
+// Find explains a call that failed to find or to create an object, as far as the explanation is the
+// same for all kinds.
 func (o *Object) Find(errno syscall.Errno) Reason {
 	switch errno {
 	case syscall.ENOENT:
@@ -101,8 +103,8 @@ func (o *Object) Find(errno syscall.Errno) Reason {
 	return Reason{}
 }
 
-// Full is the reason of a call that a limit of the whole system stops: what exists, by what limit,
-// and the command that raises it.
+// Full returns the reason of a call that failed because a limit of the whole system is reached.
+// what names the limit and what exists; raise is the command that raises the limit, or "".
 func (o *Object) Full(what, raise string) Reason {
 	if raise == "" {
 		return Reason{o.NoSpace, what}
@@ -112,7 +114,7 @@ func (o *Object) Full(what, raise string) Reason {
 		what, o.Noun, o.Option, raise)}
 }
 
-// Denied is the reason of a call that this system does not have.
+// Denied returns the reason of a call that this system does not have.
 func (o *Object) Denied() Reason { return Reason{Detail: denied(o.Family)} }
 
 func (o *Object) access() string {
@@ -120,7 +122,7 @@ func (o *Object) access() string {
 		o.Noun, o.Option, o.SetPerm)
 }
 
-// A Sentinel is an error that is returned as it is and stands for others too.
+// A Sentinel is an error that is returned unwrapped. errors.Is also finds the Others in it.
 type Sentinel struct {
 	Text   string
 	Others []error

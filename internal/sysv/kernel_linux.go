@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SetOwner writes the owner and the permission bits into a record for IPC_SET; uid or gid -1
-// leaves what is there.
+// SetOwner writes the owner and the permission bits into a record for IPC_SET. A uid or gid of -1
+// leaves the record's value.
 func SetOwner(p *unix.SysvIpcPerm, uid, gid int, mode fs.FileMode) {
 	if uid != -1 {
 		p.Uid = uint32(uid)
@@ -20,7 +20,7 @@ func SetOwner(p *unix.SysvIpcPerm, uid, gid int, mode fs.FileMode) {
 	p.Mode = uint32(mode.Perm())
 }
 
-// Errno returns the error number in an error of package unix, 0 if the error is nil.
+// Errno returns the error number in an error of package unix, or 0 if the error is nil.
 func Errno(err error) syscall.Errno {
 	var errno syscall.Errno
 	errors.As(err, &errno)

@@ -6,6 +6,6 @@ import "syscall"
 
 func errnoName(syscall.Errno) string { return "" }
 
-func denied(family string) string { return family + " are Linux only in this package" }
+func denied(family string) string { return family + ": this package supports Linux only" }
 
 func fileID(string) (dev, ino uint64, err error) { return 0, 0, syscall.ENOSYS }

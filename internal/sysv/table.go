@@ -14,9 +14,9 @@ import (
 // A Table is the kernel's table of all objects of one kind in this IPC namespace. S is the record
 // of an object in the package that works on that kind.
 type Table[S any] struct {
-	File  string // that lists the objects, whoever may read them: /proc/sysvipc/sem
+	File  string // lists all objects, also those that the caller may not read: /proc/sysvipc/sem
 	Any   int    // command that reads an index of the table: SEM_STAT_ANY
-	Own   int    // the same for objects that the caller may read: SEM_STAT
+	Own   int    // the same, but only for objects that the caller may read: SEM_STAT
 	Stat  func(index, cmd int) (S, syscall.Errno)
 	OfRow func(Row) S
 }
@@ -35,8 +35,8 @@ func (t *Table[S]) List(count, last int) []S {
 	return t.Walk(t.Own, last)
 }
 
-// Walk reads each index of the table with the given command. It leaves out an index that has no
-// object, or none that the caller may read.
+// Walk reads each index of the table with the given command. It skips an index without an object,
+// and an object that the command does not let the caller read.
 func (t *Table[S]) Walk(cmd, last int) []S {
 	var list []S
 	for i := 0; i <= last; i++ {
@@ -109,7 +109,7 @@ func parseRow(headings, fields []string) (Row, error) {
 	return row, nil
 }
 
-// Time returns the time of the kernel's seconds. The kernel's 0, "never", is the zero time.
+// Time converts a time of the kernel, in seconds. The kernel's 0, "never", becomes the zero time.
 func Time(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

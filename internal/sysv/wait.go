@@ -9,21 +9,21 @@ import (
 	"shmbus/internal/linux"
 )
 
-// The time from one signal to the next doubles from the first of these to the last.
+// The pause between two signals doubles each time, from firstPause to lastPause.
 const (
 	firstPause = 100 * time.Microsecond
 	lastPause  = 10 * time.Millisecond
 )
 
-// Wait makes a system call that waits, and makes it again when a signal interrupts it, until ctx
-// has ended. It returns the call's last error number. EINTR says that ctx has ended and that the
-// call did nothing.
+// Wait makes a system call that waits, and repeats it when a signal interrupts it, until ctx ends.
+// It returns the error number of the last call. EINTR means that ctx has ended and that the call
+// did nothing.
 //
 // The goroutine keeps its thread meanwhile. When ctx ends, that thread is sent SIGURG, the signal
 // that the Go runtime uses for preemption and whose handler ignores what the runtime did not send.
-// The kernel never restarts semtimedop, msgsnd and msgrcv after a handler. A signal that arrives
-// just before the thread enters the kernel does not end the call, so the signal is repeated until
-// the call has returned, after at most lastPause.
+// The kernel never restarts semtimedop, msgsnd and msgrcv after a signal handler. A signal that
+// arrives just before the thread enters the kernel does not end the call, so the signal is repeated
+// until the call has returned, after at most lastPause.
 func Wait(ctx context.Context, call func() syscall.Errno) syscall.Errno {
 	if ctx.Done() == nil {
 		for {
@@ -53,7 +53,7 @@ func Wait(ctx context.Context, call func() syscall.Errno) syscall.Errno {
 	}
 	close(returned)
 	if !stop() {
-		<-quiet // no signal may find the thread at something else
+		<-quiet // no signal may reach the thread when it does something else
 	}
 	return errno
 }

@@ -34,7 +34,7 @@ func TestLimits(t *testing.T) {
 		{"SHMALL", "kernel/shmall=1", "exceed SHMALL (1)"},
 		{"SHMMNI", "kernel/shmmni=0", "SHMMNI allows 0"},
 		{"RLIMIT_NOFILE", "files", "RLIMIT_NOFILE is reached: raise it with ulimit -n"},
-		{"RLIMIT_AS", "space", "no address space for it: see ulimit -v"},
+		{"RLIMIT_AS", "space", "no address space for the segment: see ulimit -v"},
 		{"full file system", "full", "file system of the key files is full"},
 		{"read-only file system", "read-only", "folder of key files can not be written"},
 	} {
