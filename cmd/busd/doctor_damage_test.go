@@ -52,8 +52,8 @@ func TestDoctorFindsDamage(t *testing.T) {
 		{"name in the header", "checksum", func(s segment) { s.mem[layout.HeaderName]++ }},
 		{"geometry", "geometry needs", func(s segment) { s.mem[layout.HeaderTopics]++; s.mem[layout.HeaderTopics+1]++ }},
 		{"reserved word", "nobody uses", set(header(layout.HeaderReservedEnd+8), 1)},
-		{"high-water mark", "publishers were in use", set(header(layout.HeaderPubHigh), 5)},
-		{"high-water mark too low", "the mark of those in use is 0", set(header(layout.HeaderSubHigh), 0)},
+		{"high-water mark", "publishers have ever been in use", set(header(layout.HeaderPubHigh), 5)},
+		{"high-water mark too low", "the high-water mark is 0", set(header(layout.HeaderSubHigh), 0)},
 		{"certified", "sleepers are certified up to", set(header(layout.HeaderCertified), 1000)},
 		{"bit of a sleeper there is not", "the sleepers have a bit", set(header(layout.HeaderSleepers+layout.MaxSubscribers/8-8), 1)},
 		{"bit of a publisher there is not", "number 4, of 4", set(header(layout.HeaderBlocked), 1<<4)},
@@ -71,8 +71,8 @@ func TestDoctorFindsDamage(t *testing.T) {
 		{"cursor", "it reads position 5000 next", set(sub(0, layout.SubCursor), 5000)},
 		{"policy", "its policy is 4", set(sub(0, layout.SubPolicy), 4)},
 		{"state of a gate", "the state of its gate is 9", set(sub(0, layout.SubGate), 9)},
-		{"bit of a gate", "its gate is closed, and has no bit", set(header(layout.HeaderGates), 0)},
-		{"sleeper without its bit", "it sleeps, and has no bit", set(sub(0, layout.SubWake), uint64(layout.MakeWake(3, 1, layout.Asleep)))},
+		{"bit of a gate", "its gate is closed, but its bit", set(header(layout.HeaderGates), 0)},
+		{"sleeper without its bit", "it sleeps, but its bit", set(sub(0, layout.SubWake), uint64(layout.MakeWake(3, 1, layout.Asleep)))},
 		{"sleeper in the future", "it sleeps at position 4000", func(s segment) {
 			store(s, layout.HeaderSleepers, 1)
 			store(s, sub(0, layout.SubWake)(s), uint64(layout.MakeWake(4000, 1, layout.Asleep)))

@@ -11,8 +11,8 @@ import (
 	"shmbus/ring"
 )
 
-// A Damage is something in a segment that no correct program wrote. Damage that heals by itself,
-// such as that of a message which will be overwritten, stays until then.
+// A Damage is a value in a segment that no correct program wrote. Some damage disappears by itself:
+// a damaged message, for example, when it is overwritten.
 type Damage struct {
 	Where string // the part of the segment: "entry 7", "publisher 3", "topic 0", "header"
 	Text  string // what is wrong there
@@ -24,10 +24,10 @@ func (d Damage) Same(other Damage) bool { return d.Where == other.Where && d.kin
 
 func (d Damage) String() string { return d.Where + ": " + d.Text }
 
-// Examine looks for damage in the bus whose segment has the given identifier. The bus may be in
-// use. Then one look may see something at two moments, or a step in the middle of which a process
-// was stopped: damage is what several looks find, some time apart. Slots that are in no place are
-// found by [Audit].
+// Examine looks for damage in the bus whose segment has the given identifier. If the bus is in use,
+// one look may combine values of two moments, or see a process that was stopped between two steps.
+// So only what several looks find, some time apart, is damage. Examine does not find missing slots:
+// see [Audit].
 func Examine(shmid int) (found []Damage, err error) {
 	err = attached(shmid, func(seg *segment.Segment, r *ring.Ring) {
 		found = ExamineSegment(seg, r)
@@ -48,7 +48,7 @@ func ExamineSegment(seg *segment.Segment, r *ring.Ring) []Damage {
 	return e.found
 }
 
-// maxDamages is how much one examination reports at most.
+// maxDamages is the largest number of damages that one examination reports.
 const maxDamages = 1000
 
 type examination struct {
@@ -85,7 +85,7 @@ func (e *examination) header() {
 	}
 	if s := load(e.Segment.Header(layout.HeaderState)); s != layout.StateLive &&
 		s != layout.StateRemoved {
-		e.report("header", "the state is %d, which is none", s)
+		e.report("header", "the state is %d, which does not exist", s)
 	}
 	at := layout.HeaderState
 	for _, run := range append(named[:len(named):len(named)],
@@ -107,7 +107,7 @@ func (e *examination) header() {
 		{layout.HeaderSubHigh, g.Subscribers, "subscribers"},
 	} {
 		if v := load(e.Segment.Header(h.field)); v > uint64(h.limit) {
-			e.report("header", "%d %s were in use, of %d that there are", v, h.what, h.limit)
+			e.report("header", "%d %s have ever been in use, but only %d exist", v, h.what, h.limit)
 		}
 	}
 	certified := load(e.Segment.Header(layout.HeaderCertified))
@@ -136,7 +136,7 @@ func (e *examination) strayBits(what string, field, most, n int) {
 func (e *examination) clients() {
 	for c := range e.Map.Geometry.Clients {
 		if s := e.ClientState(c).State(); s > layout.ClientDead {
-			e.report(fmt.Sprintf("client %d", c), "its state is %d, which is none", s)
+			e.report(fmt.Sprintf("client %d", c), "its state is %d, which does not exist", s)
 		}
 	}
 }
@@ -157,8 +157,8 @@ func (e *examination) owner(where string, o layout.Owner, states ...uint16) {
 		e.report(where, "the state of its owner word is %d", o.State())
 	}
 	if g := e.ClientState(c).Generation(); int32(o.Generation()-g) > 0 {
-		e.report(where, "its owner is generation %d of client %d, which has had %d", o.Generation(),
-			c, g)
+		e.report(where, "its owner is generation %d of client %d, which has reached only %d",
+			o.Generation(), c, g)
 	}
 }
 
@@ -178,7 +178,7 @@ func (e *examination) topics() {
 			continue
 		}
 		if end && load(e.Topic(t-1, layout.TopicOwner)) == 0 {
-			e.report(where, "the record before it is free, so that nobody finds it")
+			e.report(where, "the record before it is free, so no program finds it")
 		}
 		end = false
 		e.owner(where, o, layout.OwnerHeld, layout.OwnerReady)
@@ -189,7 +189,7 @@ func (e *examination) topics() {
 			e.report(where, "its name has %d bytes", n)
 		} else if name := topics.Name(e.Segment, t); name == "" {
 			raw := string(e.Text(e.Map.Topics.At(t)+layout.TopicName, int(n)))
-			e.report(where, "its name %q is no topic, or has not the hash %#x", raw,
+			e.report(where, "its name %q is invalid, or its hash is not %#x", raw,
 				load(e.Topic(t, layout.TopicHashWord)))
 		}
 	}
@@ -236,10 +236,10 @@ func (e *examination) publishers() {
 		}
 		e.owner(where, o, layout.OwnerHeld)
 		if topic != 0 && !e.topicReady(topic-1) {
-			e.report(where, "its topic is number %d, which there is not", topic-1)
+			e.report(where, "its topic is number %d, which does not exist", topic-1)
 		}
 		if topic != 0 && p >= high {
-			e.report(where, "it is in use, and the mark of those in use is %d", high)
+			e.report(where, "it is in use, but the high-water mark is %d", high)
 		}
 	}
 }
@@ -255,7 +255,7 @@ func (e *examination) subscribers() {
 		cursor := load(e.Sub(s, layout.SubCursor))
 		o := layout.Owner(load(e.Sub(s, layout.SubOwner)))
 		if gate.State() > layout.GateDemoted {
-			e.report(where, "the state of its gate is %d, which is none", gate.State())
+			e.report(where, "the state of its gate is %d, which does not exist", gate.State())
 		}
 		if o == 0 {
 			if asleep || bit(layout.HeaderGates) || gate.State() == layout.GateClosed {
@@ -269,7 +269,7 @@ func (e *examination) subscribers() {
 			e.report(where, "it reads position %d next, the head is %d", cursor, head)
 		}
 		if p := load(e.Sub(s, layout.SubPolicy)); p > layout.PolicyDemote {
-			e.report(where, "its policy is %d, which is none", p)
+			e.report(where, "its policy is %d, which does not exist", p)
 		}
 		joined := load(e.Sub(s, layout.SubMatched)) != 0
 		if w.State() != layout.Awake && !w.IsNotYet() {
@@ -278,21 +278,22 @@ func (e *examination) subscribers() {
 				e.report(where, "it sleeps at position %d, the head is %d", p, head)
 			}
 			if !asleep {
-				e.report(where, "it sleeps, and has no bit by which publishers know")
+				e.report(where, "it sleeps, but its bit in the sleepers is not set")
 			}
 		}
 		if joined && gate.State() == layout.GateClosed && !bit(layout.HeaderGates) {
-			e.report(where, "its gate is closed, and has no bit by which publishers know")
+			e.report(where, "its gate is closed, but its bit in the gates is not set")
 		}
 		if joined && s >= high {
-			e.report(where, "it is in use, and the mark of those in use is %d", high)
+			e.report(where, "it is in use, but the high-water mark is %d", high)
 		}
 	}
 }
 
-// entries looks at the laps, which fall by one at the head and nowhere else, and at the slots that
-// the entries name. It reads the head before and after each entry. Entries only move on, so what it
-// reports was never right in between.
+// entries looks at the laps of the entries and at the slots that they name. From one entry to the
+// next, the lap falls by one at the head and changes nowhere else. The head is read before and
+// after each entry. The head and the entries only increase, so an entry that fits no head between
+// the two was wrong all the time.
 func (e *examination) entries() {
 	n := e.ring.Slots()
 	shift := uint(bits.TrailingZeros64(n))
@@ -307,12 +308,12 @@ func (e *examination) entries() {
 			e.report(where, "it names slot %d, of %d", w.Slot(), total)
 			continue
 		}
-		// The position in the lap of before that has this entry, and how many laps the entry is
-		// away from it.
+		// p is first the position that has this entry in the lap of before. Then the distance of
+		// the entry's lap from that lap is added.
 		p := before&^(n-1) | i
 		p += uint64(int64(layout.LapsAhead(w.Lap(), layout.LapOf(before, shift)))) << shift
 		if ahead(p, before-n) < 0 || ahead(p, after) >= 0 {
-			e.report(where, "it has lap %d: laps fall elsewhere than at the head, %d", w.Lap(),
+			e.report(where, "it has lap %d, which does not fit the head, %d", w.Lap(),
 				before)
 			continue
 		}
@@ -342,7 +343,7 @@ func (e *examination) frame(where string, p uint64, w layout.Entry, word *uint64
 	case int(info.Publisher()) >= g.Publishers:
 		e.report(where, "its message is of publisher %d, of %d", info.Publisher(), g.Publishers)
 	case !e.topicReady(topic):
-		e.report(where, "its message is of topic %d, which there is not", topic)
+		e.report(where, "its message is of topic %d, which does not exist", topic)
 	case topics.Name(e.Segment, int(topic)) != "" &&
 		w.Tag() != layout.TopicTag(load(e.Topic(int(topic), layout.TopicHashWord))):
 		e.report(where, "it has tag %#x, which is not that of topic %d", w.Tag(), topic)
@@ -400,9 +401,10 @@ func (p place) holds(slot uint32) (mark [2]uint64, ok bool) {
 	return [2]uint64{w, load(p.intent)}, pair.IsSettled() && pair.Mine() == slot
 }
 
-// both reports whether a slot is in two places at the same time. It is if the first place has it
-// before and after the second was read, and has not changed between: an entry never has the same
-// word again, and a record that has published has another intent.
+// both reports whether a slot is in two places at the same time. It is, if the first place holds
+// the slot before and after the second place is read, and has not changed in between. A change
+// shows: an entry never has the same word again, and a record that has published has another
+// intent.
 func (e *examination) both(q, p place, slot uint32) bool {
 	before, ok1 := q.holds(slot)
 	_, ok2 := p.holds(slot)

@@ -1,6 +1,6 @@
-// Package inspect looks for what no correct program writes into a bus. It writes nothing itself,
-// and needs permission to read only. It is for busd doctor and for tests; users see a bus through
-// bus.Snapshot.
+// Package inspect looks for values in a bus that no correct program writes. It writes nothing
+// itself, and needs only permission to read. It is for busd doctor and for tests; users see a bus
+// through bus.Snapshot.
 package inspect
 
 import (
@@ -16,7 +16,7 @@ func Audit(shmid int) (books ring.Books, err error) {
 	return books, err
 }
 
-// attached calls f with a bus, attached read-only.
+// attached attaches a bus read-only, calls f with it, and detaches it.
 func attached(shmid int, f func(*segment.Segment, *ring.Ring)) error {
 	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
 	if err != nil {

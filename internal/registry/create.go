@@ -19,11 +19,11 @@ import (
 	"shmbus/sysvshm"
 )
 
-// A Spec is what a new bus is to be like.
+// A Spec describes a bus that is to be created.
 type Spec struct {
 	Geometry layout.Geometry
 	Mode     fs.FileMode
-	UID, GID int // owner of the bus; -1: that of the new key file
+	UID, GID int // owner of the bus; -1: the owner of the new key file
 	Huge     bool
 }
 
@@ -59,14 +59,14 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map,
 	join Joining) (*segment.Segment, error) {
 	var id layout.UUID
 	rand.Read(id[:])
-	// Function ftok gives the same key to several files. After a collision the next project number is tried.
+	// Several files can have the same key. After a collision the next project number is tried.
 	for proj := 1; proj <= 255; proj++ {
 		key, err := sysvshm.Ftok(lock.Path, byte(proj))
 		if err != nil {
 			return nil, err
 		}
-		// An object that has the key before the key file names it belongs to somebody else,
-		// whatever it looks like later.
+		// If an object has the key already, before the key file names the key, it belongs to
+		// another program, even if its contents later look like those of this bus.
 		if used, err := taken(key); err != nil {
 			return nil, err
 		} else if used {
@@ -114,7 +114,7 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map,
 		k.State, k.ShmID, k.SemID = Ready, shm.ID(), set.ID()
 		if err := lock.Write(k); err != nil {
 			leave()
-			// Others may have opened it by its key.
+			// Other processes may have opened the bus by its key.
 			atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved)
 			seg.Detach()
 			set.Remove()
@@ -128,6 +128,8 @@ func makeObjects(lock *LockedKey, name string, c Spec, m layout.Map,
 		"another name", lock.Path)
 }
 
+// Initialise writes the header of a new segment, formats its ring, makes the creator a client with
+// join, and writes the magic number last. leave undoes join.
 func Initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.UUID, key int32,
 	m layout.Map, join Joining) (*segment.Segment, func(), error) {
 	mapping, err := segment.AttachMemory(shm, sysvshm.ReadWrite)
@@ -155,7 +157,8 @@ func Initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 	}
 	r.FormatAt(fault.FirstPosition())
 	fault.At(fault.CreateFormatted)
-	// Nobody else knows the set yet. If undo cannot be tried, the kernel is assumed to have it.
+	// No other process uses the set yet, as CheckUndo requires. If undo cannot be tested here, the
+	// bus relies on the kernel to have it.
 	if err := set.CheckUndo(layout.SemBell); errors.Is(err, sysvsem.ErrNoUndo) {
 		return fail(err)
 	}
@@ -170,8 +173,9 @@ func Initialise(shm *sysvshm.Segment, set *sysvsem.Set, name string, id layout.U
 	return seg, leave, nil
 }
 
-// freshKeyFile returns the locked key file of a bus that is to be created, after what an earlier
-// bus left is cleared. The file belongs to the creator, or to the user to whom the bus will belong.
+// freshKeyFile returns the locked key file of a bus that is to be created. Before that, it clears
+// what an earlier bus left. The file belongs to the creator, or to the user to whom the bus will
+// belong.
 func freshKeyFile(path string, c Spec) (*LockedKey, error) {
 	for {
 		lock, err := Lock(path, true, c.Mode)
@@ -213,9 +217,9 @@ func (l *LockedKey) prepare(c Spec) (again bool, err error) {
 	return false, l.f.Chmod(c.Mode &^ keyFileWrite)
 }
 
-// give changes the owner of segment, set and key file to the one that the spec names. The key file
-// is last: until then it belongs to the creator of the objects, whom the kernel goes on to
-// remember.
+// give changes the owner of the segment, the set and the key file to the one that the spec names.
+// The key file comes last. Until then it belongs to the creator of the objects, for whom it can
+// vouch, because the kernel still records the creator.
 func give(lock *LockedKey, c Spec, shm *sysvshm.Segment, set *sysvsem.Set) error {
 	st, err := lock.f.Stat()
 	if err != nil {
@@ -235,8 +239,8 @@ func give(lock *LockedKey, c Spec, shm *sysvshm.Segment, set *sysvsem.Set) error
 		return err
 	}
 	if err := lock.f.Chown(uid, gid); err != nil {
-		return fmt.Errorf("%w: giving a bus to another user takes root, "+
-			"to a group membership in it", err)
+		return fmt.Errorf("%w: giving a bus to another user needs root, "+
+			"and giving it to a group needs membership in the group", err)
 	}
 	return nil
 }

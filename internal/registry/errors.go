@@ -18,14 +18,14 @@ type exists struct{}
 func (exists) Error() string        { return "the bus exists already" }
 func (exists) Is(target error) bool { return target == fs.ErrExist }
 
-// A NotFoundError says which buses there are, if the one that was looked for is not among them. It
-// is fs.ErrNotExist.
+// A NotFoundError says that there is no bus of a name, and which buses there are. errors.Is finds
+// fs.ErrNotExist in it.
 type NotFoundError struct {
 	Name      string
 	Dirs      []string  // where key files were looked for
 	Known     []string  // buses that exist there
 	Lost      []LostBus // segments of buses of that name, for which no key file was found anywhere
-	Elsewhere []LostBus // of those that a key file in another folder names
+	Elsewhere []LostBus // segments of buses of that name, which a key file in another folder names
 }
 
 func (e *NotFoundError) Error() string        { return fmt.Sprintf("there is no bus %q", e.Name) }

@@ -11,7 +11,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// explainFile adds to an error about a key file what to do next.
+// explainFile adds advice to an error about a key file: what to do next.
 func explainFile(err error) error {
 	var advice string
 	switch {
@@ -25,18 +25,18 @@ func explainFile(err error) error {
 		advice = "the file system of the key files is full: make room, or use another folder: " +
 			"SHMBUS_DIR"
 	case errors.Is(err, syscall.EROFS):
-		advice = "the folder of key files can not be written: use another one: SHMBUS_DIR"
+		advice = "the folder of key files cannot be written: use another one: SHMBUS_DIR"
 	case errors.Is(err, fs.ErrPermission):
-		advice = "a bus is created and removed by who owns its key file and may write to the " +
-			"folder of it (SHMBUS_DIR), or by root"
+		advice = "a bus is created and removed only by root, or by the user who owns its key " +
+			"file and may write to the folder of key files (SHMBUS_DIR)"
 	default:
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, advice)
 }
 
-// explainFolder adds to an error about reading a folder of key files what to do next. The error is
-// fs.ErrNotExist only if the folder can be made.
+// explainFolder adds advice to an error about reading a folder of key files: what to do next. The
+// error is fs.ErrNotExist only if the folder can be made.
 func explainFolder(dir string, err error) error {
 	if reason := noFolder(dir); reason != nil {
 		return reason
@@ -60,9 +60,8 @@ func explainFolder(dir string, err error) error {
 		"SHMBUS_DIR", err, dir, st.Mode().Perm(), ownerOf(st), os.Geteuid())
 }
 
-// noFolder returns an error if something that is no folder has the path of dir or of a folder above
-// it: a link to nothing, a link to itself, or a file. It returns nil if dir is a folder, or can be
-// made.
+// noFolder returns an error if dir, or a path above it, exists but is not a folder: a link to
+// nothing, a link to itself, or a file. It returns nil if dir is a folder, or can be made.
 func noFolder(dir string) error {
 	const advice = "or choose another folder of key files with SHMBUS_DIR"
 	for at := dir; ; at = filepath.Dir(at) {
@@ -87,7 +86,7 @@ func noFolder(dir string) error {
 	}
 }
 
-// explainAccess adds to a refusal to attach what the mode of the bus allows.
+// explainAccess adds to the error of a refused attach what the mode of the bus allows.
 func (k KeyFile) explainAccess(err error, flags sysvshm.AttachFlag) error {
 	st, statErr := sysvshm.FromID(k.ShmID).Stat() // needs permission to read
 	switch {

@@ -95,8 +95,8 @@ func keyFiles(dirs []string, i int) ([]string, error) {
 
 // prepareFolder makes the folder of key files for a bus with the given mode, unless it exists. If
 // the mode lets other users in, they may look into the folder and into those made above it,
-// whatever the umask is; a default folder that this user made for private buses gets that
-// permission as well. A folder that somebody chose and that exists keeps its mode.
+// whatever the umask is. A default folder that this user made for private buses gets that
+// permission as well. Any other folder that exists keeps its mode.
 func prepareFolder(dir string, mode fs.FileMode) error {
 	need := fs.FileMode(0o700)
 	if mode&0o077 != 0 || dir == systemDir {
@@ -117,7 +117,8 @@ func prepareFolder(dir string, mode fs.FileMode) error {
 	return nil
 }
 
-// makeFolder makes a folder, and those above it, unless it exists, with the permissions in need.
+// makeFolder makes a folder and those above it, each with the permissions in need, unless it
+// exists.
 func makeFolder(dir string, need fs.FileMode) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil

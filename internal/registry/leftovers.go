@@ -14,9 +14,9 @@ import (
 	"shmbus/sysvshm"
 )
 
-// clearLeftovers removes what an earlier bus left, as the locked key file names it. A bus that was
-// completed is not removed unless force is set: the error is ErrExists, or says why the bus cannot
-// be used. The segment is removed last, because it tells whose the set is.
+// clearLeftovers removes the objects of an earlier bus that the locked key file names. A bus that
+// was completed is not removed unless force is set: the error is ErrExists, or says why the bus
+// cannot be used. The segment is removed last, because it tells whether the set belongs to the bus.
 func clearLeftovers(lock *LockedKey, k KeyFile, force bool) error {
 	if k.here(lock.Path) != nil {
 		return nil // an object with this key in this IPC namespace does not belong to the bus
@@ -81,7 +81,7 @@ func vanished(err error) bool {
 		sysvsem.ErrRemoved)
 }
 
-// markRemoved tells those who have opened a bus that it is removed.
+// markRemoved marks a bus as removed, for the processes that have it open.
 func markRemoved(shm *sysvshm.Segment) {
 	mapping, err := shm.Attach(sysvshm.ReadWrite)
 	if err != nil {
@@ -94,7 +94,7 @@ func markRemoved(shm *sysvshm.Segment) {
 	}
 }
 
-// An inspection says what the segment with the key of a key file is.
+// An inspection is what is known about the segment with the key of a key file.
 type inspection struct {
 	ours   bool  // the segment belongs to the bus of the key file
 	named  bool  // its header has the UUID of the key file
@@ -133,11 +133,11 @@ func inspectSegment(shm *sysvshm.Segment, k KeyFile) (found inspection, err erro
 	found.named = id.String() == k.UUID
 	found.semID = int(int32(binary.LittleEndian.Uint32(mem[layout.HeaderSemID:])))
 	if k.State == Ready {
-		// After a reboot the kernel uses identifiers again: a sound segment of another bus is not
-		// ours.
+		// After a reboot the kernel assigns the same identifiers again: a sound segment with
+		// another UUID belongs to another bus.
 		found.ours = found.named || defect != nil && shm.ID() == k.ShmID
 	} else {
-		// The record st was read before this process attached.
+		// st was read before this process attached, so its count does not include this process.
 		untouched := id == layout.UUID{} && st.Attached == 0
 		found.ours = found.named || untouched && k.PID != 0 && st.CreatorPID == k.PID
 	}
@@ -147,11 +147,12 @@ func inspectSegment(shm *sysvshm.Segment, k KeyFile) (found inspection, err erro
 // ownSet returns set, which has the key of the key file, if it belongs to the bus, and nil
 // otherwise.
 //
-// The set of a bus that was not completed is known in two ways. The header names it; or the segment
-// is there and nobody has operated on the set, as is so until the header is complete. The kernel
-// does not tell who made a set. So one case is decided wrongly: a set that a stranger made after
-// the key was found free, with this number of semaphores and an owner for whom the key file can
-// vouch, and never used, is taken for that of the bus.
+// The set of a bus that was not completed is recognised in two ways. Either the header names it. Or
+// the segment belongs to the bus and nobody has operated on the set yet: a creator operates on it
+// only after the header is complete. The kernel does not tell who made a set, so one case is
+// decided wrongly. It is a set that another program made after the key was found free, with this
+// number of semaphores and an owner for whom the key file can vouch, and that was never used: it is
+// taken for the set of the bus.
 func (found inspection) ownSet(set *sysvsem.Set, k KeyFile) (*sysvsem.Set, error) {
 	if k.State == Ready {
 		if set.ID() == k.SemID {

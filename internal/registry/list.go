@@ -12,7 +12,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// An Entry is what a key file says of a bus, and the state of that bus.
+// An Entry is what a key file says about a bus, and the state of that bus.
 type Entry struct {
 	Name  string
 	Path  string // of the key file
@@ -29,7 +29,8 @@ type Entry struct {
 }
 
 // List returns the buses whose key files are in the folders, sorted by name; buses of the same name
-// are in the order of their folders. With an error about one folder come the buses of the others.
+// are in the order of their folders. If a folder cannot be read, List returns the error together
+// with the buses of the other folders.
 func List(dirs []string) ([]Entry, error) {
 	var out []Entry
 	var errs []error
@@ -46,7 +47,8 @@ func List(dirs []string) ([]Entry, error) {
 
 func Describe(path string) Entry {
 	info, k := describeOnce(path)
-	// A bus that is removed and created again meanwhile looks for a moment like that of a stranger.
+	// If the bus is removed and created again meanwhile, the new one looks for a moment like a bus
+	// that the key file does not name.
 	for tries := 0; tries < 10 && info.State != "live" && k.State == Ready &&
 		k.overtaken(path); tries++ {
 		time.Sleep(openPause)
@@ -97,7 +99,7 @@ func describeOnce(path string) (Entry, KeyFile) {
 	return info, k
 }
 
-// statOf returns the kernel's record of a segment, also if this process may not read the segment.
+// statOf returns the kernel's record of a segment, even if this process may not read the segment.
 func statOf(k KeyFile) (sysvshm.Stat, bool) {
 	st, err := sysvshm.FromID(k.ShmID).Stat()
 	if err != nil {

@@ -23,8 +23,8 @@ type LockedKey struct {
 }
 
 // Lock opens a key file and locks it. With create it makes a file that is missing. It waits for
-// another process that is creating or removing the bus. The file that it returns is still the one
-// under that name.
+// another process that is creating or removing the bus. When Lock has the lock, the path still
+// names the same file.
 func Lock(path string, create bool, mode fs.FileMode) (*LockedKey, error) {
 	if create {
 		if err := prepareFolder(filepath.Dir(path), mode); err != nil {
@@ -34,7 +34,7 @@ func Lock(path string, create bool, mode fs.FileMode) (*LockedKey, error) {
 	return lockKeyFileWithin(lockPatience, path, create, mode)
 }
 
-// lockKeyFileWithin is Lock, in a folder that exists, with another patience.
+// lockKeyFileWithin is Lock for a folder that exists; it waits for the given time.
 func lockKeyFileWithin(patience time.Duration, path string, create bool,
 	mode fs.FileMode) (*LockedKey, error) {
 	flags := os.O_RDWR
@@ -49,8 +49,7 @@ func lockKeyFileWithin(patience time.Duration, path string, create bool,
 		if err != nil {
 			return nil, explainFile(err)
 		}
-		// A creator that was stopped keeps the lock. An error says so, rather than a wait without
-		// end.
+		// A creator that was stopped keeps the lock. So the wait ends with an error after patience.
 		for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 			err = linux.TryLock(f)
 			if err != syscall.EINTR && err != syscall.EWOULDBLOCK || time.Now().After(deadline) {
@@ -94,8 +93,8 @@ func (l *LockedKey) read() (k KeyFile, ok bool, err error) {
 	return k, err == nil, err
 }
 
-// Write replaces the contents of the file with one write, always of the same length. So readers
-// never find a part of it, however this process ends.
+// Write replaces the contents of the file by a single write of a fixed length. So readers never
+// find partial contents, however this process ends.
 func (l *LockedKey) Write(k KeyFile) error {
 	b, err := json.Marshal(k)
 	if err != nil {

@@ -30,13 +30,14 @@ type LostBus struct {
 	Path     string // of a key file in another folder that names the segment; "" if none was found
 }
 
-// lostBuses returns the segments that are buses of a name for which the folders have no key file:
-// lost are those for which no key file was found, elsewhere those that a key file in another folder
-// names. A key contains the device of the folder of its key file, so segments of other devices are
-// not looked at.
+// lostBuses returns the live buses of a name for which the folders have no key file. lost are those
+// without any key file that could be found; elsewhere are those that a key file in another folder
+// names. A key contains the device number of the folder of its key file, so segments whose key has
+// another device number are not attached.
 func lostBuses(dirs []string, name string) (lost, elsewhere []LostBus) {
 	all, _ := sysvshm.List()
-	forced := sysvshm.ForcedRemoval() // then a look at one that nobody has attached destroys it
+	// With forced removal, attaching and detaching a segment that nobody has attached destroys it.
+	forced := sysvshm.ForcedRemoval()
 	for _, st := range all {
 		if st.Key == sysvshm.Private || st.Destroy || forced && st.Attached == 0 ||
 			st.Size < layout.HeaderSize || !keyOfDirs(st.Key, dirs) {
@@ -74,10 +75,10 @@ func keyOfDirs(key int32, dirs []string) bool {
 }
 
 // keyFileElsewhere returns the path of a key file of the segment outside the given folders, or "".
-// The segment does not say where its key file is. So the search is in likely places: the folder
-// that the environment of a client names, the default folders, and the folders beside the given
-// ones. A key file counts only if its author can vouch for the segment, since any user can write
-// one that names it.
+// The segment does not say where its key file is, so likely places are searched: the folders that
+// the environments of its clients name, the default folders, and the folders beside the given ones.
+// A key file counts only if its author can vouch for the segment, because any user can write a key
+// file that names it.
 func keyFileElsewhere(dirs []string, st sysvshm.Stat, h layout.Header, pids []int) string {
 	names := func(dir string) bool {
 		path := KeyPath(dir, h.Name)
@@ -129,11 +130,11 @@ func folderOf(pid int) string {
 	return ""
 }
 
-// maxBeside is how many entries of the folder above foldersBeside reads at most.
+// maxBeside is the largest number of directory entries that foldersBeside reads.
 const maxBeside = 4096
 
-// foldersBeside returns the folders beside dir that are on the device that a key tells. It opens
-// none of them, so that an automounter is left alone.
+// foldersBeside returns the folders beside dir that are on the device whose number a key contains.
+// It opens none of them, so that it triggers no automounter.
 func foldersBeside(dir string, key int32) []string {
 	above := filepath.Dir(dir)
 	f, err := os.Open(above)
@@ -188,7 +189,8 @@ func peek(shmid int) (h layout.Header, pids []int, err error) {
 		if seg.ClientState(c).State() != layout.ClientJoined || !segment.LivesIn(live, c) {
 			continue
 		}
-		// The record has the pid in the namespace of the client. The kernel tells that in this one.
+		// The record has the pid in the client's pid namespace. The kernel gives the pid in the
+		// namespace of this process.
 		if pid, err := set.GetPid(int(layout.SemLive(c))); err == nil && pid > 0 {
 			pids = append(pids, pid)
 		}

@@ -33,10 +33,10 @@ func Present(s *segment.Segment, folder *FolderLock) func() bool {
 	}
 }
 
-// stillThere reports whether segment and set exist, and the key file does not name another bus. A
-// key file that is missing is no reason to give the bus up: it is written again if this process may
-// do so. A key file that a stranger wrote, or a process in another IPC namespace, is no reason
-// either.
+// stillThere reports whether segment and set exist, and the key file does not name another bus. If
+// the key file is missing, the bus is still there, and the key file is written again if this
+// process may do so. A key file is ignored if its author cannot vouch for the bus, or if it was
+// written in another IPC namespace.
 func stillThere(s *segment.Segment, last *keyStamp) bool {
 	shm, err := s.Shm.Stat()
 	if err == nil && shm.Destroy {
@@ -64,7 +64,7 @@ func stillThere(s *segment.Segment, last *keyStamp) bool {
 		return true
 	}
 	defer f.Close()
-	written, err := f.Stat() // of the file that is read, whatever has its name
+	written, err := f.Stat() // of the open file: the path may name another one by now
 	if err != nil {
 		return true
 	}

@@ -13,7 +13,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// Restore writes the key file of a bus again, in a folder, if it was lost.
+// Restore writes the lost key file of a bus again, in the given folder.
 func Restore(dir, name string, shmid int) error {
 	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
 	if err != nil {
@@ -21,7 +21,7 @@ func Restore(dir, name string, shmid int) error {
 	}
 	defer seg.Detach()
 	if seg.Identity.Name != name {
-		return fmt.Errorf("segment %d is that of bus %q: give it the name that it was made with",
+		return fmt.Errorf("segment %d belongs to bus %q: restore it with that name",
 			shmid, seg.Identity.Name)
 	}
 	st, err := seg.Shm.Stat()
@@ -29,8 +29,8 @@ func Restore(dir, name string, shmid int) error {
 		return err
 	}
 	if !vouches(os.Geteuid(), st.UID, st.CUID) {
-		return fmt.Errorf("%w: the bus belongs to user %d: its key file is written by that user "+
-			"or root", fs.ErrPermission, st.UID)
+		return fmt.Errorf("%w: the bus belongs to user %d: only that user or root may write its "+
+			"key file", fs.ErrPermission, st.UID)
 	}
 	seg.Path = KeyPath(dir, name)
 	if err := prepareFolder(dir, st.Mode); err != nil {
@@ -41,7 +41,7 @@ func Restore(dir, name string, shmid int) error {
 
 // RestoreKeyFile writes a key file again that is missing, or empty as a killed creator leaves it,
 // if this process can vouch for the bus. It waits for no lock: the next check tries again. It makes
-// a default folder again, but no other: that may only be invisible to this process.
+// only a default folder again: any other folder may exist and only be invisible to this process.
 func RestoreKeyFile(s *segment.Segment, st sysvshm.Stat) bool {
 	dir := filepath.Dir(s.Path)
 	if s.ReadOnly() || !vouches(os.Geteuid(), st.UID, st.CUID) {
@@ -80,8 +80,8 @@ func WriteKeyFile(s *segment.Segment, st sysvshm.Stat) error {
 		lock.unlink()
 		return errors.Join(segment.ErrRemoved, err)
 	}
-	// Mode and owner are those after a creation. If this process cannot give the file to the group,
-	// those who need the group to read it do not find the bus, as before.
+	// The file gets the mode and owner that it has after a creation. If this process cannot give it
+	// to the group, users who can read it only as members of the group still do not find the bus.
 	if err := lock.f.Chmod(st.Mode &^ keyFileWrite); err != nil {
 		return err
 	}

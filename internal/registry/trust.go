@@ -21,8 +21,8 @@ func ownerOf(st fs.FileInfo) int {
 	return uid
 }
 
-// vouches reports whether the author of a key file may say what becomes of an object with this
-// owner and creator: root may, and so may its owner and its creator.
+// vouches reports whether the author of a key file may decide about an object with this owner and
+// creator, such as its removal: root may, and so may its owner and its creator.
 func vouches(author, uid, creator int) bool {
 	return author == 0 || author == uid ||
 		author == creator
@@ -69,7 +69,8 @@ func (l *LockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 			return err
 		}
 	}
-	// A key file that stayed behind would keep other users from creating the bus again.
+	// The key file must be removable, too. If it stayed, other users could not create the bus
+	// again.
 	dir := filepath.Dir(l.Path)
 	if err := linux.MayChange(dir); err != nil {
 		return explainFile(&fs.PathError{Op: "remove from", Path: dir, Err: err})
@@ -77,9 +78,10 @@ func (l *LockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 	return nil
 }
 
-// trusted returns an error if a default folder of this user must not be used. In a folder such as
-// /tmp another user may have made it first, and could replace key files in it. A folder that
-// somebody chose is trusted. On other systems than Linux no folder can be used.
+// trusted returns an error if a default folder of this user must not be used. In a shared folder
+// such as /tmp, another user may have made the folder first, and could replace key files in it. Any
+// other folder was chosen by a user and is trusted. On systems other than Linux no folder can be
+// used.
 func trusted(dir string) error {
 	if err := linux.Only(); err != nil {
 		return err
@@ -93,8 +95,8 @@ func trusted(dir string) error {
 	}
 	if uid := ownerOf(st); !st.IsDir() || uid != os.Geteuid() ||
 		st.Mode().Perm()&keyFileWrite != 0 {
-		return fmt.Errorf("%w: %s is to be a folder that belongs to user %d and that nobody else "+
-			"can write to, and it is %v of user %d: "+
+		return fmt.Errorf("%w: %s must be a folder that belongs to user %d and that nobody else "+
+			"can write to, but it is %v of user %d: "+
 			"remove it, or choose another with "+
 			"SHMBUS_DIR", fs.ErrPermission, dir, os.Geteuid(), st.Mode(), uid)
 	}

@@ -12,16 +12,16 @@ func (s *Segment) ClientState(c int) layout.ClientState {
 }
 
 // ClientLives asks the kernel whether a living process has joined as client c. A process that is
-// about to join does not count: until it has noted the death of the client before it, the record is
-// still that client's.
+// about to join does not count: the record belongs to the previous client until the new process has
+// marked that client dead.
 func (s *Segment) ClientLives(c int) bool {
 	v, err := s.Set.GetVal(int(layout.SemLive(c)))
-	// Where the kernel cannot be asked nobody is declared dead.
+	// If the kernel cannot be asked, the client counts as alive.
 	return err != nil || v == layout.LiveJoined
 }
 
-// HasJoined reports whether o is the client that its record names: it lives, or nobody has noted
-// its death yet.
+// HasJoined reports whether o is still the client of its record: it lives, or nobody has marked it
+// dead yet.
 func (s *Segment) HasJoined(o layout.Owner) bool {
 	c := o.Client()
 	return c >= 0 && c < s.Map.Geometry.Clients &&
@@ -29,14 +29,14 @@ func (s *Segment) HasJoined(o layout.Owner) bool {
 }
 
 // Alive reports whether o names a living client. The zero Owner is not alive. The record is read
-// again after the kernel was asked: the process that lives may be the next client, which has noted
-// the death of o meanwhile.
+// again after the kernel was asked, because the living process may be the record's next client,
+// which marked o dead in between.
 func (s *Segment) Alive(o layout.Owner) bool {
 	return s.HasJoined(o) && s.ClientLives(o.Client()) && s.HasJoined(o)
 }
 
-// Census asks the kernel once who lives, and returns Alive for many owners: the kernel is asked
-// again only about those who were not alive then.
+// Census returns a function like Alive that is cheaper for many owners. Census asks the kernel once
+// which clients live; the function asks again only about clients that did not live then.
 func (s *Segment) Census() func(layout.Owner) bool {
 	lives, err := s.Set.GetAll()
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Segment) Census() func(layout.Owner) bool {
 	return s.AliveIn(lives)
 }
 
-// AliveIn is Census for who has the values of all semaphores already.
+// AliveIn is Census for a caller that already has the values of all semaphores.
 func (s *Segment) AliveIn(lives []uint16) func(layout.Owner) bool {
 	return func(o layout.Owner) bool {
 		return LivesIn(lives, o.Client()) && s.HasJoined(o) || s.Alive(o)
@@ -58,8 +58,8 @@ func LivesIn(lives []uint16, c int) bool {
 	return n < len(lives) && lives[n] == layout.LiveJoined
 }
 
-// TakeFrom makes a record that of owner me, if before still owns it, which is nobody (0) or known
-// to be dead.
+// TakeFrom makes me the owner of a record, if its owner is still before. before is 0, for a free
+// record, or a client that is known to be dead.
 func (s *Segment) TakeFrom(owner *uint64, before, me layout.Owner) bool {
 	if !atomic.CompareAndSwapUint64(owner, uint64(before), uint64(me)) {
 		return false

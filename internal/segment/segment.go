@@ -1,9 +1,9 @@
-// Package segment is an attached bus: its memory as bounded words, its semaphore set, and who of
-// its clients lives.
+// Package segment represents a bus that this process has attached: its memory as bounded words, its
+// semaphore set, and which of its clients live.
 //
-// It is what all parts of a bus below the public API share. It knows neither names nor key files
-// (internal/registry), and no part of the protocol: which word changes when is the business of the
-// packages above it.
+// All packages of a bus below the public API use it. It knows neither names nor key files
+// (internal/registry), and no part of the protocol: the packages above it decide when a word
+// changes.
 package segment
 
 import (
@@ -18,7 +18,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// ErrRemoved is the error of whatever needs a bus that was removed.
+// ErrRemoved is the error of every call on a bus that was removed.
 var ErrRemoved = errors.New("the bus was removed")
 
 // A Segment is an attached bus: its memory, its semaphore set, and what its header said when it was
@@ -29,15 +29,15 @@ type Segment struct {
 	Mapping  *sysvshm.Mapping
 	Set      *sysvsem.Set
 	Identity layout.Header   // UUID, name, key, creator: they do not change
-	Path     string          // of the key file, "" if it was opened by key
+	Path     string          // path of the key file, "" if the bus was opened by its key
 	Lost     atomic.Bool     // this process has found that the bus is gone
 	Asked    layout.Geometry // the sizes that the handle's options name, for errors
 }
 
-// Detach gives the memory back. Touching it afterwards ends the program.
+// Detach unmaps the memory. Any later access to it ends the program.
 func (s *Segment) Detach() { s.Mapping.Detach() }
 
-// ReadOnly reports whether the kernel refuses writes: one would end the program.
+// ReadOnly reports whether the memory is mapped read-only. A write to it then ends the program.
 func (s *Segment) ReadOnly() bool { return s.Mapping.ReadOnly() }
 
 // Removed reports whether the bus was removed, as far as its header or this process knows.
@@ -45,13 +45,14 @@ func (s *Segment) Removed() bool {
 	return s.Lost.Load() || atomic.LoadUint64(s.Header(layout.HeaderState)) != layout.StateLive
 }
 
-// AttachMemory maps a segment and keeps it out of core dumps. A process is dead to the others only
-// when its core is written, the messages of others are not its own to write to disk, and the
-// segment itself still shows what was in it.
+// AttachMemory maps a segment and keeps it out of core dumps, for three reasons. The kernel reports
+// a process's death only after the core is written, so a large core delays the report. The segment
+// holds messages of other processes, which do not belong into a file of this process. And a
+// debugger needs no copy, because the segment itself remains.
 func AttachMemory(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*sysvshm.Mapping, error) {
 	mapping, err := shm.Attach(flags)
 	if err == nil {
-		_ = mapping.DontDump() // a core that is larger is no reason to fail
+		_ = mapping.DontDump() // a larger core is no reason to fail
 	}
 	return mapping, err
 }
@@ -102,8 +103,8 @@ func Attach(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*Segment, error) {
 	return seg, nil
 }
 
-// SemError turns an error of the semaphore set into one of the bus. A set that is gone means that
-// the bus was removed: SemError marks it so, for everybody.
+// SemError turns an error of the semaphore set into an error of the bus. If the set is gone, the
+// bus was removed: SemError marks it as removed for all processes, unless the memory is read-only.
 func (s *Segment) SemError(err error) error {
 	if errors.Is(err, sysvsem.ErrRemoved) {
 		if s.ReadOnly() {
@@ -115,8 +116,8 @@ func (s *Segment) SemError(err error) error {
 	return fmt.Errorf("semaphore set: %w", err)
 }
 
-// Gone is the text of an error that says that a bus is not there any more, though a part of it is.
-// errors.Is finds it to be fs.ErrNotExist.
+// Gone is an error with its text, for a bus that no longer exists although a part of it does.
+// errors.Is finds fs.ErrNotExist in it.
 type Gone string
 
 func (e Gone) Error() string { return string(e) }

@@ -15,7 +15,8 @@ type Words struct {
 	Map layout.Map
 }
 
-// NewWords returns the words of mem, which is as m says and begins at a multiple of 8 bytes.
+// NewWords returns the words of mem, which is laid out as m says. It fails if mem is smaller than m
+// or not aligned to 8 bytes.
 func NewWords(mem []byte, m layout.Map) (Words, error) {
 	if len(mem) < m.Size || uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%8 != 0 {
 		return Words{}, fmt.Errorf("%w: %d bytes mapped, %d needed", layout.ErrCorrupt, len(mem),
@@ -30,7 +31,7 @@ func (w *Words) Word(offset int) *uint64 {
 	return (*uint64)(unsafe.Pointer(unsafe.SliceData(w.Mem[offset : offset+8])))
 }
 
-// Pair returns two words from offset on, which one process alone writes.
+// Pair returns the two words at offset and after it. Only one process writes them.
 func (w *Words) Pair(offset int) *[2]uint64 { return (*[2]uint64)(w.Row(offset, 2)) }
 
 // Row returns n words from offset on. Words that processes share are accessed with sync/atomic
@@ -40,8 +41,8 @@ func (w *Words) Row(offset, n int) []uint64 {
 }
 
 // Header, Client, Pub, Sub and Topic return the word of a field of the header, or of record number
-// c, p, s or t. Fields are those of package layout with the same beginning: HeaderState, ClientPid,
-// PubIntent, SubWake, TopicOwner.
+// c, p, s or t. A field is a constant of package layout whose name begins with the method's name:
+// HeaderState, ClientPid, PubIntent, SubWake, TopicOwner.
 func (w *Words) Header(field int) *uint64    { return w.Word(field) }
 func (w *Words) Client(c, field int) *uint64 { return w.Word(w.Map.Clients.At(c) + field) }
 func (w *Words) Pub(p, field int) *uint64    { return w.Word(w.Map.Publishers.At(p) + field) }
@@ -98,8 +99,8 @@ func widenMapped(mem []byte) {
 	}
 }
 
-// Mapped reports whether b may begin in a segment, of whatever handle. Memory of Go's own does not:
-// the kernel puts segments elsewhere.
+// Mapped reports whether b may begin in a segment, whichever handle has attached it. It is false
+// for memory that Go allocated, because the kernel maps segments at other addresses.
 func Mapped(b []byte) bool {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	return at >= mappedLow.Load() && at < mappedEnd.Load()

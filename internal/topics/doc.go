@@ -10,9 +10,9 @@
 // nobody: others pass over that record.
 //
 // An [Interest] is the set of topics that one subscription wants. It matches each topic once, and
-// sets the subscriber's bit in the topic's row of interest bits, by which publishers find whom to
-// wake. A topic that appears later is found by the version of the table, or by its entry in the
-// ring: see section 6, "Topics", of docs/design.md.
+// sets the subscriber's bit in the topic's row of interest bits. Publishers read that row to find
+// whom to wake. A topic that appears later is found by the version of the table, or by its entry in
+// the ring: see section 6, "Topics", of docs/design.md.
 //
 // A Table may be used by any number of goroutines, an Interest by one at a time.
 package topics

@@ -15,11 +15,11 @@ type Interest struct {
 
 	table      *Table
 	seg        *segment.Segment
-	subscriber int // record; -1: passive, publishers are not told
+	subscriber int // subscriber record; -1 if passive: publishers are not told
 	patterns   []Pattern
 	ready      int    // all topics below are matched
-	version    uint64 // of the table when it was matched last
-	known      []bool // by topic number: matched against the patterns
+	version    uint64 // version of the table at the last match
+	known      []bool // by topic number: the topic was matched against the patterns
 	wanted     []bool
 	names      []string
 }
@@ -36,12 +36,13 @@ func NewInterest(t *Table, subscriber int, patterns []Pattern) *Interest {
 	return in
 }
 
-// NewPassive returns an interest of which publishers are not told, as it writes nothing.
+// NewPassive returns a passive interest. It writes nothing to the segment, so publishers do not
+// know of it.
 func NewPassive(t *Table, patterns []Pattern) *Interest { return NewInterest(t, -1, patterns) }
 
-// Match matches the topics that are new since the last time, and tells publishers which of them
-// the subscriber wants. It loads the table's version first, so that a topic that is made meanwhile
-// is seen the next time.
+// Match matches the topics that are new since the last time, and tells publishers which of them the
+// subscriber wants. It loads the table's version first, so that a topic that is created meanwhile
+// is matched the next time.
 func (in *Interest) Match() {
 	seg, s := in.seg, in.subscriber
 	in.version = atomic.LoadUint64(seg.Header(layout.HeaderTopicVersion))
@@ -77,7 +78,7 @@ func (in *Interest) Stale() bool {
 }
 
 // unmatched reports whether a topic is ready that was not matched yet. A passive interest cannot
-// go by the table's version: publishers raise it only for subscribers that they know of.
+// rely on the table's version: publishers raise it only for subscribers that they know of.
 func (in *Interest) unmatched() bool {
 	for id := in.ready; id < in.seg.Map.Geometry.Topics; id++ {
 		owner := layout.Owner(atomic.LoadUint64(in.seg.Topic(id, layout.TopicOwner)))

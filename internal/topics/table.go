@@ -91,8 +91,8 @@ func (t *Table) Find(name string) (id int, ok bool) {
 	return id, ok
 }
 
-// find is Find that says how far it looked: if there is none of that name, no topic below
-// ready has it.
+// find is like Find, but also returns how far it looked: if ok is false, no topic below ready has
+// the name.
 func (t *Table) find(name string) (id, ready int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,7 +123,7 @@ func (t *Table) Open(name string, me layout.Owner) (int, error) {
 		w := seg.Topic(id, layout.TopicOwner)
 		owner := layout.Owner(atomic.LoadUint64(w))
 		if owner.State() == layout.OwnerHeld && seg.Alive(owner) {
-			// It may be the topic that is wanted, and is most likely ready in a microsecond.
+			// The record may be that of the wanted topic. It is most likely ready in a microsecond.
 			for range 100 {
 				owner = layout.Owner(atomic.LoadUint64(w))
 				if owner.State() != layout.OwnerHeld {
@@ -145,8 +145,8 @@ func (t *Table) Open(name string, me layout.Owner) (int, error) {
 			continue
 		}
 		fault.At(fault.TopicTaken)
-		// Another process may have created the topic since. Then this record is not needed, but to
-		// free it would leave a hole, so it becomes a second record of the name.
+		// Another process may have created the topic since. Then this record is not needed, but it
+		// becomes a second record of the name, because freeing it would leave a hole in the table.
 		copy(seg.Text(seg.Map.Topics.At(id)+layout.TopicName, layout.TopicNameSize), name)
 		atomic.StoreUint64(seg.Topic(id, layout.TopicLength), uint64(len(name)))
 		atomic.StoreUint64(seg.Topic(id, layout.TopicHashWord), layout.TopicHash(name))

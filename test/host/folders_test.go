@@ -168,7 +168,7 @@ func restoreAs(t *testing.T, u user, shmid int) error {
 	if code == 0 {
 		return nil
 	}
-	require.Contains(t, out, "written by that user or root")
+	require.Contains(t, out, "only that user or root may write its key file")
 	return os.ErrPermission
 }
 
@@ -225,7 +225,7 @@ func TestDefaultFolder(t *testing.T) {
 			})
 			require.NotEmpty(t, create["create"])
 			if tt.name != "a file" {
-				require.Contains(t, create["create"], dir+" is to be a folder that belongs to user 10001")
+				require.Contains(t, create["create"], dir+" must be a folder that belongs to user 10001")
 				require.Contains(t, create["create"], "SHMBUS_DIR")
 			}
 			require.NotContains(t, list["list"], "planted")

@@ -36,7 +36,7 @@ func TestLimits(t *testing.T) {
 		{"RLIMIT_NOFILE", "files", "RLIMIT_NOFILE is reached: raise it with ulimit -n"},
 		{"RLIMIT_AS", "space", "no address space for the segment: see ulimit -v"},
 		{"full file system", "full", "file system of the key files is full"},
-		{"read-only file system", "read-only", "folder of key files can not be written"},
+		{"read-only file system", "read-only", "folder of key files cannot be written"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			folder(t, user{}, 0o755)

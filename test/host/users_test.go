@@ -246,7 +246,7 @@ func TestGroup(t *testing.T) {
 		dir := folder(t, owner, 0o777)
 		for _, to := range []string{"-1:20001", "10001:-1"} {
 			r := ask(t, "create", stranger.run, testproc.Env("MODE", "0660"), testproc.Env("OWNER", to))
-			require.Contains(t, r["create"], "giving a bus to another user takes root, to a group membership in it", to)
+			require.Contains(t, r["create"], "giving a bus to another user needs root, and giving it to a group needs membership in the group", to)
 			nothing(t, dir)
 		}
 	})
