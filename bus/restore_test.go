@@ -117,7 +117,7 @@ func TestLostKeyFileIsNamed(t *testing.T) {
 	_, err = Open("z", WithDir(dir))
 	require.NotContains(t, err.Error(), "restore")
 
-	require.ErrorContains(t, Restore("z", b.ShmID(), WithDir(dir)), `that of bus "x"`)
+	require.ErrorContains(t, Restore("z", b.ShmID(), WithDir(dir)), `belongs to bus "x"`)
 	require.NoError(t, Restore("x", b.ShmID(), WithDir(dir)))
 	require.ErrorIs(t, Restore("x", b.ShmID(), WithDir(dir)), ErrExists)
 	for _, b := range []*Bus{b, other} {
