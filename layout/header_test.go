@@ -182,7 +182,7 @@ func TestDecodeHeaderSizes(t *testing.T) {
 	}
 }
 
-// TestEveryBitOfHeader: DecodeHeader notices each flipped bit of what never changes.
+// TestEveryBitOfHeader: DecodeHeader notices each flipped bit of the fields that never change.
 func TestEveryBitOfHeader(t *testing.T) {
 	good, size := encoded(t, sampleHeader())
 	if _, _, err := DecodeHeader(good, size); err != nil {

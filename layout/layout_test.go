@@ -63,7 +63,7 @@ func TestFrozen(t *testing.T) {
 			t.Errorf("%s is not in fieldTable, so the hash does not cover it", name)
 		}
 	}
-	// What the hash does not cover: numbers that are stored or that bound what is stored.
+	// Numbers that the hash does not cover, but that are stored or bound a stored value.
 	for _, c := range []struct {
 		name      string
 		got, want int

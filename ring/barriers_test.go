@@ -18,13 +18,12 @@ func TestBarriersOnARM64(t *testing.T) {
 	p := machine.Build(t, "arm64", "shmbus/ring")
 	for _, tt := range []struct {
 		function string
-		want     string // of what follows in the code, one after the other
+		want     string // the instructions that must follow one another in the code
 	}{
 		// The reader's loads of the slot come before its last load of the entry.
 		{"shmbus/ring.(*Cursor).Valid", "LDAR;" + loads + ";LDAR;"},
 		{"shmbus/ring.Frame.Valid", "LDAR;" + loads + ";LDAR;"},
-		// No store after an exchange, of which that of the pair is the first, becomes visible
-		// before it.
+		// No later store, such as that of the pair, becomes visible before the exchange.
 		{"shmbus/ring.(*Publisher).Settle", full + ";(?:STORE;)+"},
 		// The exchange itself, in both forms, after Resume. The disassembler has no name for CASAL.
 		{"shmbus/ring.(*Publisher).Exchange", "LDAR;CALL shmbus/ring.\\(\\*Ring\\).headFrom;STORE;LDAR;(?:STORE;)+CASAL;LDAXR;STLXR;(?:CALL shmbus/(?:ring|internal/fence)\\S+;)+"},

@@ -156,7 +156,7 @@ func BenchmarkHead(b *testing.B) {
 	}
 }
 
-// BenchmarkRescan is what a publisher does every half lap.
+// BenchmarkRescan measures what a publisher does every half lap.
 func BenchmarkRescan(b *testing.B) {
 	for _, gates := range []int{0, 1, 64, 256} {
 		b.Run(fmt.Sprintf("gates=%d", gates), func(b *testing.B) {

@@ -133,8 +133,8 @@ func TestManyToMany(t *testing.T) {
 	}
 }
 
-// TestRunsManyToMany runs publishers of runs of all lengths and sizes against readers that take
-// messages which match the one before.
+// TestRunsManyToMany runs publishers against readers. The publishers publish runs of all lengths
+// and sizes. The readers call Take, which takes a message that is like the one before.
 func TestRunsManyToMany(t *testing.T) {
 	for _, tt := range []struct {
 		slots, owned, pubs int
@@ -309,7 +309,7 @@ func TestReadersAreLapped(t *testing.T) {
 				case Lapped:
 					from, to := c.Jump()
 					lost.Add(int64(to - from))
-					c.CaughtUp() // stay on the verge
+					c.CaughtUp() // so that the next jump lands on the oldest message again
 				case Empty:
 				default:
 					t.Errorf("status %d at %d", st, c.Next())

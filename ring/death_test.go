@@ -21,7 +21,7 @@ const (
 	inFlight             // and the pair
 	lostRace             // the compare-and-swap has failed: another publisher used the position
 	swapped              // the compare-and-swap succeeded
-	settled              // the pair says so
+	settled              // the pair is settled
 	steps
 )
 
@@ -134,7 +134,7 @@ func TestNoEvidenceYet(t *testing.T) {
 	if got := layout.Pair(atomic.LoadUint64(wordB)).Displaced(); got != layout.Pair(atomic.LoadUint64(wordA)).Mine() {
 		t.Fatalf("the case is not the one meant: b displaced slot %d", got)
 	}
-	expectBalance(t, r) // a pair's first slot, held by another pair, must not be counted for it
+	expectBalance(t, r) // the audit must not count a slot for one pair if another pair holds it
 
 	heirA := openPublisher(t, r, 0)
 	if heirA.count != 1 {
@@ -176,7 +176,7 @@ func TestOpenPairsAreNoEvidence(t *testing.T) {
 		}
 		expectBalance(t, r)
 	}
-	for _, i := range []int{2, 1, 0} { // the ring tells whose the third's is, that tells the second's, and so on
+	for _, i := range []int{2, 1, 0} { // the ring settles the third pair, that settles the second, and so on
 		openPublisher(t, r, i)
 		if got := layout.Pair(atomic.LoadUint64(words[i])); got != layout.Settled(truth[i]) {
 			t.Fatalf("record %d: pair %#x, it owns %d", i, uint64(got), truth[i])

@@ -43,7 +43,7 @@ func TestHead(t *testing.T) {
 		case 2:
 			intent = 0
 		case 3:
-			intent = head + 2 + rapid.Uint64Range(0, 1<<30*n).Draw(t, "nonsense") // is not believed
+			intent = head + 2 + rapid.Uint64Range(0, 1<<30*n).Draw(t, "nonsense") // above the head: must be ignored
 		}
 		fillTo(r, head, certified, intent)
 		if got := r.Head(); got != head {

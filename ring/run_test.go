@@ -56,7 +56,7 @@ func TestPublishRun(t *testing.T) {
 				r.FormatAt(start.at)
 				p, other, c := openPublisher(t, r, 0), openPublisher(t, r, 1), r.Reader(FromNow())
 				frames := fillers(tt.sizes...)
-				for range 10 { // in slots that were used before, too, from each of them on
+				for range 10 { // so that a run begins at each owned slot, and reuses slots
 					publish(t, other, 1) // so that the run begins above the head that the publisher has seen
 					expect(t, c, 1)
 					p.Rescan()
@@ -79,7 +79,7 @@ func TestPublishRun(t *testing.T) {
 					}
 					expectStatus(t, c, Empty)
 					expectBalance(t, r)
-					publish(t, p, 3) // by the other way
+					publish(t, p, 3) // by single publishes
 					expect(t, c, 3)
 				}
 			})

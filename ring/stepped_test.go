@@ -313,9 +313,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// interfere repeats the child's operation and stops it before a different instruction each time,
-// from the entry of f, which the operation calls, to its end. There it calls meanwhile, and after
-// the end of the operation finished.
+// interfere repeats the child's operation, which calls f. Each time it stops the child one
+// instruction later, from the entry of f to the end of the operation, and calls meanwhile while the
+// child is stopped. It calls finished when the operation has ended.
 func interfere(t *testing.T, file, operation string, f any, meanwhile, finished func()) {
 	t.Helper()
 	c := trace(t, file, operation)
@@ -360,9 +360,9 @@ func steppedRing(t *testing.T) (file string, r *Ring) {
 // steppedLike is what the reader of TestTakeStoppedAnywhere expects.
 var steppedLike = Match{Tag: 7777 & 0xfff, Kind: layout.MakeFrameInfo(0, layout.FlagWhole, 1, 0).Kind()}
 
-// TestTakeStoppedAnywhere stops a reader between any two instructions of Take. Meanwhile a
-// publisher displaces the message and is in the middle of filling its slot with another one, or has
-// published that. The reader never returns a message that was not published.
+// TestTakeStoppedAnywhere stops a reader between any two instructions of Take. While it is stopped,
+// a publisher displaces the message and then fills its slot with another message, which it either
+// publishes or not. The reader never returns a message that was not published.
 func TestTakeStoppedAnywhere(t *testing.T) {
 	for _, filling := range []bool{false, true} {
 		t.Run(fmt.Sprintf("filling=%v", filling), func(t *testing.T) {
@@ -436,7 +436,7 @@ func TestJoinStoppedAnywhere(t *testing.T) {
 		exhaust(p, 3*r.Slots())
 		p.Rescan()
 	}, func() {
-		for p.Exchange(layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0), 0) == Done { // up to the limit, whatever it is
+		for p.Exchange(layout.MakeFrameInfo(0, layout.FlagWhole, 0, 0), 0) == Done { // until the limit is reached
 		}
 		if g := r.Gate(0); g.State() != layout.GateClosed {
 			t.Fatalf("the gate is %x", uint64(g))
@@ -509,8 +509,9 @@ func changed(t *testing.T, r *Ring, before, after []byte) []string {
 	return names
 }
 
-// survive checks that the publisher of record 0 may die with the memory as it is: of values, all
-// that it has published since head is in the ring.
+// survive checks a death of the publisher of record 0 with the memory as it is now. No slot is
+// lost, and the ring holds the messages that it has published since head, which are the first of
+// values.
 func survive(t *testing.T, m layout.Map, mem []byte, head uint64, values []uint64) {
 	t.Helper()
 	dead := alignedMemory(len(mem))

@@ -68,7 +68,7 @@ func TestStat(t *testing.T) {
 	}
 }
 
-// What one setting does not name, it leaves as it is.
+// A setting changes only what it names.
 func TestSettings(t *testing.T) {
 	q := newQueue(t)
 	want := stat(t, q)
@@ -125,7 +125,7 @@ func TestPermission(t *testing.T) {
 	require.NoError(t, q.TrySend(message(1, "a")))
 	require.NoError(t, q.SetPerm(-1, -1, 0))
 	if os.Getuid() != 0 {
-		// The owner is bound by the bits, too.
+		// The permission bits bind the owner, too.
 		require.NoError(t, refused(q))
 		return
 	}

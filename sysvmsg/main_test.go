@@ -22,7 +22,7 @@ import (
 	"shmbus/sysvmsg"
 )
 
-// helpers run in a process of their own, on the queue that it is given.
+// Each of the helpers runs in a process of its own, on the given queue.
 var helpers = map[string]func(*sysvmsg.Queue) error{
 	"be refused":          helpBeRefused,
 	"another namespace":   helpAnotherNamespace,
@@ -146,7 +146,7 @@ func awaitWaiters(t testing.TB, pid, n int) {
 	})
 }
 
-// inTime returns what arrives on the channel.
+// inTime returns what arrives on the channel, and fails the test if nothing arrives in time.
 func inTime[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {

@@ -93,7 +93,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// What is wrong with a message or an argument is said before anything waits.
+// An invalid message or argument is an error at once, before any wait.
 func TestArguments(t *testing.T) {
 	l, err := sysvmsg.Limits()
 	require.NoError(t, err)
@@ -264,7 +264,8 @@ func TestNothingIsAllocated(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// AllocsPerRun does it once more than it is told: the queue holds two messages.
+			// AllocsPerRun calls the function once more than it is told: the queue holds two
+			// messages.
 			require.Zero(t, testing.AllocsPerRun(1, func() {
 				if err := tt.do(); err != tt.want {
 					t.Errorf("got %v, want %v", err, tt.want)

@@ -21,7 +21,7 @@ import (
 	"shmbus/test/intercept"
 )
 
-// A wait is a way to wait: on an empty queue for a message, on a full one for room.
+// A wait is one of two ways to wait: for a message on an empty queue, or for room on a full one.
 type wait struct {
 	name    string
 	prepare func(testing.TB, *sysvmsg.Queue)
@@ -181,8 +181,8 @@ func TestCancelAtAnyMoment(t *testing.T) {
 	})
 }
 
-// When a context ends as the wait does, either may win, but the error tells which: no message is
-// lost, and none is there twice.
+// If the context and the wait end at the same time, either result is right, but the error must tell
+// which one it is: no message is lost, and none is there twice.
 func TestCancelAgainstSuccess(t *testing.T) {
 	forWaits(t, func(t *testing.T, w wait, q *sysvmsg.Queue) {
 		won := map[bool]int{}

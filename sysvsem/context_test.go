@@ -74,7 +74,7 @@ func TestEndedContextDoesNothing(t *testing.T) {
 	requireValues(t, s, 1)
 }
 
-// The signal may come at any moment of the way into the kernel; none may be lost.
+// The context may end at any moment on the way into the kernel; no wait may miss that.
 func TestCancelAtAnyMoment(t *testing.T) {
 	s := newSet(t, 0)
 	for i := range 5000 {
@@ -90,7 +90,7 @@ func TestCancelAtAnyMoment(t *testing.T) {
 	awaitSleepers(t, s, 0)
 }
 
-// Of cancel and V at the same time either may win, but the error tells which.
+// If cancel and V happen at the same time, either result is right, but the error must tell which.
 func TestCancelAgainstSuccess(t *testing.T) {
 	s := newSet(t, 0)
 	for range 2000 {

@@ -179,7 +179,7 @@ func TestPermission(t *testing.T) {
 	s := newSet(t, 1, 2)
 	require.NoError(t, s.SetPerm(-1, -1, 0))
 	if os.Getuid() != 0 {
-		// The owner is bound by the bits, too.
+		// The permission bits bind the owner, too.
 		require.NoError(t, refused(s))
 		return
 	}
@@ -237,7 +237,7 @@ func TestPermissionByKey(t *testing.T) {
 	s, err := sysvsem.Get(key, 1, sysvsem.Create)
 	require.NoError(t, err)
 	removeAtEnd(t, s)
-	// Root may all the same; anybody else may not.
+	// Root is allowed in spite of the bits; other users are not.
 	_, err = sysvsem.Get(key, 1, 0o600)
 	if os.Getuid() == 0 {
 		require.NoError(t, err)

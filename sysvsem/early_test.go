@@ -18,8 +18,8 @@ import (
 	"shmbus/test/intercept"
 )
 
-// Linux up to 5.18 ends a timed wait up to a clock tick early. On such a kernel this test meets the
-// real thing; on others TestEarlyTimeout makes it.
+// Linux up to 5.18 ends a timed wait up to a clock tick early. This test checks it on such a
+// kernel; on other kernels TestEarlyTimeout simulates it.
 func TestDeadlineIsNeverEarly(t *testing.T) {
 	s := newSet(t, 0)
 	for i := range 60 {

@@ -17,7 +17,7 @@ import (
 	"shmbus/sysvsem"
 )
 
-// helpers run in a process of their own, on the set that it is given.
+// Each of the helpers runs in a process of its own, on the given set.
 var helpers = map[string]func(*sysvsem.Set) error{
 	"hold with undo":       helpHold,
 	"early timeouts":       helpEarlyTimeouts,
@@ -108,7 +108,7 @@ func awaitSleepers(t testing.TB, s *sysvsem.Set, n int) {
 	})
 }
 
-// inTime returns what arrives on the channel.
+// inTime returns what arrives on the channel, and fails the test if nothing arrives in time.
 func inTime[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {

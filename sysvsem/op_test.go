@@ -21,7 +21,7 @@ var (
 	noWait     = sysvsem.NoWait
 )
 
-// waysToOperate are all methods that operate, as one that gives up if it would wait.
+// waysToOperate has each method that performs operations, in a form that does not wait for long.
 var waysToOperate = []struct {
 	name string
 	do   func(*sysvsem.Set, []sysvsem.Op) error
@@ -200,8 +200,8 @@ func TestWaitersAreWoken(t *testing.T) {
 	}
 }
 
-// Signals do not make a wait longer: with the time started anew at each, this wait
-// would last as long as the storm, which lasts as long as the wait.
+// Signals do not make a wait longer. If each signal restarted the time, this wait would never end,
+// because the signals go on until it ends.
 func TestTimeoutHoldsInASignalStorm(t *testing.T) {
 	s := newSet(t, 0)
 	const d = 200 * time.Millisecond

@@ -48,8 +48,8 @@ func TestUndoAtDeath(t *testing.T) {
 	require.Equal(t, unix.SIGKILL, helper.Signaled())
 }
 
-// Liveness and a bell in one call: the claim is there until the death, and the bell, whose
-// value does not change before, is up after it.
+// A semaphore that a process holds with undo is a bell: its value rises when the process dies, and
+// that wakes the waiter. A claim with undo stays while its own process lives.
 func TestDeathBell(t *testing.T) {
 	s := newSet(t, 1, 0)
 	claim := []sysvsem.Op{zero(1).With(noWait), v(1).With(sysvsem.Undo)}
@@ -123,8 +123,8 @@ func TestCheckUndo(t *testing.T) {
 	}
 }
 
-// A child that is to die with the thread that started it outlives the try, whichever thread that
-// was.
+// A child that gets a signal when the thread that started it ends outlives CheckUndo, whichever
+// thread started it.
 func TestCheckUndoSparesChildren(t *testing.T) {
 	s := newSet(t, 0)
 	var children []*exec.Cmd
@@ -139,7 +139,7 @@ func TestCheckUndoSparesChildren(t *testing.T) {
 		t.Cleanup(func() { in.Close(); cmd.Process.Kill(); cmd.Wait() })
 		started.Add(1)
 		ended.Go(func() {
-			runtime.LockOSThread() // for as long as it takes that each has a thread of its own
+			runtime.LockOSThread() // until each of these goroutines has a thread of its own
 			defer runtime.UnlockOSThread()
 			if err := cmd.Start(); err != nil {
 				t.Error(err)

@@ -102,7 +102,7 @@ func TestPermission(t *testing.T) {
 	s := newSegment(t, 100)
 	require.NoError(t, s.SetPerm(-1, -1, 0))
 	if os.Getuid() != 0 {
-		// The owner is bound by the bits, too.
+		// The permission bits bind the owner, too.
 		require.NoError(t, refused(s))
 		return
 	}

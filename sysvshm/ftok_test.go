@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
 }
 `
 
-// Where there is a C compiler, its library has the last word; everywhere the formula has.
+// If there is a C compiler, keys are compared with those of its library; always with the formula.
 func TestFtok(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "key")

@@ -13,7 +13,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// A segment that no machine has the huge pages for.
+// tooHuge is a size for which no machine has enough huge pages.
 const tooHuge = 1 << 50
 
 func TestHugePagesThatThereAreNot(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// helpers run in a process of their own, on the segment that it is given.
+// Each of the helpers runs in a process of its own, on the given segment.
 var helpers = map[string]func(*sysvshm.Segment) error{
 	"be refused":       helpBeRefused,
 	"read only":        helpReadOnly,

@@ -17,7 +17,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// The length is the segment's, not that of its pages, and not what the finder asked for.
+// The length is that of the segment, not that of its pages or the one given to Get.
 func TestLengthIsTheKernels(t *testing.T) {
 	page := os.Getpagesize()
 	for _, size := range []int{1, 1000, page - 1, page, page + 1, 1 << 20} {
@@ -118,7 +118,8 @@ func TestEveryCallSaysThatTheSegmentIsGone(t *testing.T) {
 	}
 }
 
-// The two accesses that the documentation calls fatal are, and in a process of their own.
+// The two accesses that the documentation calls fatal end the program. Each runs in a process of
+// its own.
 func TestFatalAccesses(t *testing.T) {
 	for _, name := range []string{"write read-only", "read detached"} {
 		t.Run(name, func(t *testing.T) {

@@ -73,7 +73,7 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// Whether the kernel promises memory that it has not got is a setting.
+// A setting decides whether the kernel promises memory that it does not have.
 func TestMoreThanThereIsMemory(t *testing.T) {
 	overcommit, err := os.ReadFile("/proc/sys/vm/overcommit_memory")
 	require.NoError(t, err)

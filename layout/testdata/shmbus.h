@@ -1,6 +1,7 @@
 /*
- * Attaching to a bus segment from C11: docs/layout.md as a header, for memory that is mapped already. It is an example
- * and a check of that document, not a client: it knows nothing of semaphores, topics and sleeping.
+ * Attaching to a bus segment from C11: docs/layout.md as a header, for memory that is mapped
+ * already. It is an example and a check of that document, and not a client: it does not use
+ * semaphores, topics or sleeping.
  */
 #ifndef SHMBUS_H
 #define SHMBUS_H
@@ -70,7 +71,7 @@ struct shmbus {
 
 static size_t shmbus_align(size_t at, size_t to) { return (at + to - 1) / to * to; }
 
-/* The CRC-32C of the bytes from the version to the state, the checksum's own taken as zero. */
+/* The CRC-32C of the bytes from the version to the state; those of the checksum count as zero. */
 static uint32_t shmbus_checksum(const unsigned char *mem)
 {
     uint32_t crc = 0xffffffff;
@@ -188,8 +189,8 @@ static uint64_t shmbus_limit(const struct shmbus *b, uint64_t p)
     return seen + b->n / 2 < low + b->n ? seen + b->n / 2 : low + b->n;
 }
 
-/* Makes publishers wait for subscriber record s, which the caller owns: nothing at or above the position that this
-   returns is displaced before the cursor has passed it. p is not above the head. */
+/* Makes publishers wait for subscriber record s, which the caller owns. Nothing at or above the
+   returned position is displaced before the cursor has passed it. p is not above the head. */
 static uint64_t shmbus_join(const struct shmbus *b, unsigned s, uint64_t p)
 {
     p = shmbus_head(b, p);

@@ -55,7 +55,7 @@ func TestKnownVerdicts(t *testing.T) {
 			}
 		})
 	}
-	// LDAXR and STLXR are no barrier between what is before and what is behind them.
+	// LDAXR and STLXR are no barrier between accesses before them and accesses after them.
 	between := Test{
 		Threads: []thread{{write("x", 1), or("z", 1), read("y", "a")}, {write("y", 1), membarrier, read("x", "b")}},
 		Outcome: sb,

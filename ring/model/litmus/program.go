@@ -9,8 +9,8 @@ import (
 type instruction struct {
 	op    op
 	order order
-	loc   string // the word it is about
-	reg   string // what a load's value is called in outcomes
+	loc   string // the word that it accesses
+	reg   string // the name of a load's value in outcomes
 	old   int    // what an update must find
 	val   int    // what is stored
 }

@@ -16,10 +16,10 @@ type shape struct {
 	where string // the functions that it is taken from
 	never string // what its outcome means
 	Test
-	// allowed are the models that allow the outcome, why why that does no harm: usually there are
-	// none.
+	// allowed names the models that allow the outcome, usually none; why says why that does no
+	// harm.
 	allowed, why string
-	// needs are the orderings without which a model allows the outcome, and which.
+	// needs maps each ordering that is needed to the models that allow the outcome without it.
 	needs map[string]string
 }
 
@@ -30,9 +30,9 @@ type values = map[string]int
 // subscriber record; bits are the sleepers, gates those who may have a gate, blocked the publishers
 // that wait for room.
 var (
-	// publish is (*Publisher).Fill to Settle for the first message of an entry, displace for one
-	// that takes the place of another: what follows is the next fill of the slot that was
-	// displaced.
+	// publish has the steps from (*Publisher).Fill to Settle for the first message of an entry.
+	// displace has them for a message that displaces another one, and then the next fill of the
+	// displaced slot.
 	publish  = thread{write("d", 1), write("pos", 1), write("intent", 1), write("pair", 1), swap("e", 0, 1), fenceFull, write("pair", 2)}
 	displace = thread{swap("e", 1, 2), fenceFull, write("pair", 2), write("d", 2)}
 	one      = values{"e": 1, "d": 1}
@@ -130,7 +130,7 @@ var shapes = []shape{
 		needs: onArm("P0 LDR g"),
 	},
 	{
-		name: "room.blocked", where: "Publisher.sleepForRoom, Subscription.crossed", never: "a publisher blocks and sees no room, the subscriber sees no blocked publisher",
+		name: "room.blocked", where: "Publisher.sleepForRoom, Subscription.wakeBlocked", never: "a publisher blocks and sees no room, the subscriber sees no blocked publisher",
 		Test: Test{[]thread{{atomicStore("word", 1), or("blocked", 1), atomicLoad("cursor", "c")}, {storeRelease("cursor", 1), atomicLoad("blocked", "b")}},
 			nil, values{"c": 0, "b": 0}},
 		allowed: "TSO", why: "a publisher sleeps for 2 ms at most before it looks again, and the subscriber looks behind a barrier before it sleeps",
@@ -155,23 +155,23 @@ var shapes = []shape{
 		needs: onArm("P0 LDAPR b", "P0 LDR b", "P1 LDAPR e1", "P1 LDR e1"),
 	},
 	{
-		name: "wake.word", where: "waker.addSubs, Subscription.sleep", never: "the sleeper's bit is seen, its wake word is not",
+		name: "wake.word", where: "sleep.waker.addSubs, Subscription.sleep", never: "the sleeper's bit is seen, its wake word is not",
 		Test:  Test{[]thread{{atomicLoad("bits", "b"), atomicLoad("word", "w")}, {atomicStore("word", 1), or("bits", 1)}}, nil, values{"b": 1, "w": 0}},
 		needs: onArm("P0 LDR b"),
 	},
 	{
-		name: "wake.resume", where: "Ring.Protected, Subscription.wakeUp", never: "the wake word says awake, the cursor is that of before the sleep",
+		name: "wake.resume", where: "Ring.Protected, sleep.Subscriber.WakeUp", never: "the wake word says awake, the cursor is that of before the sleep",
 		Test:  Test{[]thread{{atomicLoad("word", "w"), atomicLoad("cursor", "c")}, {storeRelease("cursor", 1), swap("word", 0, 1)}}, nil, values{"w": 1, "c": 0}},
 		needs: onArm("P0 LDR w"),
 	},
 	{
-		name: "certify.intent", where: "Publisher.Announce, segment.certify", never: "the message is seen, the intent is not",
+		name: "certify.intent", where: "Publisher.Announce, sleep.Certify", never: "the message is seen, the intent is not",
 		Test: Test{[]thread{{atomicStore("topic", 1), write("intent", 1), write("pair", 1), swap("e", 0, 1)}, {atomicLoad("e", "e1"), atomicLoad("intent", "i")}},
 			nil, values{"e1": 1, "i": 0}},
 		needs: onArm("P1 LDR e1"),
 	},
 	{
-		name: "certify.topic", where: "Bus.Publisher, segment.certify", never: "message and intent are seen, and the topic of before",
+		name: "certify.topic", where: "Publisher.turnTo, sleep.Certify", never: "message and intent are seen, and the topic of before",
 		Test: Test{[]thread{{atomicStore("topic", 1), write("intent", 1), write("pair", 1), swap("e", 0, 1)},
 			{atomicLoad("e", "e1"), atomicLoad("intent", "i"), atomicLoad("topic", "t")}}, nil, values{"e1": 1, "i": 1, "t": 0}},
 		needs: onArm("P1 LDR e1"),
@@ -183,45 +183,45 @@ var shapes = []shape{
 		allowed: "LSE Armv8.0", why: "the message is not below the position that is certified",
 	},
 	{
-		name: "certify.chain", where: "Publisher.Announce, Ring.Head, segment.certify", never: "the certifier sees only a later message of another publisher, and not the intent",
+		name: "certify.chain", where: "Publisher.Announce, Ring.Head, sleep.Certify", never: "the certifier sees only a later message of another publisher, and not the intent",
 		Test: Test{[]thread{{write("intent", 1), swap("e", 0, 1)}, {atomicLoad("e", "a"), swap("f", 0, 1)}, {atomicLoad("f", "b"), atomicLoad("intent", "i")}},
 			nil, values{"a": 1, "b": 1, "i": 0}},
 		needs: onArm("P2 LDR b"),
 	},
 	{
-		name: "topic.ready", where: "topicTable.open, topicTable.refresh", never: "a topic is ready, and its name is not there",
+		name: "topic.ready", where: "topics.Table.Open, topics.Table.refresh", never: "a topic is ready, and its name is not there",
 		Test:  Test{[]thread{{write("name", 1), atomicStore("owner", 1)}, {atomicLoad("owner", "o"), read("name", "n")}}, nil, values{"o": 1, "n": 0}},
 		needs: onArm("P0 STR owner", "P1 LDR o"),
 	},
 	{
-		name: "topic.version", where: "segment.wakeUnmatched, Subscription.skipUnwanted", never: "the entry of a new topic is seen, the version is not",
+		name: "topic.version", where: "sleep.WakeUnmatched, Subscription.skipUnwanted", never: "the entry of a new topic is seen, the version is not",
 		Test:  Test{[]thread{{or("version", 1), swap("e", 0, 1)}, {atomicLoad("e", "x"), atomicLoad("version", "v")}}, nil, values{"x": 1, "v": 0}},
 		needs: onArm("P1 LDR x"),
 	},
 	{
-		name: "topic.sleep", where: "segment.wakeUnmatched, Subscription.sleep", never: "the creator of a topic sees no sleeper, the sleeper no new topic",
+		name: "topic.sleep", where: "sleep.WakeUnmatched, Subscription.sleep", never: "the creator of a topic sees no sleeper, the sleeper no new topic",
 		Test:  Test{[]thread{{or("version", 1), atomicLoad("word", "w")}, {atomicStore("word", 1), or("bits", 1), atomicLoad("version", "v")}}, nil, values{"w": 0, "v": 0}},
 		needs: onArm("P0 LDAPR w", "P0 LDR w"),
 	},
 	{
-		name: "header.magic", where: "initialise, layout.DecodeHeader", never: "the magic number is seen, and the rest of the header is not",
+		name: "header.magic", where: "registry.Initialise, layout.DecodeHeader", never: "the magic number is seen, and the rest of the header is not",
 		Test:  Test{[]thread{{write("rest", 1), atomicStore("magic", 1)}, {read("magic", "m"), fenceLoads, read("rest", "r")}}, nil, values{"m": 1, "r": 0}},
 		needs: onArm("P0 STR magic", "P1 without fence.Loads"),
 	},
 	{
-		name: "close", where: "guard.enterAlone, guard.close: a membarrier stands between its two steps", never: "Close and a call miss each other",
+		name: "close", where: "lifecycle.enterAlone, lifecycle.close: a membarrier stands between its two steps", never: "Close and a call miss each other",
 		Test: Test{[]thread{{write("busy", 1), membarrier, atomicLoad("alert", "a")}, {or("alert", 1), membarrier, atomicLoad("busy", "b")}},
 			nil, values{"a": 0, "b": 0}},
 		needs: map[string]string{"P0 without membarrier": "TSO LSE Armv8.0"},
 	},
 	{
-		name: "turn.queued", where: "guard.exit, guard.waitForTurn: a membarrier stands between its two steps", never: "a call ends and sees no queued call, which sees that the call goes on",
+		name: "turn.queued", where: "lifecycle.exit, lifecycle.waitForTurn: a membarrier stands between its two steps", never: "a call ends and sees no queued call, which sees that the call goes on",
 		Test: Test{[]thread{{storeRelease("busy", 0), membarrier, atomicLoad("alert", "a")}, {or("alert", 1), membarrier, atomicLoad("busy", "b")}},
 			values{"busy": 1}, values{"a": 0, "b": 1}},
 		needs: map[string]string{"P0 without membarrier": "TSO"},
 	},
 	{
-		name: "turn.state", where: "guard.exit, guard.takeTurn", never: "a call sees the state of before the one whose turn ended",
+		name: "turn.state", where: "lifecycle.exit, lifecycle.takeTurn", never: "a call sees the state of before the one whose turn ended",
 		Test:  Test{[]thread{{write("state", 1), storeRelease("busy", 0)}, {swap("busy", 0, 1), read("state", "s")}}, values{"busy": 1}, values{"s": 0}},
 		needs: onArm("P0 STR busy"),
 	},
