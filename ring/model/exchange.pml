@@ -113,7 +113,8 @@ inline find_head(result) {
 	od
 }
 
-/* A slot seen in an entry, or in a settled pair: the dead owner of pair i of record `mine` does not own it. */
+/* A slot seen in an entry, or in a settled pair: the dead owner of pair i of record `mine` does not
+ * own it. */
 inline seen() {
 	if
 	:: record[mine].owned[i].mine == z -> verdict = record[mine].owned[i].displaced
@@ -124,7 +125,8 @@ inline seen() {
 }
 #define NONE 255
 
-/* Looks for evidence of whose the slots of pair i are, in every entry and every other pair, one load each. */
+/* Looks for evidence that tells which slot pair i owns, in every entry and every other pair, one load
+ * each. */
 inline settle() {
 	atomic { verdict = NONE; if :: k = 0 :: k = N fi };     /* in any order: or the pairs alone, this time */
 #ifdef MUT_IN_FLIGHT_IS_MINE
@@ -140,7 +142,7 @@ inline settle() {
 		if
 		:: j < pairs_of(r) && !(r == mine && j == i) && is_evidence(r, j) ->
 			z = record[r].owned[j].mine; seen();
-			z = record[r].owned[j].displaced; seen()        /* the same, of a settled pair */
+			z = record[r].owned[j].displaced; seen()        /* a settled pair has the same slot twice */
 		:: else
 		fi;
 		r = 0; j = 0; k++ }
@@ -157,8 +159,9 @@ inline settle() {
 }
 
 /*
- * A publisher. With `heir`, it waits until the owner of record `mine` has died, takes the record over and
- * settles what was in flight; where there is no evidence yet it goes on with its other slots.
+ * A publisher. With `heir`, it waits until the owner of record `mine` has died, takes the record
+ * over and settles what was in flight; where there is no evidence yet it goes on with its other
+ * slots.
  */
 proctype Publisher(byte me; byte mine; byte quota; bool heir)
 {
@@ -181,7 +184,8 @@ retry:		do
 		:: atomic { sq == quota -> break }
 
 		:: atomic { sq < quota && !settled(mine, i) ->
-			/* Only the heir comes here. One slot of several without evidence is passed over. */
+			/* Only the heir comes here. One slot of several without evidence is passed
+			 * over. */
 			if
 			:: pairs_of(mine) > 1 && settled(mine, 1 - i) -> i = 1 - i
 			:: else -> goto look_again
@@ -220,7 +224,7 @@ attempt:	   atomic {
 		od;
 		goto done;
 
-look_again:	/* nothing to publish from: until there is evidence, this process only looks */
+look_again:	/* no slot to publish: until there is evidence, this process only looks */
 		atomic { evidence(mine, i) };
 		settle();
 		goto retry;

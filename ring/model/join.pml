@@ -1,5 +1,6 @@
 /*
- * Joining, burying, leaving, and the records of the dead: section 4 of docs/design.md.
+ * Joining, marking the dead ("burying"), leaving, and the records of the dead: section 4 of
+ * docs/design.md.
  *
  * Every atomic { } or d_step { } below is one load, store or compare-and-swap of shared memory, or one
  * semop, with the local work around it: processes interleave, die and stop between any two of them.
@@ -23,7 +24,7 @@
 #ifndef BELL
 #define BELL    0               /* the value of the bell at the start */
 #endif
-#define BELL_LIMIT 2            /* the bell is taken down by so much, if it is as high: 16384 */
+#define BELL_LIMIT 2            /* a bell that is at least this high is lowered by this much: 16384 */
 #ifndef BELL_MAX
 #define BELL_MAX   4            /* what the semaphore holds: 32767 */
 #endif
@@ -47,11 +48,12 @@
 
 byte live;
 byte bell = BELL;
-byte resets;                    /* how often the bell was taken down */
+byte resets;                    /* how often the bell was lowered */
 byte generation, state;         /* of the client record: one word */
 byte deaths;                    /* the header's count */
 
-/* The subscriber record: its owner is 0 (none), a generation of the client record, or the watcher. */
+/* The subscriber record. Its owner is 0 (none), a generation of the client record, or the
+ * watcher. */
 #define BY_WATCHER 99
 byte owner;
 byte gate_generation;           /* the gate: one word */
@@ -68,10 +70,10 @@ bool undo_bell[PROCESSES];
 byte fate[PROCESSES];
 byte is[PROCESSES];             /* the generation that this process has joined as, 0: none */
 byte died;                      /* a bit for each generation whose process was killed while it had joined */
-byte buried;                    /* a bit for each generation that was buried */
+byte buried;                    /* a bit for each generation that was marked dead */
 byte closer;                    /* the process that closed the gate last */
-bool uncounted[PROCESSES];      /* it has buried a generation and not counted it yet */
-bool lowering[PROCESSES];       /* it has taken the bell down and not counted that yet */
+bool uncounted[PROCESSES];      /* it has marked a generation dead and not counted that yet */
+bool lowering[PROCESSES];       /* it has lowered the bell and not counted that yet */
 bool finished[PROCESSES];
 
 #define bit(n)      (1 << (n))
@@ -106,7 +108,7 @@ bool finished[PROCESSES];
 #define count_reset resets++
 #endif
 
-/* Where the bell is at its maximum, it is taken down, once: the next try succeeds. */
+/* If the bell is at its maximum, it is lowered once: the next try succeeds. */
 inline lower() {
 	d_step {
 		if
@@ -119,13 +121,13 @@ inline lower() {
 	fi
 }
 
-/* Marks that generation x of the client record is dead. Who wins counts it. */
+/* Marks generation x of the client record dead. The process that marks it first counts it. */
 inline bury(x) {
 	d_step {
 		won = false;
 		if
 		:: x > 0 && state == MEMBER && same_generation(x) ->
-			assert(has_died(generation));           /* a living generation is never buried, */
+			assert(has_died(generation));           /* a living generation is never marked dead, */
 			assert(one(generation) == 0);           /* and none twice */
 			buried = buried | bit(generation);
 			state = BURIED; won = true; uncounted[me] = true
@@ -138,9 +140,9 @@ inline bury(x) {
 }
 
 /*
- * Leaves in `lives` whether owner word o names a living client. With `early`, liveness was 1 when this process asked
- * the kernel for all of them. `before`: the generations that had died when it began to look. A process that begins to
- * look after a death never sees that generation alive.
+ * Sets `lives` to whether owner word o names a living client. `early` says that the liveness
+ * semaphore was 1 when this process read the values of all semaphores. `before` has the generations
+ * that had died when the process began to look: it never sees one of them alive.
  */
 inline looked() { assert(!(lives && dead_before)); dead_before = false; unsure = false }
 inline look(o, early, before) {
@@ -159,7 +161,7 @@ inline look(o, early, before) {
 	fi
 }
 
-/* Opens the gate, if it is that of generation g still. */
+/* Opens the gate, if it is still that of generation g. */
 inline open(g) {
 	if
 	:: shut && closed && same_gate(g) -> assert(fate[closer] == DEAD || closer == me); closed = false
@@ -168,15 +170,16 @@ inline open(g) {
 	g = 0; shut = false
 }
 
-/* Opens whatever gate there is: for the owner of the record. */
+/* Opens the gate, whatever its generation. Only the owner of the record does so. */
 inline open_own() {
 	atomic { g = gate_generation; shut = closed };
 	d_step { open(g) }
 }
 
 /*
- * Takes the subscriber record as `mine`, if it is free or its owner, o, dead: `won`. The dead one's gate is
- * opened before. It is read after its owner is known to be dead, and the owner again after it.
+ * Takes the subscriber record as `mine`, if it is free or its owner, o, is dead, and sets `won`.
+ * The gate of a dead owner is opened before that. The gate is read after its owner is known to be
+ * dead, and the owner is read again after the gate.
  */
 inline take(mine, early, before) {
 #ifdef MUT_GATE_READ_BEFORE_OWNER
@@ -212,7 +215,10 @@ inline take(mine, early, before) {
 	fi
 }
 
-/* One that joins, subscribes, ends the subscription and leaves. The first has joined and subscribed already, if it is `in`. */
+/*
+ * A process that joins, subscribes, ends the subscription and leaves. With `in`, the first one has
+ * joined and subscribed already.
+ */
 proctype Member(byte me; bool in)
 {
 	byte x, y, o, g;
@@ -232,7 +238,8 @@ end_join:	do
 		:: atomic { live == 0 && bell == BELL_MAX && again -> assert(false) }
 		od;
 #ifdef CAREFUL
-		/* Somebody has died in the record since it was free: it may look for another, once. The bell rings. */
+		/* A client has died in the record since it was free: the process may give the record up and
+		 * look again, once, and rings the bell. */
 		if
 		:: atomic { state != FREE && !given_up -> given_up = true };
 		   do
@@ -287,7 +294,7 @@ leaves:		skip;
 		x = 0; y = 0; o = 0; g = 0; lives = false; won = false; shut = false; dead_before = false; unsure = false; again = false; given_up = false } }
 }
 
-/* Listens to the bell, buries the dead, and clears the record of a dead subscriber. */
+/* Listens to the bell, marks clients dead, and clears the record of a dead subscriber. */
 proctype Watcher()
 {
 	byte me = WATCHER;
@@ -332,8 +339,8 @@ end_listens:		atomic { bell > k || resets != seen }
 }
 
 /*
- * A publisher that needs room. It looks again and again for as long as the gate is closed; here, LOOKS times at
- * any moment, and whenever a look that nothing disturbs would open the gate.
+ * A publisher that needs room. It looks again and again for as long as the gate is closed; here,
+ * LOOKS times at any moment, and whenever a look that nothing disturbs would open the gate.
  */
 #define in_vain (owner == BY_WATCHER && fate[WATCHER] == DEAD || owner != BY_WATCHER && !(owner > 0 && names(owner) && live == JOINED))
 proctype Publisher()
@@ -396,16 +403,19 @@ proctype Quiet()
 		:: p < PROCESSES ->
 			lost = lost + (uncounted[p] -> 1 : 0);
 			deaf = deaf || lowering[p];
-			/* A member that has not joined and left waits for a client that is there. */
+			/* A member that has not joined and left waits for a client that still has
+			 * the record. */
 			assert(p >= MEMBERS || fate[p] != LIVING || finished[p] || live > 0);
 			p++
 		:: else -> break
 		od;
 		/* No publisher waits at the gate of a dead client. */
 		assert(!closed || fate[PUBLISHER] != LIVING || fate[closer] != DEAD);
-		/* The watcher has marked the dead, unless a process has lowered the bell and not counted that. */
+		/* The watcher has marked the dead, unless a process has lowered the bell and not
+		 * counted that. */
 		assert(fate[WATCHER] != LIVING || deaf || state != MEMBER || !has_died(generation));
-		/* Each death is counted once, unless the process that marked it was killed or stopped at once. */
+		/* Each death is counted once, unless the process that marked it was killed or
+		 * stopped at once. */
 		assert(deaths + lost == one(1) + one(2) + one(3));
 		assert((buried & died) == buried)
 	}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Verifies the models in this folder exhaustively, then breaks the protocol in every way that README.md
-# lists and expects spin to notice. With the argument "full" the larger configurations are verified as well.
-# Needs spin and gcc (or $CC). Exit: 0 all well, 1 not, 2 no spin.
+# Verifies the models in this folder exhaustively. Then it breaks the protocol in each way that
+# README.md lists, and expects spin to report an error. With the argument "full" it verifies the
+# larger configurations as well. It needs spin and gcc (or $CC). Exit status: 0 if all is well, 1 if
+# not, 2 if spin or the compiler is missing.
 set -u
 full=${1:-}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

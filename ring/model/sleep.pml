@@ -87,11 +87,13 @@ byte pending[PUBLISHERS];       /* AT(the first that it has published without ha
 byte fate[PUBLISHERS];
 bool finished[PUBLISHERS];
 
-/* Patterns: sleeper 0 wants topic 0 (and topic 2, the one that is created late); sleeper 1 wants topic 1. */
+/* Patterns: sleeper 0 wants topic 0 (and topic 2, the one that is created late); sleeper 1 wants
+ * topic 1. */
 #define wants(s, t) ((s) == 0 && ((t) == 0 || (t) == 2) || (s) == 1 && (t) == 1)
 #define bit(s)      (1 << (s))
 
-/* Gates: a message displaces the one GATES positions before, which no subscriber may still have to read. */
+/* Gates: a message displaces the one GATES positions before, which no subscriber may still have to
+ * read. */
 #define certified_to(s, state, position) ((state) != AWAKE && (position) > AT(cursor[s]) -> (position) - 1 : cursor[s])
 #define truly_protected(s) certified_to(s, word[s].state, word[s].position)
 #if SLEEPERS > 1
@@ -150,7 +152,7 @@ bool finished[PUBLISHERS];
 #ifndef CERTIFIERS
 #define CERTIFIERS 7            /* publishers, a bit each, that may certify, whenever there is something to certify */
 #endif
-/* Below upto it has woken for all that it published. */
+/* It has woken the sleepers for all of its messages below upto. */
 #ifdef MUT_CERTIFY_PAST_RUN
 #define upto (unwoken > 0 -> p - 1 : p)
 #else
@@ -196,8 +198,8 @@ inline assert_nothing_skipped(s, to) {
 }
 
 /*
- * Wakes the sleepers in the mask `left`. Run by certify (certifying, next = n), it moves the words of
- * those outside `want` instead, if these have had their last look and are not claimed.
+ * Wakes the sleepers in the mask `left`. Run by certify (certifying, next = n), it moves the words
+ * of those outside `want` instead, if these have had their last look and are not claimed.
  */
 #define LOAD  0
 #define CLAIM 1
@@ -318,7 +320,8 @@ proctype Publisher(byte me; byte mine; byte mytopic; byte quota; bool heir)
 		:: !heir
 		:: heir ->
 end_heir:		atomic { fate[owner[mine]] == DEAD -> owner[mine] = me };
-			/* A record that changes its owner after a death wakes the sleepers of the old topic first. */
+			/* A record that changes its owner after a death wakes the sleepers of the
+			 * old topic first. */
 #ifndef MUT_HEIR_WAKES_NOBODY
 			who_wants(topic[mine]);
 			wake();
@@ -377,7 +380,8 @@ end_heir:		atomic { fate[owner[mine]] == DEAD -> owner[mine] = me };
 #endif
 lost:		   skip
 #ifdef SWITCH
-		/* It changes its topic, after all wake-ups for the one before: the topic first, the intent with the next message. */
+		/* It changes its topic, after all wake-ups for the one before: the topic first, the
+		 * intent with the next message. */
 		:: atomic { SWITCHES && unwoken == 0 -> switched = true };
 #if SWITCH >= TOPICS_AT_START
 		   if
@@ -465,7 +469,8 @@ end_asleep:
 		fi };
 wake_up:
 #if GATES && !defined(GATE_AWAKE_FIRST)
-	/* The cursor first: until the word says awake it is the word's position that the gate protects. */
+	/* The cursor first: until the word says awake it is the word's position that the gate
+	 * protects. */
 	do
 	:: atomic { x = word[me].position; g = word[me].state };
 	   atomic {
@@ -486,7 +491,7 @@ wake_up:
 	od;
 	atomic { sleepers = sleepers & ~bit(me); goto awake }
 #endif
-	/* any -> awake, by a swap: what it gives back is the last position certified. */
+	/* any -> awake, by a swap, which returns the last certified position. */
 	atomic { x = word[me].position; word[me].state = AWAKE; word[me].position = NOT_YET };
 	atomic {
 		if
@@ -514,7 +519,8 @@ proctype Quiet()
 			:: word[s].position != NOT_YET && word[s].position - 1 > q -> q = word[s].position - 1
 			:: else
 			fi;
-			/* nor is a quiet sleeper left behind, to be lapped or to hold its gate where it was */
+			/* nor is a quiet sleeper left behind, to be lapped or to hold its gate
+			 * where it was */
 			assert(q >= certified);
 			do
 			:: q < head ->
