@@ -11,24 +11,28 @@ import (
 	"shmbus/internal/registry"
 )
 
-// WaitForBus makes [Open], [OpenKey], [Observe] and [ObserveKey] wait until the bus exists, or ctx ends. It waits where
-// they would otherwise return [ErrNotFound], [ErrIncomplete] or [ErrRemoved]; any other error is returned at once.
+// WaitForBus makes [Open], [OpenKey], [Observe] and [ObserveKey] wait until the bus exists, or ctx
+// ends. They wait where they would otherwise return [ErrNotFound], [ErrIncomplete] or [ErrRemoved];
+// any other error is returned at once.
 //
-// When ctx ends, the error is both what ended it and what was missing: errors.Is finds context.DeadlineExceeded or
-// context.Canceled as well as [ErrNotFound], and errors.As the [*NotFoundError]. The wait looks for the bus at least 20
-// times a second. Functions that make, list or remove buses ignore the option.
+// When ctx ends, the error says both why the wait ended and what was missing: errors.Is finds
+// context.DeadlineExceeded or context.Canceled as well as [ErrNotFound], and errors.As finds the
+// [*NotFoundError]. The wait looks for the bus at least 20 times a second. Functions that make,
+// list or remove buses ignore the option.
 func WaitForBus(ctx context.Context) Option {
 	return func(c *config) { c.awaits, c.await = true, ctx }
 }
 
-// The pauses between two looks for a bus, or for subscribers: each twice as long as the one before it.
+// The pause between two looks for a bus, or for subscribers, starts at awaitFirst and doubles up to
+// awaitLongest.
 const (
 	awaitFirst   = time.Millisecond
 	awaitLongest = 50 * time.Millisecond
 )
 
-// await returns what open returns, once it is worth returning: with WaitForBus errors that say that there is no bus are not, until the
-// context ends. Between two tries it asks present, which is cheap, whether another is worth making.
+// await calls open and returns its result. With WaitForBus it calls open again while the error says
+// that there is no bus, until the context ends. Between two tries it calls present, which is cheap,
+// to find out whether another try is worthwhile.
 func await[T any](c config, op, name string, present func() bool, open func() (T, error)) (T, error) {
 	if !c.awaits {
 		return open()
@@ -38,7 +42,8 @@ func await[T any](c config, op, name string, present func() bool, open func() (T
 		return none, &OpError{Op: op, Bus: name, Err: err}
 	}
 	for pause := awaitFirst; ; pause = min(2*pause, awaitLongest) {
-		// The context is looked at before the bus: who was stopped for longer than its time finds the bus that came meanwhile.
+		// The context is checked before the bus. So a process that was stopped until after its
+		// deadline finds a bus that was made meanwhile.
 		ended := c.await.Err()
 		if ended != nil || present() {
 			v, err := open()
@@ -53,7 +58,8 @@ func await[T any](c config, op, name string, present func() bool, open func() (T
 	}
 }
 
-// patience ends when opening is to wait no longer for a process that is just making or removing the bus.
+// patience returns a context that ends when opening must no longer wait for a process that is
+// making or removing the bus.
 func (c config) patience() context.Context {
 	if c.awaits {
 		return c.await
@@ -76,7 +82,7 @@ func isAbsent(err error) bool {
 	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrIncomplete) || errors.Is(err, ErrRemoved)
 }
 
-// withoutOp returns the reason in an OpError.
+// withoutOp returns the error inside an OpError, and any other error as it is.
 func withoutOp(err error) error {
 	if op, ok := err.(*OpError); ok {
 		return op.Err
@@ -84,10 +90,11 @@ func withoutOp(err error) error {
 	return err
 }
 
-// always is for a bus that nothing cheaper than opening it finds.
+// always is the check for a bus that can be found only by opening it.
 func always() bool { return true }
 
-// named reports whether anything stands where a key file of the bus may be. If the name is not valid, Open says so.
+// named reports whether there is a file where a key file of the bus may be. If the name is not
+// valid it reports true, and Open returns the error.
 func (c config) named(name string) func() bool {
 	return func() bool {
 		return CheckName(name) != nil || slices.ContainsFunc(c.dirs, func(dir string) bool {
@@ -97,13 +104,13 @@ func (c config) named(name string) func() bool {
 	}
 }
 
-// Follow opens the bus, as soon as it exists, calls f with it, and closes it when f returns. It does so again, with
-// the next bus of the name, each time that f has returned an error that is [ErrRemoved], because the bus was
-// removed. Whatever else f returns, Follow returns, nil
-// as well. When ctx ends while there is no bus, the error is as with [WaitForBus].
+// Follow opens the bus as soon as it exists, calls f with it, and closes it when f returns. If f
+// returns an error that is [ErrRemoved] because the bus was removed, Follow waits for the next bus
+// of the name and calls f again. Any other result of f, including nil, is the result of Follow. If
+// ctx ends while there is no bus, the error is that of [WaitForBus].
 //
-// The next bus is another one: its positions begin anew, and [Bus.UUID] tells it from the one before. Subscribe to it with
-// [FromOldest] to receive also what was published before f was called.
+// The next bus is another one: its positions start again at 0, and [Bus.UUID] tells the two apart.
+// Subscribe to it with [FromOldest] to receive also what was published before f was called.
 func Follow(ctx context.Context, name string, f func(b *Bus) error, opts ...Option) error {
 	if f == nil {
 		return &OpError{Op: "follow", Bus: name, Err: fmt.Errorf("%w: the function is nil", ErrInvalid)}

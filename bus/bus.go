@@ -26,17 +26,20 @@ type Bus struct {
 	topics *topics.Table
 	member *members.Member
 	name   string
-	folder *registry.FolderLock // a daemon's, of its presence check and, after that, of unref; nil for others
+	// The lock on the folder of a daemon: its presence check uses it, and after that unref. It is nil
+	// for other clients.
+	folder *registry.FolderLock
 
 	mu     sync.Mutex
 	closed bool
-	users  map[*lease]func() user // publishers and subscriptions, nil where the program has dropped one
+	users  map[*lease]func() user // publishers and subscriptions; nil if the program dropped it
 	refs   int                    // users whose records are not given back yet, and the handle itself
 
 	pool pool
 }
 
-// A user is a publisher or a subscription, as the handle closes it: in two steps, so that one barrier does for all.
+// A user is a publisher or a subscription of the handle. The handle closes its users in two steps,
+// so that one barrier is enough for all.
 type user interface {
 	shut() (barrier bool)
 	settle()
@@ -65,8 +68,9 @@ func Create(name string, opts ...Option) (*Bus, error) {
 // Open opens an existing bus. If there is none of that name, the error is a [*NotFoundError] that
 // says which there are.
 //
-// With [WaitForBus] it waits for the bus. When a bus is removed, calls on its handles return [ErrRemoved], and each handle is to be
-// closed: to go on with the next bus of the name, open that, or let [Follow] do it.
+// With [WaitForBus] it waits for the bus. After the removal of a bus, calls on its handles return
+// [ErrRemoved]. Close each handle then. To use the next bus of the name, open it, or let [Follow]
+// do both.
 func Open(name string, opts ...Option) (*Bus, error) {
 	c := newConfig(opts)
 	return await(c, "open", name, c.named(name), func() (*Bus, error) {
@@ -74,8 +78,9 @@ func Open(name string, opts ...Option) (*Bus, error) {
 	})
 }
 
-// OpenOrCreate opens the bus, and makes it if there is none. It reports whether it made it. The sizes of
-// an existing bus stay as they are; with [WithExactSizes] others than those asked for are an error.
+// OpenOrCreate opens the bus, and creates it if there is none. It reports whether it created the
+// bus. The sizes of an existing bus stay as they are; with [WithExactSizes] the call fails if they
+// differ from those asked for.
 func OpenOrCreate(name string, opts ...Option) (*Bus, bool, error) {
 	opts = append(slices.Clone(opts), func(c *config) { c.awaits = false })
 	for {
@@ -98,12 +103,12 @@ func OpenKey(key int32, opts ...Option) (*Bus, error) {
 	})
 }
 
-// keyName stands in errors for a bus whose name is not known yet; it is no valid name.
+// keyName stands in errors for the unknown name of a bus opened by key. It is not a valid name.
 func keyName(key int32) string { return fmt.Sprintf("%s%#x", keyName0, uint32(key)) }
 
 const keyName0 = "key "
 
-// creating returns what makes a bus and joins it.
+// creating returns a function that creates a bus and joins it.
 func (c config) creating(name string) func() (*segment.Segment, layout.Owner, error) {
 	return func() (*segment.Segment, layout.Owner, error) {
 		var me layout.Owner
@@ -115,8 +120,8 @@ func (c config) creating(name string) func() (*segment.Segment, layout.Owner, er
 	}
 }
 
-// entering returns what attaches to an existing bus and joins it. If the bus was removed between the two, there may be
-// another of that name.
+// entering returns a function that attaches to an existing bus and joins it. If the bus was removed
+// between the two, the function tries again, because there may be another bus of that name.
 func (c config) entering(attach func() (*segment.Segment, error)) func() (*segment.Segment, layout.Owner, error) {
 	return func() (*segment.Segment, layout.Owner, error) {
 		for {
@@ -168,7 +173,7 @@ func openWith(op, name string, c config, enter func() (*segment.Segment, layout.
 	return b, nil
 }
 
-// newHandle returns a handle that is a member of nothing yet.
+// newHandle returns a handle whose member the caller sets.
 func newHandle(seg *segment.Segment, r *ring.Ring, name string) *Bus {
 	return &Bus{
 		seg: seg, ring: r, topics: topics.NewTable(seg), name: name,
@@ -202,10 +207,11 @@ func (b *Bus) SemID() int { return b.seg.Set.ID() }
 // Created returns when the bus was created.
 func (b *Bus) Created() time.Time { return time.Unix(0, b.seg.Identity.Created) }
 
-// Close closes the publishers and subscriptions of the handle, ends their calls that wait, and leaves the
-// bus, which goes on without this client. It may be called more than once.
+// Close closes the publishers and subscriptions of the handle, ends their calls that wait, and
+// leaves the bus, which continues without this client. It may be called more than once.
 //
-// A callback in progress or an outstanding reservation keeps its record, and the memory it is in, until it ends.
+// A callback in progress or an outstanding reservation keeps its record and the mapped memory until
+// it ends.
 func (b *Bus) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -214,7 +220,7 @@ func (b *Bus) Close() error {
 	}
 	b.closed = true
 	if b.seg.Removed() {
-		b.seg.Lost.Store(true) // for those who ask when the segment is gone
+		b.seg.Lost.Store(true) // lend asks after the segment is detached
 	}
 	var users []user
 	var dropped []*lease
@@ -257,7 +263,7 @@ func (b *Bus) adopt() error {
 	return nil
 }
 
-// enrol makes Close close the lease's user, too.
+// enrol makes Close of the handle close the lease's user, too.
 func (b *Bus) enrol(l *lease, reach func() user) {
 	b.mu.Lock()
 	b.users[l] = reach
@@ -279,7 +285,7 @@ func (b *Bus) dismiss(l *lease) {
 	b.unref()
 }
 
-// unref leaves the bus when the last one that uses the memory is gone.
+// unref drops one reference. The last one leaves the bus and detaches the memory.
 func (b *Bus) unref() (err error) {
 	b.mu.Lock()
 	b.refs--

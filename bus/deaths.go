@@ -17,11 +17,11 @@ type Death struct {
 	At          time.Time // when it was noticed
 }
 
-// WatchDeaths waits for clients to die, reclaims what they left, and reports each to f, which may
-// be nil. It returns when ctx ends or the bus is closed or removed. Any number of processes may
-// watch, whether or not there is a daemon, and each hears of every death, unless clients are so
-// many that the dead one's record is in use again before it looks. What the dead left is reclaimed
-// by one of them.
+// WatchDeaths waits for clients to die, reclaims their records, and reports each death to f, which
+// may be nil. It returns when ctx ends or the bus is closed or removed. Any number of processes may
+// watch, with or without a daemon. Each hears of every death, unless so many clients join that the
+// record of a dead one is in use again before the watcher looks. One of the watchers reclaims the
+// records.
 func (b *Bus) WatchDeaths(ctx context.Context, f func(Death)) error {
 	const op = "watch deaths of"
 	if err := alive(ctx); err != nil {
@@ -47,8 +47,8 @@ func (b *Bus) watchDeaths(ctx context.Context, f func(Death)) error {
 	return err
 }
 
-// Reap reclaims what dead clients left, and returns how many it found that nobody else had. Whoever
-// watches for deaths does the same; a record that nobody reclaimed is taken over by the next client
+// Reap reclaims the records of dead clients, and returns the number of deaths that nobody had noted
+// before. Watchers do the same. A record that nobody has reclaimed is taken over by the next client
 // that needs one.
 func (b *Bus) Reap() (int, error) {
 	const op = "reap the dead of"

@@ -10,12 +10,13 @@ import (
 	"shmbus/layout"
 )
 
-// A SizesError says in which sizes an existing bus differs from what was asked for together with [WithExactSizes].
+// A SizesError says which sizes of an existing bus differ from those that the options name together
+// with [WithExactSizes].
 type SizesError struct {
 	Differences []SizeDifference
 }
 
-// A SizeDifference is a size of a bus, by the name of busd's flag.
+// A SizeDifference is one size of a bus. Name is the name of busd's flag for it.
 type SizeDifference struct {
 	Name       string
 	Asked, Has int
@@ -26,13 +27,13 @@ func (e *SizesError) Error() string {
 	for _, d := range e.Differences {
 		list = append(list, fmt.Sprintf("%s %d instead of %d", d.Name, d.Has, d.Asked))
 	}
-	return fmt.Sprintf("%v than asked for: %s; sizes are fixed at creation: remove the bus (busd rm) and make it again, "+
-		"or do without WithExactSizes", ErrSizes, strings.Join(list, ", "))
+	return fmt.Sprintf("%v than asked for: %s; sizes are fixed at creation: remove the bus (busd rm) "+
+		"and make it again, or do without WithExactSizes", ErrSizes, strings.Join(list, ", "))
 }
 
 func (e *SizesError) Is(target error) bool { return target == ErrSizes }
 
-// sizePairs returns all sizes that were asked for (0: not) and that there are.
+// sizePairs returns for each size the one asked for (0 if none was) and the one that the bus has.
 func sizePairs(asked, has layout.Geometry) []SizeDifference {
 	return []SizeDifference{
 		{"slots", asked.Slots, has.Slots}, {"slot-size", asked.SlotSize, has.SlotSize}, {"topics", asked.Topics, has.Topics},
@@ -41,7 +42,7 @@ func sizePairs(asked, has layout.Geometry) []SizeDifference {
 	}
 }
 
-// checkSizes returns a *SizesError if exact sizes were asked for and the bus has others.
+// checkSizes returns a *SizesError if exact sizes were asked for and the bus has other sizes.
 func (c config) checkSizes(has layout.Geometry) error {
 	differ := slices.DeleteFunc(sizePairs(c.asked, has), func(d SizeDifference) bool { return d.Asked == 0 || d.Asked == d.Has })
 	if !c.exact || len(differ) == 0 {
@@ -50,7 +51,8 @@ func (c config) checkSizes(has layout.Geometry) error {
 	return &SizesError{differ}
 }
 
-// explainFull returns err, or a [*TableFullError] for one that says that a table of the segment is full.
+// explainFull returns a [*TableFullError] for an error that says that a table of the segment is
+// full, and any other error as it is.
 func explainFull(s *segment.Segment, err error) error {
 	var full *segment.FullError
 	if !errors.As(err, &full) {
@@ -64,7 +66,7 @@ func explainFull(s *segment.Segment, err error) error {
 		}
 	}
 	if full.Unfit != nil {
-		return fmt.Errorf("%w; or cannot be used: %w", e, full.Unfit)
+		return fmt.Errorf("%w, or are free and cannot be used: %w", e, full.Unfit)
 	}
 	return e
 }

@@ -86,8 +86,8 @@ func (p *Publisher) PublishRaw(ctx context.Context, frame []byte) error {
 	return nil
 }
 
-// enterPublish begins a PublishRaw that has to take its turn, or is not for the fast path. If short
-// is true the call goes on with the fast path; otherwise it has ended.
+// enterPublish begins a PublishRaw that has to take its turn, or that the fast path cannot publish.
+// If short is true, the call continues on the fast path; otherwise it has ended.
 func (p *Publisher) enterPublish(ctx context.Context, frame []byte) (short bool, err error) {
 	short = uint(len(frame))-1 < p.fastRoom
 	if short && p.shared && ctx != nil && ctx.Err() == nil && p.alert.Load() == 0 &&
@@ -189,8 +189,8 @@ func (s *Subscription) Receive(ctx context.Context, m *Message) error {
 	return nil
 }
 
-// takeMatch is the fast path of Receive where any goroutine may call. It reports whether it has
-// taken a message.
+// takeMatch is the fast path of Receive for a subscription that any goroutine may call. It reports
+// whether it has taken a message.
 func (s *Subscription) takeMatch(m *Message) bool {
 	c := s.cur
 	loaded := c.Load()
@@ -224,9 +224,9 @@ func (s *Subscription) takeMatch(m *Message) bool {
 	return true
 }
 
-// takeMatches is the fast path of ReceiveBatch: it receives messages one after the other into rest,
-// while rest has room for the payload of a slot. It returns their number, and the bytes of rest
-// that they take.
+// takeMatches is the fast path of ReceiveBatch. It receives messages one after the other into rest,
+// while rest has room for the payload of a slot. It returns the number of messages, and how many
+// bytes of rest they take.
 func (s *Subscription) takeMatches(messages []Message, rest []byte) (n, used int) {
 	c, room, total := s.cur, len(s.buf), 0
 	for n < len(messages) && len(rest)-used >= room {
@@ -265,9 +265,9 @@ func (s *Subscription) takeMatches(messages []Message, rest []byte) (n, used int
 	return n, used
 }
 
-// memory returns n bytes for the frame of m, no more than a slot holds: those of m.Raw, or the
-// buffer of an exclusive subscription. m.Raw may be a view that the caller kept; memory never
-// returns a slot.
+// memory returns n bytes for the frame of m, where n is at most a slot's payload: the bytes of
+// m.Raw, or the buffer of an exclusive subscription. m.Raw may be a view that the caller kept;
+// memory never returns bytes of the segment.
 func (s *Subscription) memory(m *Message, n int) []byte {
 	switch {
 	case !s.shared:
@@ -285,7 +285,7 @@ type fastMatch struct {
 	topic string
 }
 
-// unlike is the kind of no message: none has so many bits.
+// noKind is the kind of no message: a real kind has fewer bits.
 const noKind = ^layout.FrameKind(0)
 
 func noMatch() (l fastMatch) {

@@ -13,8 +13,8 @@ func Receive[T any](ctx context.Context, s *Subscription) (T, Message, error) {
 	return v, m, err
 }
 
-// ReceiveInto is [Receive] into a value of the caller's, whose contents are forgotten first. A
-// value that is used again and again spares the allocation of each.
+// ReceiveInto is [Receive] into the caller's value, which it clears first. A caller that uses one
+// value for many messages saves an allocation for each.
 func ReceiveInto[T any](ctx context.Context, s *Subscription, v *T) (Message, error) {
 	var m Message
 	var none T
@@ -27,16 +27,16 @@ func ReceiveInto[T any](ctx context.Context, s *Subscription, v *T) (Message, er
 }
 
 // All returns an iterator over the messages. It ends without an error when ctx ends or the
-// subscription is closed. Loss arrives as a [*LossError], after which it goes on; any other error
-// is the last thing it yields. That may be [ErrCorrupt], which passes over the damage: who wants to
-// go on after it calls All again.
+// subscription is closed. A loss is yielded as a [*LossError], and the loop continues after it. Any
+// other error is the last pair that the iterator yields. After [ErrCorrupt], call All again to
+// continue with the messages after the damage.
 //
 // Any number of loops may share the subscription, unless it is [Exclusive]. No other call waits for
-// the body of one.
+// the body of a loop.
 //
-// A loop takes both values: "for m, err := range s.All(ctx)". Where "for m := range" leaves the
-// error out, m is an empty message in place of each loss, which [Message.Decode] refuses, and
-// [Subscription.Stats] has counted the positions.
+// A loop takes both values: "for m, err := range s.All(ctx)". With "for m := range" the error is
+// dropped, and each loss yields an empty message. [Message.Decode] returns an error for it, and
+// [Subscription.Stats] counts the lost positions.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
@@ -57,8 +57,9 @@ func (s *Subscription) All(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// Values is [Subscription.All] with the messages decoded into values of type T. A message that is
-// not a T arrives as a [*DecodeError], which names it. [Messages] yields the message, too.
+// Values is [Subscription.All] with the messages decoded into values of type T. For a message that
+// does not fit T it yields a [*DecodeError] that names the message. [Messages] yields the message,
+// too.
 func Values[T any](ctx context.Context, s *Subscription) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for m, err := range Messages[T](ctx, s) {
@@ -69,7 +70,7 @@ func Values[T any](ctx context.Context, s *Subscription) iter.Seq2[T, error] {
 	}
 }
 
-// last reports whether nothing can follow err.
+// last reports whether err ends the iteration.
 func last(ctx context.Context, err error) bool {
 	var loss *LossError
 	return err != nil && (!errors.As(err, &loss) || ctx.Err() != nil)

@@ -14,44 +14,49 @@ import (
 )
 
 const (
-	// lookEvery is how often a publisher at a full ring asks whether the one that it waits for is
-	// alive, and whether anybody's patience is over: the first is a system call.
+	// lookEvery is the time between two checks of a publisher at a full ring. It checks whether the
+	// subscriber for which it waits is alive, which is a system call, and whether any subscriber's
+	// patience is over.
 	lookEvery = time.Millisecond
-	// lookMost is how much of the time between two looks counts against a subscription's patience
-	// at most. A publisher that waits looks more often; what is beyond that nobody has seen: it was
-	// stopped, perhaps together with the subscriber, or the machine was suspended. Between two
-	// calls it is an eighth of the patience, if that is more: who calls now and then looks as
-	// seldom.
+	// lookMost is the most that the time between two looks counts against a subscription's
+	// patience. A publisher that waits looks more often. In the rest of a longer time it has seen
+	// nothing: it was stopped, perhaps together with the subscriber, or the machine was suspended.
+	// Between two calls the limit is an eighth of the patience, if that is more, because a
+	// publisher that does not wait looks only when it is called.
 	lookMost = 10 * time.Millisecond
 )
 
-// A stall is a subscription that has kept this publisher from publishing, as it was seen last.
+// A stall is what a publisher last saw of a subscription that kept it from publishing.
 type stall struct {
 	gate     layout.Gate
-	position uint64        // that it protected
-	lasts    time.Duration // for how long it has been seen there
+	position uint64        // the position that it protected
+	lasts    time.Duration // the time for which it was seen to protect that position
 }
 
 // stalls is what a publisher remembers, across its calls, of the subscriptions that keep it from
-// publishing. A subscription's patience is over when it was seen to protect one position for that
-// long while this publisher could not publish because of it. Any move, and any other gate of the
-// record, begins anew. No other publisher's observations count: the segment has no room for them.
-// So with many publishers a subscription is cut off by the first that has waited for it, without a
-// move, for as long as its policy says, and never earlier.
+// publishing. The patience of a subscription is over when this publisher has seen it protect one
+// position for that long and could not publish meanwhile. If the position moves, or the record gets
+// another gate, the measurement starts again.
+//
+// Observations of other publishers do not count: the segment has no room for them. So with many
+// publishers, a subscription that does not move is cut off by the first one that has waited for it
+// for as long as its policy says, and never earlier.
 type stalls struct {
 	looked  time.Time
 	slowest int
 	gate    layout.Gate // of the slowest
-	of      []stall     // by subscriber, up to the last that was seen with patience
-	full    *FullError  // the last that was returned
+	of      []stall     // by subscriber, up to the highest that was seen with a patience
+	full    *FullError  // the last one that was returned
 }
 
-// releaseGates opens gates that keep this publisher from position end-1 and that it need not wait
-// at: that of the slowest subscriber, if it is dead, and those of all whose patience is over. first
-// says that it is this call's first look. It reports whether it is worth looking again at once.
+// releaseGates opens gates that keep this publisher from position end-1 and at which it need not
+// wait: the gate of the slowest subscriber, if that is dead, and the gates of all subscribers whose
+// patience is over. first says that this is the first look of the call. It reports whether the
+// caller should look again at once.
 func (p *Publisher) releaseGates(slowest int, end uint64, first bool) bool {
 	seg, r, st := p.seg, p.bus.ring, &p.stalls
-	// The clock first: a publisher that is stopped behind it counts too little and not too much.
+	// The clock is read first: a publisher that is stopped after that counts too little time, and
+	// never too much.
 	now := time.Now()
 	// The gate is read before the owner: if it is the gate of a later owner, then so is the owner
 	// that is read.
@@ -103,8 +108,8 @@ func (st *stalls) over(seg *segment.Segment, h ring.Blocker, since time.Duration
 	return s.lasts >= patience
 }
 
-// policyGate returns the state that a gate gets when the patience of a subscription with that
-// policy is over; GateOpen for policies without.
+// policyGate returns the state of a gate after the patience of a subscription with that policy is
+// over. It returns GateOpen for a policy that has no patience.
 func policyGate(policy uint64) uint32 {
 	switch policy {
 	case layout.PolicyEvict:
@@ -115,9 +120,9 @@ func policyGate(policy uint64) uint32 {
 	return layout.GateOpen
 }
 
-// isFull returns the error that says whom this publisher waits for in vain, and why it does not
-// wait on: nil if it has [NoWait]. While nothing moves it is the same error each time, so that a
-// publisher that drops what it cannot publish does not allocate.
+// isFull returns the error that names the subscription for which this publisher waits. why says why
+// the publisher stops waiting; it is nil with [NoWait]. While nothing moves, isFull returns the
+// same error each time, so that a publisher that drops messages does not allocate.
 func (p *Publisher) isFull(slowest int, position uint64, why error) *FullError {
 	seg, st := p.seg, &p.stalls
 	lag, gate := p.ring.Next()-position, p.bus.ring.Gate(slowest)
@@ -139,8 +144,8 @@ func (p *Publisher) isFull(slowest int, position uint64, why error) *FullError {
 	return e
 }
 
-// behind returns the error of a call whose context ended while it waited for the publisher: a
-// FullError, if the call that it waited for waits for room.
+// behind returns the error of a call whose context ended while it waited for its turn: a FullError,
+// if the call that has the turn waits for room.
 func (p *Publisher) behind(ctx context.Context, err error) error {
 	if full := p.stuck.Load(); full != nil && ctx != nil && ctx.Err() != nil {
 		return full.ending(p.topic, err)
@@ -148,25 +153,26 @@ func (p *Publisher) behind(ctx context.Context, err error) error {
 	return err
 }
 
-// ending returns the error of a call that waits no longer.
+// ending returns the error for another call that stops waiting: a copy with its topic and its
+// reason.
 func (e *FullError) ending(topic string, why error) error {
 	of := *e
 	of.Topic, of.Err = topic, why
 	return &of
 }
 
-// A FullError says that there was no room for a message because a reliable subscriber has not read
-// what it would overwrite, and which one: the one that is furthest behind. errors.Is finds
-// [ErrFull] in it and, if the publisher waited, what ended the wait: context.DeadlineExceeded or
-// context.Canceled.
+// A FullError says that there was no room for a message, because a reliable subscriber has not read
+// the message that it would overwrite. It names the subscriber that is furthest behind. errors.Is
+// finds [ErrFull] in it and, if the publisher waited, what ended the wait: context.DeadlineExceeded
+// or context.Canceled.
 type FullError struct {
 	Op         string // "publish"
-	Bus, Topic string // that was published on
-	Name       string // of the client whose subscription it is
+	Bus, Topic string // where the message was published
+	Name       string // name of the client that has the subscription
 	Pid        int    // its process, in that process's own pid namespace
 	Pattern    string // of the subscription
 	Lag        uint64 // positions by which it is behind the newest message
-	Self       bool   // it is a subscription of the very handle that publishes
+	Self       bool   // the subscription belongs to the handle that publishes
 	Err        error  // why the publisher waits no longer; nil with [NoWait]
 
 	subscriber int

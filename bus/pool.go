@@ -13,33 +13,33 @@ import (
 )
 
 const (
-	// poolMost is how many publisher records a handle takes at most for Publish without a
-	// Publisher, poolShare which part of the bus's table.
+	// poolMost is the largest number of publisher records that a handle takes for Publish without a
+	// Publisher. poolShare limits that number to a quarter of the bus's table.
 	poolMost  = 16
 	poolShare = 4
-	// poolRest is how long a record is kept that nobody uses.
+	// poolRest is the time for which an unused record is kept.
 	poolRest = time.Second
 )
 
 // A pool has the publisher records that a handle takes for [Bus.Publish] and for reservations. One
-// call at a time uses a record, so they are exclusive publishers; before each message they turn to
-// its topic.
+// call at a time uses a record, so the records are exclusive publishers. Before each message a
+// record changes to the topic of the message.
 type pool struct {
 	bus  *Bus
 	most int
 
 	mu      sync.Mutex
 	closed  bool
-	idle    []idleRecord // the last was used last
+	idle    []idleRecord // in the order of their last use
 	taken   int          // records for calls, idle or not
 	lent    int          // records for reservations
 	waiting waitQueue[grant]
-	topics  map[string]int // that this handle has announced
-	rest    *time.Timer    // gives back what is not used; nil while nothing is idle
+	topics  map[string]int // topics that this handle has announced, and their numbers
+	rest    *time.Timer    // gives back unused records; nil while none is idle
 	round   int            // of rest
 }
 
-// A grant is what a call that waits for a record is given: one, or the reason why there is none.
+// A grant is the record that a waiting call gets, or the reason why it gets none.
 type grant struct {
 	*Publisher
 	err error
@@ -47,7 +47,7 @@ type grant struct {
 
 type idleRecord struct {
 	*Publisher
-	round int // in which it was used
+	round int // the pool's round in which it was last used
 }
 
 func (l *pool) init(b *Bus) {
@@ -99,7 +99,8 @@ func (l *pool) publish(ctx context.Context, topic string, frame []byte) error {
 	return p.publishSlow(ctx, frame)
 }
 
-// announced returns the number of a topic that everybody knows, or looks for.
+// announced returns the number of a topic after every subscriber knows the topic or will look for
+// new topics.
 func (l *pool) announced(p *Publisher, topic string) (int, error) {
 	l.mu.Lock()
 	id, ok := l.topics[topic]
@@ -125,7 +126,7 @@ func (l *pool) announced(p *Publisher, topic string) (int, error) {
 }
 
 // take returns a record for one call, if possible one that has the topic already. While all are in
-// use it waits until it is given one, first come, first served.
+// use it waits for one; calls are served in the order in which they came.
 func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 	l.mu.Lock()
 	p := l.pick(topic)
@@ -133,7 +134,8 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 	if p != nil {
 		return p, nil
 	}
-	done := ctx.Done() // without the mutex and a seat: contexts are the caller's, and may panic
+	// The context is code of the caller, which may panic: call it before the mutex and the queue.
+	done := ctx.Done()
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -155,9 +157,9 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 			return p, nil
 		}
 		l.mu.Lock()
-		// Other calls' records can be shared, but those of nobody can not.
+		// If the table is full, the call can wait for a record of the pool, but only if it has one.
 		if l.taken--; l.taken == 0 || l.closed || !errors.Is(err, ErrTableFull) {
-			// they would wait for records that nobody has
+			// Without any record in the pool, calls that wait would never be served.
 			for l.taken == 0 && l.waiting.serve(grant{err: err}) {
 			}
 			l.mu.Unlock()
@@ -189,7 +191,7 @@ func (l *pool) take(ctx context.Context, topic string) (*Publisher, error) {
 	return nil, ended(ctx)
 }
 
-// stuck returns for whom one of the handle's records waits, if any does.
+// stuck returns the FullError of a pool record that waits for room, or nil if none waits.
 func (b *Bus) stuck() (full *FullError) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -201,7 +203,7 @@ func (b *Bus) stuck() (full *FullError) {
 	return full
 }
 
-// pick takes an idle record, nil if there is none. The mutex is held.
+// pick takes an idle record, and returns nil if there is none. The mutex is held.
 func (l *pool) pick(topic string) *Publisher {
 	last := len(l.idle) - 1
 	if last < 0 {
@@ -219,7 +221,7 @@ func (l *pool) pick(topic string) *Publisher {
 	return p
 }
 
-// another takes one more record of the bus's table.
+// another takes one more record from the bus's table.
 func (l *pool) another() (*Publisher, error) {
 	b := l.bus
 	if err := b.adopt(); err != nil {
@@ -239,7 +241,7 @@ func (l *pool) another() (*Publisher, error) {
 	return p, nil
 }
 
-// give ends the use of a record by a call: the next that waits has it, or it is idle.
+// give ends the use of a record by a call: the next call that waits gets it, or it becomes idle.
 func (l *pool) give(p *Publisher) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -254,7 +256,7 @@ func (l *pool) give(p *Publisher) {
 	}
 }
 
-// giveBack gives back the records that were not used since it ran last.
+// giveBack gives back the records that were not used since it last ran.
 func (l *pool) giveBack() {
 	l.mu.Lock()
 	var unused []*Publisher
@@ -277,8 +279,8 @@ func (l *pool) giveBack() {
 	}
 }
 
-// lend returns a record for a reservation of p's, nil if none is free: then it is not worth
-// waiting.
+// lend returns a record for a reservation of p. It returns nil if none is free, because a
+// reservation does not wait: it uses a buffer instead.
 func (l *pool) lend(p *Publisher) (*Publisher, error) {
 	l.mu.Lock()
 	if l.closed {
@@ -322,7 +324,7 @@ func (l *pool) lend(p *Publisher) (*Publisher, error) {
 	return record, nil
 }
 
-// putBack ends a reservation's use of a record, which is not held any more.
+// putBack ends a reservation's use of a record, which is no longer held.
 func (l *pool) putBack(p *Publisher) {
 	p.parent = nil
 	p.configure(publisherConfig{exclusive: true})
@@ -340,8 +342,8 @@ func (l *pool) putBack(p *Publisher) {
 	}
 }
 
-// close makes calls that wait for a record return. The records themselves are the handle's users,
-// and closed as all are.
+// close makes calls that wait for a record return. The records themselves are users of the handle,
+// which closes them.
 func (l *pool) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

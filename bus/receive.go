@@ -17,8 +17,8 @@ func (s *Subscription) Next(ctx context.Context) (Message, error) {
 	return m, err
 }
 
-// receive is Receive where the fast path is not for the call: it checks the message and the
-// context.
+// receive is the part of Receive that checks the message and the context, when the fast path is not
+// taken.
 func (s *Subscription) receive(ctx context.Context, m *Message) error {
 	if m == nil {
 		return s.fail(fmt.Errorf("%w: the message is nil", ErrInvalid))
@@ -29,8 +29,9 @@ func (s *Subscription) receive(ctx context.Context, m *Message) error {
 	return s.receiveOther(ctx, m)
 }
 
-// receiveOther is the slow path of Receive, once the call has its turn: for a message that is not
-// like the one before, and where there is no message yet. It ends the call.
+// receiveOther is the slow path of Receive, once the call has its turn. It handles a message that
+// differs in tag or kind from the one before it, and waits if there is no message yet. It ends the
+// call.
 func (s *Subscription) receiveOther(ctx context.Context, m *Message) error {
 	if err := s.checkDue(); err != nil {
 		return s.fail(err)
@@ -83,12 +84,12 @@ func (s *Subscription) TryNext() (Message, error) {
 
 // Read waits for the next message until ctx ends, and calls f with a view of it in place, without a
 // copy. The view and its Raw must not be used after f returns. Other calls on the subscription wait
-// until then; a call that f makes itself returns [ErrBusy]. If f panics, the message was not
+// until f returns; a call by f itself returns [ErrBusy]. If f panics, the message counts as not
 // received.
 //
-// Publishers can overwrite the message of a lossy subscription while f reads it. Then f may have
-// read anything, and Read returns a [*LossError], whatever f returned. Otherwise Read returns the
-// error of f.
+// Publishers can overwrite the message of a lossy subscription while f reads it, so f may read
+// arbitrary bytes. Read then returns a [*LossError], whatever f returned. Otherwise Read returns
+// the error of f.
 func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	if err := s.begin(ctx); err != nil {
 		return s.fail(err)
@@ -101,7 +102,7 @@ func (s *Subscription) Read(ctx context.Context, f func(View) error) error {
 	if err := s.next(ctx, &m, true); err != nil {
 		return s.fail(err)
 	}
-	// Otherwise the message was assembled, and the cursor is past it already.
+	// If not whole, the message was assembled and the cursor is already past it.
 	whole := m.Position == s.cur.Next()
 	e, seen := s.cur.Peek()
 	s.hold()
@@ -127,8 +128,8 @@ func (s *Subscription) begin(ctx context.Context) error {
 	return s.checkDue()
 }
 
-// checkDue is the second half of begin: it returns the error that the call before left for this
-// one, or why the subscription has ended.
+// checkDue is the second half of begin. It returns the error that the previous call left for this
+// one, or the reason why the subscription has ended.
 func (s *Subscription) checkDue() error {
 	if s.over != nil {
 		s.exit()

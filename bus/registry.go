@@ -6,18 +6,19 @@ import (
 	"shmbus/internal/registry"
 )
 
-// Dirs returns the folders in which key files are looked for, in this order. New buses are made in
-// the first: $SHMBUS_DIR if it is set, otherwise /run/shmbus for root, and for others
-// $XDG_RUNTIME_DIR/shmbus, or /run/user/UID/shmbus where /run/user/UID exists (cron and
-// services have it without the variable), or /tmp/shmbus-UID.
+// Dirs returns the folders that are searched for key files, in this order. New buses are made in
+// the first one. That is $SHMBUS_DIR if it is set, otherwise /run/shmbus for root. For other users
+// it is $XDG_RUNTIME_DIR/shmbus, or /run/user/UID/shmbus if /run/user/UID exists (for cron jobs and
+// services, which do not have the variable), or /tmp/shmbus-UID.
 func Dirs() []string { return registry.Dirs() }
 
 // CheckName reports what is wrong with the name of a bus: 1 to 63 letters, digits, dots, dashes and
 // underscores, the first a letter or a digit.
 func CheckName(name string) error { return registry.ValidName(name) }
 
-// Remove destroys the bus for everybody. Whoever waits on it returns with [ErrRemoved], the others
-// learn it at their next look. It also clears what a bus left that was damaged or partly removed.
+// Remove destroys the bus for every client. Calls that wait on it return [ErrRemoved]; other
+// clients notice at their next look. Remove also clears the remains of a bus that was damaged or
+// partly removed.
 func Remove(name string, opts ...Option) error {
 	c := newConfig(opts)
 	if err := CheckName(name); err != nil {
@@ -29,10 +30,11 @@ func Remove(name string, opts ...Option) error {
 	return nil
 }
 
-// Restore writes the key file of a bus again that has lost it (to a cleaner of /tmp, say), for the
-// segment with the given identifier, in the folder where buses are made. It takes root, the bus's
-// owner, or its creator: nobody else's key file vouches for it. Clients of the bus that wait do the
-// same by themselves; the error is [ErrExists] if somebody has.
+// Restore writes the key file of a bus again after it was lost, for example to a cleaner of /tmp.
+// The bus is the segment with the given identifier; the key file goes to the folder where buses are
+// made. Only root, the owner of the bus and its creator may do this, because other users' key files
+// are not trusted. Clients of the bus that wait do the same by themselves; if one has done so, the
+// error is [ErrExists].
 func Restore(name string, shmid int, opts ...Option) error {
 	c := newConfig(opts)
 	err := CheckName(name)
@@ -61,9 +63,9 @@ type Entry struct {
 	Err   error  `json:"-"` // why it is not live
 }
 
-// List returns the buses whose key files are in [Dirs], or where [WithDir] says, by name, those of
-// one name in the order of their folders: the first is the one that [Open] takes. With an error
-// about a folder come the buses of the others.
+// List returns the buses whose key files are in [Dirs], or in the folder of [WithDir], sorted by
+// name. Buses of one name are in the order of their folders: [Open] takes the first. If a folder
+// cannot be read, List returns the buses of the others together with the error.
 func List(opts ...Option) ([]Entry, error) {
 	entries, err := registry.List(newConfig(opts).dirs)
 	var out []Entry
@@ -75,8 +77,8 @@ func List(opts ...Option) ([]Entry, error) {
 	return out, err
 }
 
-// A LostBus is a segment of a live bus whose key file is not where it was looked for: it was lost,
-// or is in another folder.
+// A LostBus is the segment of a live bus whose key file is not in the folders that were searched:
+// the key file was lost, or is in another folder.
 type LostBus struct {
 	ShmID    int
 	Key      int32

@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// roomSlice is how long a publisher that waits for room sleeps at most before it asks again
-	// whether the one it waits for is alive.
+	// roomSlice is the longest sleep of a publisher that waits for room before it checks again
+	// whether the subscriber for which it waits is alive.
 	roomSlice = 2 * time.Millisecond
-	// roomGather is how long, in pauses, a publisher that found little room lets it grow. At the
-	// edge of a full ring every look at the slowest subscriber's cursor takes its cache line away
-	// from it, so looks should be few.
+	// roomGather is the time, in pauses, for which a publisher that found little room lets the room
+	// grow. At the edge of a full ring, each load of the slowest subscriber's cursor takes the
+	// cache line away from that subscriber, so loads should be few.
 	roomGather = 32
-	// roomSpin is how often it looks before it sleeps.
+	// roomSpin is the number of looks before the publisher sleeps.
 	roomSpin = 200
 )
 
-// exchangeSlow publishes the filled slot after Exchange could not: it looks at the gates, and waits
-// for room as this publisher is told to.
+// exchangeSlow publishes the filled slot after Exchange could not. It looks at the gates, and waits
+// for room as the options of this publisher say.
 func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) error {
 	defer p.stuck.Store(nil)
 	waits := false
@@ -39,11 +39,12 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 		if p.seg.Removed() {
 			return ErrRemoved
 		}
-		// The context is looked at before the gates: who was stopped for longer than its time finds
-		// the room that came meanwhile.
+		// The context is checked before the gates. So a publisher that was stopped until after its
+		// deadline finds room that came meanwhile.
 		ended := ctx.Err()
 		looks++
-		// something that should help, and does not, is tried again and again
+		// A step may report progress again and again and still make no room. After many looks an
+		// ended context ends the call.
 		inVain := ended != nil && looks >= ctxEvery
 		slowest, position := p.lookForRoom(!waits)
 		fault.At(fault.RoomLooked)
@@ -93,17 +94,19 @@ func (p *Publisher) exchangeSlow(ctx context.Context, info layout.FrameInfo) err
 	}
 }
 
-// lookForRoom certifies sleepers, if that is due, and looks at the gates.
+// lookForRoom certifies sleepers, if that is due, and looks at the gates. It returns the slowest
+// subscriber that leaves no room and the position that it protects; slowest is negative if there is
+// room.
 func (p *Publisher) lookForRoom(first bool) (slowest int, position uint64) {
 	seg, n := p.seg, p.seg.Map.Geometry.Slots
-	p.ring.CatchUp() // one that was idle certifies up to where the others are, too
+	p.ring.CatchUp() // so that an idle publisher, too, certifies up to the others' position
 	next, certified := p.ring.Next(), atomic.LoadUint64(seg.Header(layout.HeaderCertified))
 	if first && next-certified >= uint64(n/4) {
 		sleep.Certify(seg, next, p.ring.Index())
 	}
 	slowest, position = p.ring.Rescan()
 	if slowest >= 0 {
-		// Perhaps the slowest only sleeps, and there is nothing for it.
+		// Perhaps the slowest subscriber sleeps and there is nothing for it.
 		sleep.Certify(seg, p.ring.Next(), p.ring.Index())
 		slowest, position = p.ring.Rescan()
 	}
@@ -132,7 +135,7 @@ func (p *Publisher) pause(tries int) bool {
 	switch p.wait {
 	case Spin:
 		fence.Pause()
-		// now and then the slow way, for its looks at context and liveness
+		// Now and then exchangeSlow must check the context and the subscriber's liveness.
 		return tries%roomSpin != 0
 	case Yield:
 		runtime.Gosched()
@@ -152,8 +155,9 @@ func (p *Publisher) pause(tries int) bool {
 	}
 }
 
-// othersBlocked reports whether another publisher sleeps until there is room. Then it is not worth
-// to spin for long: it would only keep the processor from the subscriber that all wait for.
+// othersBlocked reports whether another publisher sleeps until there is room. Then this publisher
+// should not spin for long, because it would keep the processor from the subscriber for which both
+// wait.
 func (p *Publisher) othersBlocked() bool {
 	for i := range (p.seg.High(layout.HeaderPubHigh, p.seg.Map.Geometry.Publishers) + 63) / 64 {
 		if atomic.LoadUint64(p.seg.Header(layout.HeaderBlocked+8*i)) != 0 {
@@ -163,9 +167,8 @@ func (p *Publisher) othersBlocked() bool {
 	return false
 }
 
-// sleepForRoom sleeps until a subscriber has moved on, but not for longer than roomSlice: the one
-// that is waited for may have died or been stopped in every instant, also before it woke this
-// publisher.
+// sleepForRoom sleeps until a subscriber has moved on, but not for longer than roomSlice: the
+// subscriber may die or be stopped at any moment, also before it wakes this publisher.
 func (p *Publisher) sleepForRoom(ctx context.Context, slowest int, position uint64) error {
 	if p.wait == Spin || p.wait == Yield {
 		return nil

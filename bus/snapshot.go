@@ -170,7 +170,8 @@ func (l *snapshotter) subscribers() []SubscriberStatus {
 		wake := layout.Wake(word(layout.SubWake))
 		position := word(layout.SubCursor)
 		if wake.State() != layout.Awake && !wake.IsNotYet() {
-			position = max(position, wake.Position(position)) // near the cursor, which may be far from the head
+			// The position in the wake word is near the cursor, which may be far from the head.
+			position = max(position, wake.Position(position))
 		}
 		st := SubscriberStatus{
 			Index: i, Alive: l.alive(o),
@@ -195,7 +196,8 @@ func (l *snapshotter) subscribers() []SubscriberStatus {
 	return out
 }
 
-// mergeTopics adds up records of the same name, which two processes that created the topic at the same moment made.
+// mergeTopics adds up records of the same name. Two processes that create a topic at the same
+// moment may make two records.
 func mergeTopics(in []TopicStatus) []TopicStatus {
 	first := make(map[string]int)
 	out := in[:0]

@@ -14,14 +14,15 @@ import (
 
 // A Snapshot is the state of a bus. Its parts are read one after the other while the bus goes on.
 //
-// Its JSON is what busd status --json prints. Fields may be added to it, and none is renamed. Positions, and what is counted in them (lag,
-// lost), are slots of the ring: a message takes one, or one for each slot that it needs.
+// Its JSON is the output of busd status --json. Fields may be added, but none is renamed.
+// Positions, and counts of positions such as lag and lost, are slots of the ring: a message takes
+// one, or several if it does not fit one slot.
 type Snapshot struct {
 	Name    string    `json:"name"`
 	UUID    string    `json:"uuid"`
 	State   string    `json:"state"` // "live" or "removed"
 	Path    string    `json:"path"`  // of the key file, "" if it was opened by key
-	Key     int32     `json:"key"`   // System V key, and the identifiers of segment and semaphore set
+	Key     int32     `json:"key"`   // the System V key
 	ShmID   int       `json:"shm_id"`
 	SemID   int       `json:"sem_id"`
 	UID     int       `json:"uid"` // owner and group of the segment; -1 where they are not known
@@ -31,11 +32,13 @@ type Snapshot struct {
 	Taken   time.Time `json:"taken"` // when it was read
 	Sizes   Sizes     `json:"sizes"`
 
-	Head      uint64  `json:"head"`      // position of the next message
-	Oldest    uint64  `json:"oldest"`    // the oldest position held
-	Fill      float64 `json:"fill"`      // part of the ring that holds messages, 0 to 1: 1 once it is full
-	Backlog   float64 `json:"backlog"`   // part of the ring that the slowest reliable subscriber has yet to read, 0 to 1
-	Certified uint64  `json:"certified"` // sleepers are dealt with below this position
+	Head   uint64 `json:"head"`   // position of the next message
+	Oldest uint64 `json:"oldest"` // the oldest position held
+	// The part of the ring that holds messages, 0 to 1. It is 1 once the ring was filled.
+	Fill float64 `json:"fill"`
+	// The part of the ring that the slowest reliable subscriber has yet to read, 0 to 1.
+	Backlog   float64 `json:"backlog"`
+	Certified uint64  `json:"certified"` // no sleeper is owed a wake-up below this position
 
 	// Counts since the bus was created.
 	Deaths     uint64 `json:"deaths"`    // clients found dead
@@ -44,13 +47,14 @@ type Snapshot struct {
 	Posts      uint64 `json:"posts"`     // wake-ups by system call
 	BellResets uint64 `json:"bell_resets"`
 
-	// What SetRates fills in, for the whole bus.
-	Interval     time.Duration `json:"interval_ns"` // over which rates were measured; 0 without
+	// Rates of the whole bus, which SetRates fills in.
+	Interval     time.Duration `json:"interval_ns"` // between the two snapshots; 0 without rates
 	MessageRate  float64       `json:"message_rate"`
 	ByteRate     float64       `json:"byte_rate"`
 	PositionRate float64       `json:"position_rate"`
 
-	BlockedBy *Blocker `json:"blocked_by"` // who leaves publishers no room; nil if nobody does
+	// The subscription that leaves publishers no room; nil if there is none.
+	BlockedBy *Blocker `json:"blocked_by"`
 
 	Clients     []ClientStatus     `json:"clients"`
 	Publishers  []PublisherStatus  `json:"publishers"`
@@ -58,7 +62,7 @@ type Snapshot struct {
 	Topics      []TopicStatus      `json:"topics"`
 }
 
-// Mode is permission bits, which it prints as octal digits, also in JSON: 0660.
+// Mode holds permission bits. It prints them as octal digits such as 0660, also in JSON.
 type Mode fs.FileMode
 
 func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
@@ -111,8 +115,8 @@ type SubscriberStatus struct {
 	Name        string    `json:"name"`
 	Pattern     string    `json:"pattern"`
 	Policy      string    `json:"policy"`   // "lossy", "reliable", "evict" or "demote"
-	Gate        string    `json:"gate"`     // "open" (nobody waits for it), "closed" (publishers do), "evicted" or "demoted"
-	Position    uint64    `json:"position"` // that it reads next
+	Gate        string    `json:"gate"`     // "closed" if publishers wait for it, else "open", "evicted" or "demoted"
+	Position    uint64    `json:"position"` // the position that it reads next
 	Lag         uint64    `json:"lag"`      // positions that it has yet to read
 	Received    uint64    `json:"received"` // messages
 	Bytes       uint64    `json:"bytes"`
@@ -152,8 +156,10 @@ type Blocker struct {
 	Waiting    int    `json:"waiting"` // publishers that sleep until there is room
 }
 
-// FindBlocker sets BlockedBy from the tables: of the subscriptions that publishers wait for the one that is furthest behind, if the
-// ring is full for it, or if it is all but full and a publisher waits, with a message of several slots. Snapshots have it already.
+// FindBlocker sets BlockedBy from the tables. It considers the subscriptions for which publishers
+// wait, and takes the one that is furthest behind if it is at least a lap behind. If a publisher
+// sleeps until there is room, half a lap is enough: its message may take many slots. Snapshots have
+// BlockedBy set already.
 func (s *Snapshot) FindBlocker() {
 	s.BlockedBy = nil
 	var by *SubscriberStatus
@@ -172,15 +178,19 @@ func (s *Snapshot) FindBlocker() {
 	if by == nil || by.Lag < slots && (waiting == 0 || by.Lag < slots/2) {
 		return
 	}
-	s.BlockedBy = &Blocker{Subscriber: by.Index, Client: by.Client, Pid: by.Pid, Name: by.Name, Pattern: by.Pattern, Policy: by.Policy,
-		Position: by.Position, Lag: by.Lag, Stopped: by.Stopped, Waiting: waiting}
+	s.BlockedBy = &Blocker{
+		Subscriber: by.Index, Client: by.Client, Pid: by.Pid, Name: by.Name, Pattern: by.Pattern,
+		Policy: by.Policy, Position: by.Position, Lag: by.Lag, Stopped: by.Stopped, Waiting: waiting,
+	}
 }
 
-// FindStopped sets Stopped wherever a process is stopped: by SIGSTOP, a terminal, or a debugger. It looks at /proc for each client, and
-// cannot tell of processes that are not visible there.
+// FindStopped sets Stopped for each process that is stopped by SIGSTOP, a terminal or a debugger.
+// It looks at /proc for each client, and finds nothing out about processes that are not visible
+// there.
 //
-// The pid in a client's record is that of its own pid namespace. The kernel knows the process as well, as the last one that changed
-// the client's liveness semaphore, and tells its pid in this namespace: 0 if it is not visible here.
+// The pid in a client's record is that of the client's own pid namespace. The kernel knows the
+// process as well, as the last one that changed the client's liveness semaphore. It returns the pid
+// in this namespace, or 0 if the process is not visible here.
 func (s *Snapshot) FindStopped() {
 	stopped := map[int]bool{}
 	set := sysvsem.FromID(s.SemID)
@@ -204,15 +214,15 @@ func (s *Snapshot) FindStopped() {
 	}
 }
 
-// isStopped reports whether a process is in one of the two states of proc(5) for that.
+// isStopped reports whether a process is in one of the two stopped states of proc(5).
 func isStopped(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	i := bytes.LastIndexByte(b, ')') // the name stands in parentheses, and may contain some
 	return err == nil && i >= 0 && i+2 < len(b) && (b[i+2] == 'T' || b[i+2] == 't')
 }
 
-// SetRates sets the rates of s, which are those since an earlier snapshot of the same bus. A record that has
-// another owner in that one, or none, has no rate.
+// SetRates sets the rates of s from the counts that were added since an earlier snapshot of the
+// same bus. A record that was free or had another owner in the earlier snapshot has no rate.
 func (s *Snapshot) SetRates(earlier Snapshot) {
 	seconds := s.Taken.Sub(earlier.Taken).Seconds()
 	if seconds <= 0 || earlier.UUID != s.UUID {
@@ -251,7 +261,8 @@ func (s *Snapshot) SetRates(earlier Snapshot) {
 	}
 }
 
-// Published returns how many messages were published on all topics since the bus was created, and how many bytes.
+// Published returns how many messages, and how many bytes, were published on all topics since the
+// bus was created.
 func (s *Snapshot) Published() (messages, bytes uint64) {
 	for _, t := range s.Topics {
 		messages, bytes = messages+t.Messages, bytes+t.Bytes

@@ -10,11 +10,12 @@ import (
 	"shmbus/layout"
 )
 
-// WaitForSubscribers returns when at least n subscriptions, of living clients in whatever process, want the topic, or
-// when ctx ends, with a [*SubscribersError]. What is published on the topic from then on, each of them receives. The
-// topic need not exist, and the subscriptions need not be in a call. Observers are not seen.
+// WaitForSubscribers returns when at least n subscriptions of living clients, of any process, want
+// the topic. If ctx ends before, it returns a [*SubscribersError]. Each of these subscriptions
+// receives what is published on the topic afterwards. The topic need not exist, and the
+// subscriptions need not be in a call. Subscriptions of observers do not count.
 //
-// It looks at least 20 times a second, so it is for the start of a program rather than for each message.
+// It looks at least 20 times a second. Use it when a program starts, not for each message.
 func (b *Bus) WaitForSubscribers(ctx context.Context, topic string, n int) error {
 	fail := func(err error) error { return opError("wait for subscribers of", b.name, topic, err) }
 	if err := alive(ctx); err != nil {
@@ -24,10 +25,12 @@ func (b *Bus) WaitForSubscribers(ctx context.Context, topic string, n int) error
 		return fail(err)
 	}
 	if most := b.seg.Map.Geometry.Subscribers; n < 1 || n > most {
-		return fail(fmt.Errorf("%w: %d subscribers: wait for 1 to %d, which is what the bus takes", ErrInvalid, n, most))
+		return fail(fmt.Errorf("%w: %d subscribers: wait for 1 to %d, which is what the bus takes",
+			ErrInvalid, n, most))
 	}
 	for pause := awaitFirst; ; pause = min(2*pause, awaitLongest) {
-		// The context is looked at before the bus: who was stopped for longer than its time finds the subscribers that came meanwhile.
+		// The context is checked before the bus. So a process that was stopped until after its
+		// deadline finds subscribers that came meanwhile.
 		ended := ctx.Err()
 		have, err := b.subscribersOf(topic)
 		switch {
@@ -60,7 +63,8 @@ func (b *Bus) subscribersOf(topic string) (n int, err error) {
 			continue
 		}
 		reliable := atomic.LoadUint64(seg.Sub(s, layout.SubPolicy)) != layout.PolicyLossy
-		if reliable && b.ring.Gate(s).State() == layout.GateEvicted { // it is over; of a lossy one the gate is the last owner's
+		// An evicted subscription is over. The gate of a lossy one is as the last owner left it.
+		if reliable && b.ring.Gate(s).State() == layout.GateEvicted {
 			continue
 		}
 		wants := known && atomic.LoadUint64(&seg.Interest(id)[s/64])&(1<<(s%64)) != 0
@@ -71,8 +75,9 @@ func (b *Bus) subscribersOf(topic string) (n int, err error) {
 	return n, nil
 }
 
-// recordMatches reports whether one of the patterns in a subscriber's record matches the topic. They stand there when the
-// subscription has its place in the ring. The last one may be cut: it does not count then.
+// recordMatches reports whether one of the patterns in a subscriber's record matches the topic. A
+// subscription stores its patterns after it has its place in the ring. The last pattern may be cut
+// off; then it does not count.
 func recordMatches(text []byte, topic string) bool {
 	patterns := layout.CString(text)
 	whole := len(patterns) < len(text)-1

@@ -11,8 +11,8 @@ type TypedMessage[T any] struct {
 	Value T
 }
 
-// Messages is [Values] with the message beside each value: its topic, its position, its time. Beside a [*DecodeError] comes
-// the message that could not be decoded.
+// Messages is [Values] with the message for each value: its topic, its position, its time. With a
+// [*DecodeError] it yields the message that could not be decoded.
 func Messages[T any](ctx context.Context, s *Subscription) iter.Seq2[TypedMessage[T], error] {
 	return func(yield func(TypedMessage[T], error) bool) {
 		for m, err := range s.All(ctx) {

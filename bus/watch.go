@@ -10,11 +10,11 @@ import (
 	"shmbus/layout"
 )
 
-// A ClientEvent says that a client of the bus has come or gone, as [Bus.WatchClients] reports it. A client is an open handle: a
-// process has as many as it has opened.
+// A ClientEvent says that a client joined the bus, left it or died, as [Bus.WatchClients] reports
+// it. A client is an open handle: a process has as many as it has opened.
 type ClientEvent struct {
 	Kind   ClientEventKind
-	Client int    // number of its record, used again after it has gone
+	Client int    // number of its record; a later client may get the same record
 	Pid    int    // in the client's own pid namespace
 	Name   string // see WithClientName
 	Daemon bool   // see WithDaemon
@@ -27,7 +27,7 @@ type ClientEventKind uint8
 const (
 	Joined ClientEventKind = iota // it opened the bus
 	Left                          // it closed the bus
-	Died                          // its process ended without that
+	Died                          // its process ended without closing the bus
 )
 
 func (k ClientEventKind) String() string {
@@ -37,15 +37,19 @@ func (k ClientEventKind) String() string {
 	return [...]string{"joined", "left", "died"}[k]
 }
 
-// clientsPause is how often the table of clients is looked at for those who come and go: neither makes a sound, as deaths do.
+// clientsPause is the time between two looks at the table of clients. The looks find those that
+// join and leave: unlike a death, neither raises the death bell.
 const clientsPause = 100 * time.Millisecond
 
-// WatchClients calls f for each client that joins the bus, leaves it, or dies, until ctx ends or the bus is closed or removed. It begins
-// with a Joined for each client that is there, this one included. Deaths are reported as soon as the kernel tells of them, and
-// what the dead left is cleared, as by [Bus.WatchDeaths]; who comes and goes is noticed within 100 ms, by ten short looks a second.
-// A client that joins and goes between two of them is not reported.
+// WatchClients calls f for each client that joins the bus, leaves it or dies, until ctx ends or the
+// bus is closed or removed. It begins with a Joined event for each client that is there, this one
+// included.
 //
-// All calls of f are made by the caller's goroutine.
+// Deaths are reported as soon as the kernel reports them, and the records of the dead are
+// reclaimed, as by [Bus.WatchDeaths]. Joining and leaving are noticed within 100 ms, by ten short
+// looks a second. A client that joins and leaves between two looks is not reported.
+//
+// The caller's goroutine makes all calls of f.
 func (b *Bus) WatchClients(ctx context.Context, f func(ClientEvent)) error {
 	const op = "watch clients of"
 	if err := alive(ctx); err != nil {
@@ -89,12 +93,12 @@ func (b *Bus) WatchClients(ctx context.Context, f func(ClientEvent)) error {
 	}
 }
 
-// A roll is who was there at the last look, by the number of the client's record.
+// A roll holds the clients that the last look found, by the number of the client record.
 type roll map[int]attendee
 
 type attendee struct {
 	generation uint32
-	deaths     uint64 // of the record: what its word said about the last who died in it
+	deaths     uint64 // the record's ClientDied word
 	event      ClientEvent
 }
 
@@ -109,7 +113,8 @@ func (r roll) call(seg *segment.Segment, f func(ClientEvent)) {
 			continue
 		}
 		if known {
-			// Of one whose record has another owner by now the count of deaths tells how it went.
+			// If the record has another owner by now, its count of deaths tells whether the client
+			// left or died.
 			was.event.Kind = Left
 			if same && state.State() == layout.ClientDead || !same && now.deaths != was.deaths {
 				was.event.Kind = Died
@@ -125,7 +130,7 @@ func (r roll) call(seg *segment.Segment, f func(ClientEvent)) {
 	}
 }
 
-// attendeeOf returns the state of a client record, and who has it if that is joined.
+// attendeeOf returns the state of a client record, and its client if the state is joined.
 func attendeeOf(s *segment.Segment, c int) (layout.ClientState, attendee) {
 	for {
 		state := s.ClientState(c)
