@@ -34,7 +34,7 @@ type ClientState uint64
 const (
 	ClientFree   = 0
 	ClientJoined = 1
-	ClientDead   = 2 // free, and its last client died, which watchers for deaths report
+	ClientDead   = 2 // free; its last client died, and watchers for deaths report that
 )
 
 // MakeClientState packs the word.

@@ -42,7 +42,7 @@ type Loaded struct {
 //	}
 //
 // A caller that has been idle calls [Publisher.Resume] first. A caller that has called Announce
-// goes on to CompareAndSwap, and then to Settle or LostRace. The label is an entry with the topic's
+// must call CompareAndSwap, and then to Settle or LostRace. The label is an entry with the topic's
 // tag and nothing else.
 //
 // The locked instruction of step 4 waits for the stores before it, and no later instruction starts

@@ -8,7 +8,7 @@ import (
 	"shmbus/layout"
 )
 
-// A Start says where a reader begins. The zero Start is that of [FromNow].
+// A Start says where a reader begins. The zero Start is the result of [FromNow].
 type Start struct {
 	kind     startKind
 	position uint64
@@ -34,14 +34,14 @@ func From(position uint64) Start { return Start{fromPosition, position} }
 // Join returns a cursor for subscriber record s, which the caller owns. For a reliable reader it
 // closes the record's gate first: from then on publishers wait for the reader.
 //
-// A reliable reader loses no message from the head that Join found. Older messages, asked for with
-// FromOldest or From, are protected from now on, but a publisher that has not yet seen the gate may
-// still overwrite some of them. Then the cursor's status is Lapped, as for other readers.
+// A reliable reader loses no message at or above the head that Join found. Older messages, asked
+// for with FromOldest or From, are protected from now on, but a publisher that has not yet seen the
+// gate may still overwrite some of them. Then the cursor's status is Lapped, as for other readers.
 //
 // A gate protects only what the ring still holds. If From names a position that is already
 // overwritten, the reader first learns of that loss, from [Cursor.Jump]. Until then the gate
-// protects only what is published from the head that Join found, so publishers have room for one
-// lap. A gate at the oldest position or below it would make the ring full: all publishers would
+// protects only what is published at or above the head that Join found, so publishers have room for
+// one lap. A gate at the oldest position or below it would make the ring full: all publishers would
 // stop until the reader begins to read.
 func (r *Ring) Join(s int, start Start, reliable bool) *Cursor {
 	c := &Cursor{memory: r.memory, r: r, shared: r.subWord(s, layout.SubCursor)}

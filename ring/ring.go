@@ -11,8 +11,8 @@ import (
 // ErrCorrupt means that the ring holds a value that no correct program wrote.
 var ErrCorrupt = errors.New("ring is corrupt")
 
-// A Ring is the exchange ring in a piece of memory. All its methods but [Ring.Format] and
-// [Ring.FormatAt] may be called by any goroutine at any time.
+// A Ring is the exchange ring in a piece of memory. Its methods, except for [Ring.Format] and
+// [Ring.FormatAt], may be called by any goroutine at any time.
 type Ring struct {
 	memory
 	layout layout.Map

@@ -141,8 +141,8 @@ func (e *examination) clients() {
 	}
 }
 
-// owner looks at a word that names a client. The state of the client was read after the word, so
-// its generation is not lower.
+// owner looks at a word that names a client. The state of the client is read after the word, so its
+// generation is not lower.
 func (e *examination) owner(where string, o layout.Owner, states ...uint16) {
 	c := o.Client()
 	if c < 0 || c >= e.Map.Geometry.Clients {

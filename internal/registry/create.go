@@ -218,8 +218,8 @@ func (l *LockedKey) prepare(c Spec) (again bool, err error) {
 }
 
 // give changes the owner of the segment, the set and the key file to the one that the spec names.
-// The key file comes last. Until then it belongs to the creator of the objects, for whom it can
-// vouch, because the kernel still records the creator.
+// The key file comes last. Until then its author is the creator of the objects. The kernel
+// continues to record that creator, so the key file can vouch for the objects at every moment.
 func give(lock *LockedKey, c Spec, shm *sysvshm.Segment, set *sysvsem.Set) error {
 	st, err := lock.f.Stat()
 	if err != nil {

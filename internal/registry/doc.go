@@ -6,7 +6,7 @@
 //	keyfile.go    the contents of a key file, and finding the key file of a name
 //	lock.go       the lock on a key file, and writing it
 //	folder.go     the folders of key files
-//	trust.go      who may decide about a bus, and which folders are trusted
+//	trust.go      who may remove or restore a bus, and which folders are trusted
 //	create.go     creating a bus
 //	leftovers.go  what a dead creator or remover left behind
 //	open.go       finding a bus and attaching to it

@@ -12,7 +12,7 @@ var (
 	ErrName   = errors.New("invalid bus name")
 )
 
-// exists is an error that errors.Is finds to be fs.ErrExist.
+// exists is an error in which errors.Is finds fs.ErrExist.
 type exists struct{}
 
 func (exists) Error() string        { return "the bus exists already" }

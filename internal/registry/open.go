@@ -19,7 +19,7 @@ const openPatience = 2 * time.Second
 // Open attaches to the bus with the given name. The bus may be removed and created again after the
 // key file was read and before the segment is attached. So a failure is final only if the key file
 // still says the same and nobody holds its lock; otherwise Open starts again. It looks at least
-// once, even if ctx has ended, and does not wait after that.
+// once, even if ctx has ended already, but then it does not wait.
 func Open(
 	ctx context.Context, dirs []string, name string, flags sysvshm.AttachFlag,
 ) (*segment.Segment, error) {

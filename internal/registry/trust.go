@@ -80,8 +80,8 @@ func (l *LockedKey) mayRemove(shm *sysvshm.Segment, set *sysvsem.Set) error {
 
 // trusted returns an error if a default folder of this user must not be used. In a shared folder
 // such as /tmp, another user may have made the folder first, and could replace key files in it. Any
-// other folder was chosen by a user and is trusted. On systems other than Linux no folder can be
-// used.
+// other folder is that of root or was chosen by a user, and is trusted. On systems other than Linux
+// no folder can be used.
 func trusted(dir string) error {
 	if err := linux.Only(); err != nil {
 		return err

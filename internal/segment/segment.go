@@ -47,8 +47,8 @@ func (s *Segment) Removed() bool {
 
 // AttachMemory maps a segment and keeps it out of core dumps, for three reasons. The kernel reports
 // a process's death only after the core is written, so a large core delays the report. The segment
-// holds messages of other processes, which do not belong into a file of this process. And a
-// debugger needs no copy, because the segment itself remains.
+// holds messages of other processes, which do not belong in a file of this process. And a debugger
+// needs no copy, because the segment itself remains.
 func AttachMemory(shm *sysvshm.Segment, flags sysvshm.AttachFlag) (*sysvshm.Mapping, error) {
 	mapping, err := shm.Attach(flags)
 	if err == nil {
