@@ -18,16 +18,17 @@ import (
 // the process, and panics for some types. Values of types that may contain themselves are looked
 // through before they are encoded.
 
-// A valueType is what Publish has to know of a Go type.
+// A valueType is what Publish knows of a Go type.
 type valueType struct {
-	// No value of the type can be encoded: the encoder would not come back from the type alone.
+	// err says why no value of the type can be encoded: the encoder would never return.
 	err error
-	// How deep a value is does not follow from the type: it has interfaces, or the type contains itself.
+	// open says that the depth of a value does not follow from the type, because the type contains
+	// interfaces or itself.
 	open   bool
 	doubt  bool  // the encoder may refuse a value, or panic
-	own    bool  // values are encoded by code of their own
-	fields []int // of a struct: those whose types are open
-	copied bool  // a value that lies in an interface is encoded from a copy that has an address
+	own    bool  // the type has its own code that encodes values
+	fields []int // the fields of a struct whose types are open
+	copied bool  // a value in an interface is encoded from a copy that has an address
 }
 
 var valueTypes sync.Map // of reflect.Type to *valueType
@@ -51,8 +52,8 @@ func valueTypeOf(t reflect.Type) *valueType {
 	return vt
 }
 
-// visit looks at all types that values of t may contain. Those that it is within are true in seen,
-// those that it knows are there.
+// visit looks at all types that values of t may contain. seen has the types that were visited; it
+// is true for those that contain the current one.
 func (vt *valueType) visit(t reflect.Type, seen map[reflect.Type]bool) {
 	if within, ok := seen[t]; ok {
 		vt.open = vt.open || within
@@ -95,7 +96,7 @@ func (vt *valueType) visit(t reflect.Type, seen map[reflect.Type]bool) {
 	}
 }
 
-// unknown reports whether the encoder has nothing for values of a kind.
+// unknown reports whether the encoder cannot encode values of a kind.
 func unknown(k reflect.Kind) bool {
 	switch k {
 	case reflect.Uintptr, reflect.Complex64, reflect.Complex128, reflect.Chan, reflect.Func, reflect.UnsafePointer:
@@ -104,8 +105,8 @@ func unknown(k reflect.Kind) bool {
 	return false
 }
 
-// embedsLink reports whether a type may have its encoding from something embedded that is not
-// there.
+// embedsLink reports whether the encoding of a type may be that of an embedded pointer or
+// interface, which may be nil.
 func embedsLink(t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -121,7 +122,7 @@ func embedsLink(t reflect.Type) bool {
 	return false
 }
 
-// endless reports whether a pointer type leads to no other than pointer types.
+// endless reports whether a pointer type points to pointer types without end.
 func endless(t reflect.Type) bool {
 	for seen := map[reflect.Type]bool{}; t.Kind() == reflect.Pointer; t = t.Elem() {
 		if seen[t] {
@@ -132,8 +133,8 @@ func endless(t reflect.Type) bool {
 	return false
 }
 
-// embedsItself reports whether the fields of a struct, with those of the structs that it embeds,
-// have no end.
+// embedsItself reports whether a struct contains itself by embedding, so that its list of fields
+// has no end.
 func embedsItself(t reflect.Type, outer []reflect.Type) bool {
 	for _, o := range outer {
 		if o == t {
@@ -158,8 +159,8 @@ func embedsItself(t reflect.Type, outer []reflect.Type) bool {
 	return false
 }
 
-// holdsNamedBytes reports whether a value of the type has arrays of a named byte type in itself.
-// The encoder writes these from their place, and panics if they have none.
+// holdsNamedBytes reports whether a value of the type contains arrays of a named byte type. The
+// encoder writes these from their address, and panics if they have none.
 func holdsNamedBytes(t reflect.Type) bool {
 	if encodesItself(t) {
 		return false
@@ -204,8 +205,8 @@ var ownEncoding = []reflect.Type{
 	reflect.TypeFor[self.BinaryMarshaler](), reflect.TypeFor[self.TextMarshaler](),
 }
 
-// encodesItself reports whether values of the type, or what it points to, are encoded by code of
-// their own, or are errors.
+// encodesItself reports whether the type, or a pointer to it, has its own code that encodes values,
+// or is the error type.
 func encodesItself(t reflect.Type) bool {
 	for _, i := range ownEncoding {
 		if t.Implements(i) || t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(i) {
@@ -215,13 +216,13 @@ func encodesItself(t reflect.Type) bool {
 	return t == reflect.TypeFor[error]()
 }
 
-// A finder looks for what cannot be encoded in a value.
+// A finder looks in a value for parts that cannot be encoded.
 type finder struct {
-	all bool // look for what the encoder refuses as well
+	all bool // also look for parts that the encoder refuses
 }
 
-// find returns what is wrong with v, which lies in so many containers and behind so many pointers
-// and interfaces in a row, if anything.
+// find returns what is wrong with v, or nil. depth is the number of containers around v, and links
+// the number of pointers and interfaces that lead to it in a row.
 func (f finder) find(v reflect.Value, depth, links int) error {
 	kind := v.Kind()
 	if kind == reflect.Invalid || !f.all && (kind <= reflect.Float64 || kind == reflect.String) {
@@ -261,8 +262,8 @@ func (f finder) find(v reflect.Value, depth, links int) error {
 	return nil
 }
 
-// findMissing is for a type with code of its own, which it may have from something embedded that is
-// not there.
+// findMissing is find for a type with its own encoding. The encoding may be that of an embedded
+// pointer or interface; findMissing returns an error if that is nil.
 func (f finder) findMissing(v reflect.Value) error {
 	for v.Kind() == reflect.Pointer {
 		v = v.Elem()
@@ -281,7 +282,7 @@ func (f finder) findMissing(v reflect.Value) error {
 	return nil
 }
 
-// findInAny is find for what lies in an interface.
+// findInAny is find for a value in an interface.
 func (f finder) findInAny(v any, depth int) error {
 	switch v := v.(type) {
 	case nil, string, []byte, bool, int, int64, uint64, float64:
@@ -376,7 +377,7 @@ func (f finder) findInStruct(v reflect.Value, vt *valueType, depth int) error {
 	return nil
 }
 
-// refused says why the encoder panics for a field, if it does for any value that it has.
+// refused returns why the encoder panics for some value of a field, or nil if it never does.
 func refused(sf reflect.StructField) error {
 	switch k, tag := sf.Type.Kind(), fieldTag(sf); {
 	case tag.HasOption("intern") && k != reflect.String && k != reflect.Interface:
@@ -388,7 +389,7 @@ func refused(sf reflect.StructField) error {
 	return nil
 }
 
-// A placedError says where in a value something cannot be encoded.
+// A placedError says which part of a value cannot be encoded.
 type placedError struct {
 	path string
 	err  error
@@ -421,8 +422,8 @@ func notEncodable(v any, err error) error {
 	return fmt.Errorf("encode %T: %w: %w", v, ErrInvalid, err)
 }
 
-// encoderPanicked reports whether the panic that is being recovered from began in the msgpack
-// package or what it calls, and not in a type's own encoding.
+// encoderPanicked reports whether the panic that is being recovered began in the msgpack package or
+// in a function that it calls, and not in a type's own encoding.
 func encoderPanicked() bool {
 	pcs := make([]uintptr, 64)
 	n := runtime.Callers(2, pcs)
@@ -435,7 +436,8 @@ func encoderPanicked() bool {
 		switch {
 		case strings.HasSuffix(f.Function, carefullyName):
 			return true
-		case !more || !ofEncoder(f.Function) && f.File != "<autogenerated>": // an embedded type's method, called for the outer one
+		// A generated function calls the method of an embedded type for the outer type.
+		case !more || !ofEncoder(f.Function) && f.File != "<autogenerated>":
 			return false
 		}
 	}

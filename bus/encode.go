@@ -22,21 +22,22 @@ type Marshaler interface {
 	MarshalMsg(b []byte) ([]byte, error)
 }
 
-// An Unmarshaler decodes the msgpack frame at the start of b and returns what follows it.
+// An Unmarshaler decodes the msgpack frame at the start of b, and returns the bytes after the
+// frame.
 type Unmarshaler interface {
 	UnmarshalMsg(b []byte) ([]byte, error)
 }
 
-// An encoder writes a frame into a slot, or without one into a buffer of its own, to which it also
-// moves when the frame turns out to be larger than the slot.
+// An encoder writes a frame into a slot, or without a slot into its own buffer. It also moves to
+// the buffer when the frame turns out to be larger than the slot.
 type encoder struct {
-	seg  *segment.Segment // of the bus, which says how large a frame may be
+	seg  *segment.Segment // its geometry says how large a frame may be
 	enc  *msgpack.Encoder
-	buf  []byte // what is encoded so far: in the slot, or in own
+	buf  []byte // the bytes encoded so far: in slot, or in own
 	slot []byte // the slot's payload
-	own  []byte // the buffer, kept
+	own  []byte // the encoder's buffer, kept between frames
 
-	plain reflect.Type // of a value before: the encoder takes all values of the type
+	plain reflect.Type // the type of an earlier value, if the encoder takes all values of it
 }
 
 func (e *encoder) init(seg *segment.Segment) {
@@ -44,8 +45,8 @@ func (e *encoder) init(seg *segment.Segment) {
 	e.enc = msgpack.NewEncoder(e)
 }
 
-// encode encodes v into the slot, as far as it fits there, and returns the frame, which is valid
-// until the next call.
+// encode encodes v into the slot, or into the buffer if it does not fit, and returns the frame. The
+// frame is valid until the next call.
 func (e *encoder) encode(slot []byte, v any) ([]byte, error) {
 	e.slot, e.buf = slot, slot[:0]
 	if slot == nil {
@@ -54,7 +55,7 @@ func (e *encoder) encode(slot []byte, v any) ([]byte, error) {
 	if m, ok := v.(Marshaler); ok {
 		b, err := m.MarshalMsg(e.buf)
 		if slot == nil && cap(b) > cap(e.own) && err == nil {
-			e.own = make([]byte, 0, min(cap(b), encoderKeeps)) // it may have kept its own
+			e.own = make([]byte, 0, min(cap(b), encoderKeeps)) // m may have kept b
 		}
 		return b, err
 	}
@@ -63,7 +64,8 @@ func (e *encoder) encode(slot []byte, v any) ([]byte, error) {
 
 // encodeValue encodes v with the msgpack package.
 func (e *encoder) encodeValue(v any) ([]byte, error) {
-	// What a type's own encoding has set is for its frame, and strings interned in one frame are unknown in the next.
+	// A type's own encoding may change settings, and a frame must not refer to strings interned in
+	// the frame before.
 	e.enc.Reset(e)
 	e.enc.UseCompactInts(true)
 	e.enc.SetCustomStructTag("json")
@@ -74,8 +76,7 @@ func (e *encoder) encodeValue(v any) ([]byte, error) {
 	return e.buf, err
 }
 
-// encodeCarefully is encodeValue for a type of which it is not known that the encoder has no
-// difficulty with it.
+// encodeCarefully is encodeValue for a type that the encoder may be unable to encode.
 func (e *encoder) encodeCarefully(t reflect.Type, v any) (_ []byte, err error) {
 	if v, err = e.look(t, v); err != nil {
 		return nil, err
@@ -107,8 +108,8 @@ func (e *encoder) encodeCarefully(t reflect.Type, v any) (_ []byte, err error) {
 	return e.buf, err
 }
 
-// look returns v, or what is to be encoded in its place, if it can be encoded, and keeps its type
-// if that is so for all its values.
+// look checks whether v can be encoded. It returns v, or a copy that is to be encoded in its place.
+// It keeps the type in plain if the encoder takes all values of it.
 func (e *encoder) look(t reflect.Type, v any) (any, error) {
 	vt := valueTypeOf(t)
 	switch {
@@ -169,8 +170,8 @@ func (e *encoder) grow(n int) error {
 	return nil
 }
 
-// encoderKeeps is how many bytes of buffer an encoder keeps between two frames while nobody uses
-// it.
+// encoderKeeps is the most bytes of buffer that an encoder keeps between two frames while it is not
+// used.
 const encoderKeeps = 1 << 20
 
 var encoders = sync.Pool{New: func() any {
@@ -179,8 +180,8 @@ var encoders = sync.Pool{New: func() any {
 	return e
 }}
 
-// encodeApart encodes v into a buffer and publishes it with publish: no code of the caller's runs
-// while others wait for it. An encoder that panics takes its buffer with it.
+// encodeApart encodes v into a buffer and passes the frame to publish, so that no other call waits
+// for the caller's code. If the encoding panics, the encoder and its buffer are dropped.
 func encodeApart(seg *segment.Segment, v any, publish func(frame []byte) error) error {
 	e := encoders.Get().(*encoder)
 	e.seg = seg
@@ -196,12 +197,13 @@ func encodeApart(seg *segment.Segment, v any, publish func(frame []byte) error) 
 	return err
 }
 
-// Publish encodes v as msgpack, and publishes it, straight into the slot if the publisher is
-// [Exclusive]. Struct fields are named by their msgpack tags, or by their json tags where they have
-// none; types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler
-// interfaces of github.com/vmihailenco/msgpack/v5. It waits as [Publisher.PublishRaw] does. A value
-// that msgpack has nothing for, or that contains itself, is an [ErrInvalid] that says where in v it
-// lies; a panic of a type's own encoding comes out as it is.
+// Publish encodes v as msgpack and publishes it; an [Exclusive] publisher encodes straight into the
+// slot. Struct fields are named by their msgpack tags, or by their json tags if they have none.
+// Types may bring their own encoding: [Marshaler], or the CustomEncoder and Marshaler interfaces of
+// github.com/vmihailenco/msgpack/v5. Publish waits as [Publisher.PublishRaw] does.
+//
+// If v contains itself, or a part that msgpack cannot encode, the error is [ErrInvalid] and says
+// where in v that part is. A panic of a type's own encoding is passed on to the caller.
 func (p *Publisher) Publish(ctx context.Context, v any) error {
 	if p.shared {
 		return p.publishApart(ctx, v)
@@ -211,8 +213,8 @@ func (p *Publisher) Publish(ctx context.Context, v any) error {
 			return p.fail("publish", err)
 		}
 	}
-	// While v encodes itself into the slot the call is held and not busy: Close does not wait for
-	// it, and a panic leaves a mark that the next call takes for what it is.
+	// While v encodes itself into the slot, held is set and busy is not: Close does not wait for v.
+	// After a panic held stays set, and the next call accepts that.
 	if atomic.LoadUint64(&p.busy) != 0 || p.held == lent {
 		return ErrBusy
 	}
@@ -237,7 +239,7 @@ func (p *Publisher) Publish(ctx context.Context, v any) error {
 	return p.fail("publish", err)
 }
 
-// refuseHeld ends a Publish that came too late.
+// refuseHeld ends a Publish that began after Close.
 func (p *Publisher) refuseHeld() error {
 	fence.Store(&p.busy, 1)
 	p.unhold()

@@ -10,37 +10,37 @@ import (
 // An assembly collects the fragments of one frame.
 type assembly struct {
 	total  int    // bytes announced by each fragment
-	next   uint32 // number of the fragment that comes next
+	next   uint32 // number of the next fragment
 	first  uint64 // position of the first fragment
 	slots  uint64 // positions consumed so far
-	missed uint64 // positions lost since it began, among which may be some of this frame
+	missed uint64 // positions lost since it began, some of which may belong to this frame
 	buf    []byte
 }
 
-// A debt counts positions that were read and delivered nothing, because other fragments of their
+// A debt counts positions that were read but delivered nothing, because other fragments of their
 // frame were lost. They are reported as lost.
 type debt struct {
-	from  uint64 // the first of them
+	from  uint64 // the first position
 	count uint64
 }
 
-// A collector assembles frames from fragments, one at a time for each publisher, and accounts for
-// frames that a loss has broken: every position is delivered, lost, or part of a frame that its
-// publisher gave up.
+// A collector assembles frames from fragments, one frame at a time for each publisher. It also
+// accounts for frames that a loss has broken. Every position is delivered, or counted as lost, or
+// belongs to a frame that its publisher gave up.
 type collector struct {
 	max   int
-	of    []gathering // by publisher, up to the last from which a fragment came
+	of    []gathering // by publisher, up to the highest from which a fragment came
 	open  int         // publishers with an unfinished frame
-	owing int         // publishers of whom something is owed
+	owing int         // publishers with a debt
 	spare []*assembly
-	stray []byte // data that continues no frame
-	lossy bool   // something was lost: fragments without a beginning are losses, too
+	stray []byte // data of a fragment that continues no frame
+	lossy bool   // positions were lost: a fragment without a beginning is lost, too
 }
 
 // A gathering is the state of the frames of one publisher.
 type gathering struct {
-	frame *assembly // the unfinished one, if there is one
-	owed  debt      // for broken ones
+	frame *assembly // the unfinished frame; nil if there is none
+	owed  debt      // for broken frames
 }
 
 func newCollector(max int) collector { return collector{max: max} }
@@ -48,7 +48,7 @@ func newCollector(max int) collector { return collector{max: max} }
 // pending reports whether any publisher's frame is unfinished or broken.
 func (c *collector) pending() bool { return c.open+c.owing > 0 }
 
-// unfinished returns the publisher's unfinished frame, nil if it has none.
+// unfinished returns the publisher's unfinished frame, or nil if it has none.
 func (c *collector) unfinished(pub uint16) *assembly {
 	if int(pub) < len(c.of) {
 		return c.of[pub].frame
@@ -56,7 +56,7 @@ func (c *collector) unfinished(pub uint16) *assembly {
 	return nil
 }
 
-// publisher returns what there is of a publisher's frames, to be changed.
+// publisher returns the state of a publisher's frames; the caller may change it.
 func (c *collector) publisher(pub uint16) *gathering {
 	if n := int(pub) + 1; n > len(c.of) {
 		c.of = append(c.of, make([]gathering, n-len(c.of))...)
@@ -77,8 +77,9 @@ func (c *collector) end(pub uint16) {
 // lost notes that n positions were lost.
 //
 // A later fragment with the expected number may belong to another frame of the same size, if the
-// end of this frame and the beginning of that one are among the lost positions. So a frame goes on
-// only if fewer positions were lost than the beginning of that other frame takes.
+// end of this frame and the beginning of the other one are among the lost positions. So a frame
+// continues only if fewer positions were lost than it has taken: the beginning of the other frame
+// takes as many.
 func (c *collector) lost(n uint64) {
 	c.lossy = true
 	if c.open == 0 {
@@ -93,8 +94,8 @@ func (c *collector) lost(n uint64) {
 	}
 }
 
-// room returns n bytes for the data of a fragment: at the end of the frame that it continues, if
-// there is one.
+// room returns n bytes for the data of a fragment. If the fragment continues a frame, they are at
+// the end of that frame.
 func (c *collector) room(info layout.FrameInfo, prefix uint64, n int) []byte {
 	if a := c.unfinished(info.Publisher()); a != nil && info.Flags()&layout.FlagFirst == 0 &&
 		a.goesOnWith(prefix, n) {
@@ -111,8 +112,8 @@ func (a *assembly) goesOnWith(prefix uint64, n int) bool {
 }
 
 // add takes a fragment whose data is in the memory that room returned. If the frame is complete,
-// add returns its assembly, which is valid until release. owed are positions of a broken frame that
-// are now known to be lost; the fragment itself is taken in any case.
+// add returns its assembly, which is valid until release. owed is the debt of a broken frame whose
+// positions are now known to be lost. The fragment itself is taken in any case.
 func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64,
 	data []byte) (a *assembly, owed debt) {
 	pub, flags := info.Publisher(), info.Flags()
@@ -123,8 +124,8 @@ func (c *collector) add(position uint64, info layout.FrameInfo, prefix uint64,
 	a = c.unfinished(pub)
 	switch {
 	case flags&layout.FlagFirst != 0:
-		// An unfinished frame was given up by its publisher, which died or whose context ended, or
-		// is broken.
+		// The publisher gave an unfinished frame up, because it died or its context ended, or a
+		// loss has broken the frame.
 		owed = c.settle(pub)
 		if index != 0 || total > c.max || total <= 0 {
 			return nil, owed
@@ -169,8 +170,8 @@ func (c *collector) owe(pub uint16, from, count uint64) {
 	d.count += count
 }
 
-// abandon drops the unfinished frame of a publisher. If positions were lost since it began, those
-// that it took are owed; otherwise its publisher gave it up, and nothing was lost.
+// abandon drops the unfinished frame of a publisher. If positions were lost since it began, its
+// positions become a debt; otherwise its publisher gave it up, and nothing was lost.
 func (c *collector) abandon(pub uint16) {
 	a := c.unfinished(pub)
 	if a == nil {
@@ -183,8 +184,8 @@ func (c *collector) abandon(pub uint16) {
 	c.release(a)
 }
 
-// settle drops the unfinished frame of a publisher and returns what is owed for it, and for those
-// before.
+// settle drops the unfinished frame of a publisher. It returns and clears the debt for that frame
+// and for earlier ones.
 func (c *collector) settle(pub uint16) debt {
 	c.abandon(pub)
 	if int(pub) >= len(c.of) || c.of[pub].owed.count == 0 {

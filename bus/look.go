@@ -17,7 +17,7 @@ type step uint8
 const (
 	got   step = iota // a message
 	idle              // no message for this subscription up to the head
-	gone              // messages were lost, or are damaged; the error says which
+	gone              // messages were lost or damaged; the error says which
 	again             // messages were passed over: look once more
 )
 
@@ -59,13 +59,13 @@ func (s *Subscription) look(m *Message, inPlace bool) (step, error) {
 	}
 }
 
-// skipUnwanted passes over messages whose tags are not wanted, at most up to the position at which
+// skipUnwanted passes over messages whose tags are not wanted, up to the next position at which
 // skip stores the cursor.
 func (s *Subscription) skipUnwanted() (step, error) {
 	next := s.cur.Next()
 	n := s.cur.Unwanted(&s.in.Tags, s.stride+1-next&s.stride)
-	// The entries were loaded before what follows. So if one of them has a new topic, the version
-	// of the table shows it; and if they are of another lap, the certified position shows that.
+	// The entries were loaded before the values below. So if an entry has a new topic, the version
+	// of the topic table shows it; if an entry is of another lap, the certified position shows it.
 	switch {
 	case s.in.Stale():
 		s.in.Match()
@@ -175,7 +175,8 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	if st := s.cur.Valid(e, info); st != ring.Done {
 		return s.unreadable(e, st)
 	}
-	// A whole message of this publisher would end the frame: take has to see it.
+	// The fast path would take a whole message of this publisher. Such a message ends the
+	// unfinished frame, so take has to see it.
 	s.match.Kind = noKind
 	a, owed := s.frag.add(s.cur.Next(), info, prefix, data)
 	s.advance()
@@ -194,9 +195,9 @@ func (s *Subscription) fragment(e layout.Entry, info layout.FrameInfo, payload [
 	return again, nil
 }
 
-// assembled returns the frame of a complete assembly. An exclusive subscription lends it until its
-// next assembled message. Otherwise the frame is copied into m.Raw, or m.Raw becomes the assembly's
-// buffer if its own capacity is too small.
+// assembled returns the frame of a complete assembly. An exclusive subscription lends the frame
+// until its next assembled message. Otherwise the frame is copied into m.Raw; if the capacity of
+// m.Raw is too small, the assembly's buffer becomes m.Raw.
 func (s *Subscription) assembled(a *assembly, m *Message) []byte {
 	frame := a.buf
 	switch {
@@ -228,10 +229,10 @@ func (s *Subscription) advance() {
 //
 // On amd64 it may miss a publisher that blocks at the same moment: the store of the cursor may
 // become visible only after the load of the word of blocked publishers. A barrier between the two
-// would be paid for every message that comes alone. Instead that publisher sleeps for at most
-// [roomSlice] before it looks again, and a subscription that falls asleep calls wakeBlocked after a
-// locked instruction (room.blocked in ring/model/litmus). On arm64 STLR and LDAR keep the two in
-// order.
+// would cost time for every message that comes alone. It is not needed, because that publisher
+// sleeps for at most [roomSlice] before it looks again, and a subscription that falls asleep calls
+// wakeBlocked after a locked instruction (room.blocked in ring/model/litmus). On arm64 STLR and
+// LDAR keep the two in order.
 func (s *Subscription) wakeBlocked() {
 	if s.reliable {
 		sleep.WakeBlocked(s.seg)

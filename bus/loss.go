@@ -32,7 +32,7 @@ func (s *Subscription) countLoss(n uint64) {
 	fence.Store(s.losses, s.stats.Losses)
 }
 
-// unreadable decides what became of the message of entry e, which was overwritten while it was
+// unreadable decides what happened to the message of entry e, which was overwritten while it was
 // read, or is damaged.
 func (s *Subscription) unreadable(e layout.Entry, st ring.Status) (step, error) {
 	if st == ring.Lapped {
@@ -42,8 +42,8 @@ func (s *Subscription) unreadable(e layout.Entry, st ring.Status) (step, error) 
 		case now != ring.Done:
 			return gone, s.lapped()
 		}
-		// The entry is the same, but its slot has another position: the slot is of a lap 2^32
-		// later, or no correct program wrote the position.
+		// The entry is the same, but its slot has another position. Either the slot is that of a
+		// message 2^32 laps later, or no correct program wrote the position.
 		switch {
 		case s.cur.Outdated():
 			return gone, s.lapped()
@@ -63,7 +63,7 @@ func (s *Subscription) damaged(format string, a ...any) error {
 	return fmt.Errorf("%w: message at position %d: %s", ErrCorrupt, p, fmt.Sprintf(format, a...))
 }
 
-// strayed moves the cursor to the head if its position is one that the next message cannot have.
+// strayed moves the cursor to the head if the next message cannot have the position of the cursor.
 func (s *Subscription) strayed() error {
 	from, head := s.cur.Next(), s.bus.ring.Head()
 	s.cur.SetNext(head)
@@ -78,8 +78,8 @@ func (s *Subscription) cutOff() bool {
 	return s.reliable && s.bus.ring.Gate(s.index).State() == layout.GateEvicted
 }
 
-// lookLast looks once more after a look found nothing and the subscription turned out to be
-// evicted. A message that was published in between is still delivered, or counted as lost.
+// lookLast looks at the ring once more after a look found nothing and the subscription was evicted.
+// So a message published in between is delivered, or counted as lost.
 func (s *Subscription) lookLast(m *Message, inPlace bool) error {
 	st, err := s.look(m, inPlace)
 	if st == idle {

@@ -12,22 +12,24 @@ import (
 
 // A Message is one frame as a subscription received it.
 type Message struct {
-	Topic     string
-	Position  uint64 // in the bus's one order; of its last slot, if it took several
-	Raw       []byte // the msgpack frame: the caller's, or, with Exclusive, valid until the next call on the subscription
+	Topic    string
+	Position uint64 // in the bus's one order; of its last slot, if it took several
+	// Raw is the msgpack frame. The caller owns it; with [Exclusive] it is valid until the next call
+	// on the subscription.
+	Raw       []byte
 	nanos     int64
-	Publisher int // number of the record of its publisher; used again after that has left
+	Publisher int // number of its publisher's record; a later publisher may get the same record
 }
 
-// A View is a message in place, as [Subscription.Read] shows it to its callback: Raw is the slot
-// itself, or a buffer if the message took several slots. Neither it nor what it holds may be used
-// after the callback has returned; what is to last longer is a [View.Clone].
+// A View is a message in place, which [Subscription.Read] passes to its callback. Raw is the slot
+// itself, or a buffer if the message took several slots. Neither the View nor its fields may be
+// used after the callback returns; [View.Clone] makes a copy that lasts.
 type View struct {
 	Topic     string
 	Position  uint64 // in the bus's one order; of its last slot, if it took several
 	Raw       []byte // the msgpack frame, in the segment: it must not be written to
 	nanos     int64
-	Publisher int // number of the record of its publisher; used again after that has left
+	Publisher int // number of its publisher's record; a later publisher may get the same record
 }
 
 // Size returns the bytes of the frame.
@@ -37,17 +39,17 @@ func (v View) Size() int { return len(v.Raw) }
 func (v View) Time() time.Time { return Message(v).Time() }
 
 // Decode decodes the frame into x, a pointer, as [Message.Decode] does. A value that decodes itself
-// must not keep what it is given.
+// must not keep the bytes that it is given.
 func (v View) Decode(x any) error { return Message(v).Decode(x) }
 
-// Clone returns a message with a copy of the frame, which is the caller's.
+// Clone returns a message with a copy of the frame. The caller owns the copy.
 func (v View) Clone() Message { return Message(v).Clone() }
 
 // Size returns the bytes of the frame.
 func (m Message) Size() int { return len(m.Raw) }
 
-// Time returns when the message was published, if its publisher has [WithTime]; otherwise the zero
-// time.
+// Time returns the time at which the message was ready to be published. It is the zero time unless
+// the publisher has [WithTime].
 func (m Message) Time() time.Time {
 	if m.nanos == 0 {
 		return time.Time{}
@@ -60,12 +62,14 @@ func (m Message) Time() time.Time {
 // types with the CustomDecoder or Unmarshaler interfaces of github.com/vmihailenco/msgpack/v5, or
 // with those of package encoding.
 //
-// A value that does not fit its place is an error: a number out of range or with a fraction where
-// an integer is needed, an integer that a float would round, bytes after the frame. Into a v of
-// type any go int64, uint64 where int64 is too small, float64, string, []byte, bool, nil,
-// [time.Time], []any and map[string]any, or map[any]any where a key is no string; docs/values.md
-// has the whole table. The frame is not trusted: one nested deeper than 1,000 levels or that
-// announces more than it holds is an error before anything is allocated for it.
+// A value that does not fit its place is an error: a number that is out of range, a fraction for an
+// integer, an integer that a float would round, or bytes after the frame.
+//
+// A v of type any gets an int64, a uint64 if int64 is too small, a float64, string, []byte, bool,
+// nil, [time.Time], []any or map[string]any, or map[any]any if a key is not a string.
+// docs/values.md has the whole table. Decode does not trust the frame: if it is nested deeper than
+// 1,000 levels, or announces more than it holds, the error comes before anything is allocated for
+// it.
 //
 // The error is a [*DecodeError]; v may then hold some of the message.
 func (m Message) Decode(v any) error {
@@ -80,8 +84,8 @@ func (m Message) Decode(v any) error {
 	return e
 }
 
-var errNoMessage = errors.New("there is no message: the error that came in its place, such as a " +
-	"loss, was not looked at")
+var errNoMessage = errors.New("there is no message: the call that received it returned an error, " +
+	"such as a loss, which the program ignored")
 
 func (m Message) decode(v any) error {
 	if m.Topic == "" && len(m.Raw) == 0 {

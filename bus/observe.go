@@ -10,13 +10,14 @@ import (
 	"shmbus/sysvshm"
 )
 
-// An Observer looks at a bus without being a client of it: the segment is attached read-only, so that
-// it cannot change anything, and nobody sees it. Its methods may be called by any goroutine.
+// An Observer looks at a bus without being a client of it. The segment is attached read-only, so an
+// observer cannot change the bus, and no client sees it. Its methods may be called by any
+// goroutine.
 type Observer struct {
 	bus *Bus // a handle that has not joined
 }
 
-// Observe attaches read-only to the bus with the given name. Read permission is enough.
+// Observe attaches read-only to the bus with the given name. It needs read permission only.
 func Observe(name string, opts ...Option) (*Observer, error) {
 	c := newConfig(opts)
 	return await(c, "observe", name, c.named(name), func() (*Observer, error) {
@@ -62,7 +63,8 @@ func (o *Observer) UUID() string { return o.bus.UUID() }
 // Snapshot returns the state of the bus as it is now.
 func (o *Observer) Snapshot() (Snapshot, error) { return o.bus.Snapshot() }
 
-// Close closes the subscriptions of the observer and detaches. It may be called more than once.
+// Close closes the subscriptions of the observer, and detaches the segment. It may be called more
+// than once.
 func (o *Observer) Close() error { return o.bus.Close() }
 
 // Snapshot returns the state of the bus as it is now.

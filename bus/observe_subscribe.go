@@ -10,21 +10,21 @@ import (
 	"shmbus/layout"
 )
 
-// Subscribe returns a passive subscription: it receives, reports loss and puts large messages
-// together as any lossy one does, and writes nothing. No publisher knows of it, so nobody wakes it
-// and nobody waits for it.
+// Subscribe returns a passive subscription. It receives, reports losses and assembles large
+// messages as any lossy subscription does, and writes nothing. No publisher knows of it, so nobody
+// wakes it and nobody waits for it.
 //
-// It polls: after a short spin ([Adaptive]) or at once ([Block]) it rests for 50 µs, and for twice
-// as long each time that it finds nothing, up to 5 ms; so a message that follows others closely is
-// seen within some tens of microseconds, the first after a pause within 5 ms, and an idle one costs
-// about a hundredth of a processor. [Yield] and [Spin] never rest.
+// It polls. After a short spin ([Adaptive]) or at once ([Block]) it rests for 50 µs, and for twice
+// as long each time that it finds nothing, up to 5 ms. So a message that follows others closely is
+// seen within some tens of microseconds, and the first message after a pause within 5 ms. An idle
+// subscription costs about a hundredth of a processor. [Yield] and [Spin] never rest.
 //
 // A policy other than lossy is an error.
 func (o *Observer) Subscribe(pattern string, opts ...SubscribeOption) (*Subscription, error) {
 	return o.bus.subscribe(pattern, opts, o.newSubscription)
 }
 
-var errPassive = errors.New("an observer can not be reliable: publishers do not know of it (open " +
+var errPassive = errors.New("an observer cannot be reliable: publishers do not know of it (open " +
 	"the bus to subscribe reliably)")
 
 func (o *Observer) newSubscription(patterns []topics.Pattern,
@@ -61,8 +61,8 @@ func (o *Observer) newSubscription(patterns []topics.Pattern,
 const (
 	firstRest = 50 * time.Microsecond
 	longRest  = 5 * time.Millisecond
-	// timerRest is from where on a rest is left to Go's timers, which are that coarse in a process
-	// that is idle.
+	// timerRest is the shortest rest that uses Go's timers: they are about that coarse in an idle
+	// process.
 	timerRest = time.Millisecond
 )
 

@@ -168,7 +168,7 @@ func TestObserverIsNeverReliable(t *testing.T) {
 	o := observe(t, newBus(t))
 	for _, opt := range []SubscribeOption{Reliable(), EvictAfter(time.Second), DemoteAfter(time.Second)} {
 		_, err := o.Subscribe("a", opt)
-		require.ErrorContains(t, err, "can not be reliable")
+		require.ErrorContains(t, err, "cannot be reliable")
 	}
 	_, err := o.Subscribe("a", FromPosition(1))
 	require.ErrorContains(t, err, "not published yet")
