@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// A lease is the use of a record by a publisher or a subscription, its user. It ends by Close, by
-// the end of the last call after Close, or by the garbage collector if the program has dropped the
-// user, which the lease does not refer to.
+// A lease is the use of a record by a publisher or a subscription, its user. It is ended by Close,
+// by the last call that ends after Close, or by the garbage collector if the program has dropped
+// the user. Therefore the lease does not refer to its user.
 type lease struct {
 	release func() // gives the record back; no call is in progress
 	once    sync.Once

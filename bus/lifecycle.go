@@ -23,16 +23,17 @@ import (
 // goroutine between its two steps: then the call sees alert, or Close sees busy.
 type lifecycle struct {
 	busy uint64 // 1 while a call is in progress
-	// Lent or encoding: code of the caller has memory of the segment; Close does not wait for it.
+	// held is lent or encoding while code of the caller uses memory of the segment. Close does not
+	// wait for it.
 	held   uint64
-	alert  atomic.Uint32 // closing, queued: what a call has to know at its beginning and at its end
+	alert  atomic.Uint32 // closing, queued: each call checks them at its beginning and its end
 	shared bool          // any goroutine may call; otherwise it is exclusive
 	over   atomic.Bool   // the record is given back, or is being given back
 	lease  *lease
 
 	caller atomic.Uintptr   // the goroutine whose callback runs
 	mu     sync.Mutex       // guards turns, and changes of alert
-	turns  waitQueue[error] // who waits for busy; shared only
+	turns  waitQueue[error] // calls that wait for busy; shared only
 }
 
 const (
@@ -42,7 +43,7 @@ const (
 
 const (
 	lent     = 1 + iota // a reservation is outstanding, or a callback runs
-	encoding            // a value encodes itself into the slot, or has panicked on the way
+	encoding            // a value encodes itself into the slot, or has panicked while it did
 )
 
 func (g *lifecycle) isClosed() bool { return g.alert.Load()&closing != 0 }
@@ -70,7 +71,7 @@ func (g *lifecycle) enter(ctx context.Context) error {
 	return g.enterAlone()
 }
 
-// enterAlone begins a call on what is exclusive.
+// enterAlone begins a call on an exclusive publisher or subscription.
 func (g *lifecycle) enterAlone() error {
 	if atomic.LoadUint64(&g.busy) != 0 {
 		return ErrBusy
@@ -82,7 +83,7 @@ func (g *lifecycle) enterAlone() error {
 	return nil
 }
 
-// refuse ends a call on something that is closed.
+// refuse ends a call on a publisher or subscription that is closed.
 func (g *lifecycle) refuse() error {
 	g.exit()
 	return ErrClosed
@@ -97,8 +98,8 @@ func (g *lifecycle) exit() {
 }
 
 // hold and unhold begin and end a time for which Close does not wait: a reservation is outstanding,
-// or a callback runs. If any goroutine may call, Close has no barrier; there the store is one
-// itself.
+// or a callback runs. If any goroutine may call, Close makes no barrier; then these stores are
+// barriers themselves.
 func (g *lifecycle) hold() {
 	fence.Store(&g.held, lent)
 	if g.shared {
@@ -123,8 +124,8 @@ func (g *lifecycle) unholdShared() {
 	atomic.StoreUint64(&g.held, 0)
 }
 
-// finish gives the record back, once, unless a call is in progress: then the end of that call does
-// it.
+// finish gives the record back, once. If a call is in progress, finish returns false, and the end
+// of that call gives the record back.
 func (g *lifecycle) finish() bool {
 	if !g.over.Load() {
 		if atomic.LoadUint64(&g.held) != 0 {
@@ -143,9 +144,9 @@ func (g *lifecycle) finish() bool {
 	return true
 }
 
-// close ends the use of a publisher or subscription: it makes calls that wait return, with kick,
-// and gives the record back. It waits for a call in progress, but not for a callback or a
-// reservation, since the caller may be in the one or have the other.
+// close ends the use of a publisher or subscription. It makes calls that wait return, by means of
+// kick, and gives the record back. It waits for a call in progress, but not for a callback or a
+// reservation, since the caller may itself run in that callback or hold that reservation.
 func (g *lifecycle) close(kick func()) {
 	if g.shut() {
 		barrier()
@@ -174,8 +175,8 @@ func (g *lifecycle) await(kick func()) {
 	}
 }
 
-// enterHeld is enter for a caller that holds. It returns false after Close; the record is still
-// there then, and exit must follow in either case.
+// enterHeld is enter for a caller that has called hold. It returns false after Close. The record is
+// still there then, and the caller must call exit in either case.
 func (g *lifecycle) enterHeld() bool {
 	fence.Store(&g.busy, 1)
 	return !g.isClosed()

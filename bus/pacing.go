@@ -7,10 +7,12 @@ import "shmbus/internal/fence"
 // A subscription that reads each message at once takes its cache lines from the publisher while the
 // publisher writes them, again for every message. Both then run at the speed of that transfer. If
 // the subscription rests when it has caught up, each line moves once, when it is full. So after a
-// run of messages without a pause between them it rests for a moment before it looks again, and
-// longer while the runs stay long. If messages come one by one it does not rest, except to try now
-// and then, less and less often: a publisher and a subscription that go in step make no runs.
-// Requests and replies are seldom taken for a stream.
+// run of messages without a pause between them, the subscription rests before it looks again, and
+// rests longer while the runs stay long.
+//
+// If messages come one by one, it does not rest, except for a try now and then, less and less
+// often. The tries are needed because a publisher and a subscription that go in step make no runs.
+// Requests and replies are seldom mistaken for a stream.
 type pacing struct {
 	seen   uint64 // messages received when it last caught up
 	gap    int    // pauses of the last rest

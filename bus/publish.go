@@ -96,7 +96,7 @@ func (p *Publisher) publishFragments(ctx context.Context, frame []byte) error {
 		fault.At(fault.PublishFragment)
 		// Each fragment wakes as well: no sleeper may be certified past the beginning of a frame
 		// that it wants, and a subscriber that is awake can begin to read it.
-		p.wakeInterested(p.ring.Next() - 1) // an error comes again with the last fragment
+		p.wakeInterested(p.ring.Next() - 1) // the last fragment returns the error again
 		flags &^= layout.FlagFirst
 	}
 	return p.published(len(frame))
@@ -120,9 +120,8 @@ func (p *Publisher) published(n int) error {
 	return err
 }
 
-// count adds to the counters in the record, which this publisher alone writes. It keeps no copy of
-// them: the processor cannot begin a load or store after step 4 before that has ended, so each
-// costs time.
+// count adds to the counters in the record, which only this publisher writes. It keeps no copy of
+// them: no load or store after step 4 can begin before that step has ended, so each costs time.
 func (p *Publisher) count(messages, bytes int) {
 	c := p.counts
 	fence.Store(&c[0], c[0]+uint64(messages))
@@ -130,10 +129,9 @@ func (p *Publisher) count(messages, bytes int) {
 	fault.At(fault.PublishCounted)
 }
 
-// wakeInterested wakes the sleepers that want messages which this publisher has published at
-// position from or after it. It loads one word of sleepers for every 64 subscriptions that there
-// ever were; the compare-and-swap of step 4 keeps these loads after it. The error is a
-// [WakeupError].
+// wakeInterested wakes the sleepers that want a message of this publisher at position from or
+// later. It loads one word of sleepers for every 64 subscriptions that there ever were. The
+// compare-and-swap of step 4 keeps these loads after it. The error is a [WakeupError].
 func (p *Publisher) wakeInterested(from uint64) error {
 	high := (atomic.LoadUint64(p.subHigh) + 63) / 64
 	for i := range p.sleepers {
@@ -145,7 +143,8 @@ func (p *Publisher) wakeInterested(from uint64) error {
 			continue
 		}
 		if set &= atomic.LoadUint64(&p.interest[i]); set != 0 && sleep.AnyToWake(p.seg, i, set) {
-			// A sleeper that is woken then resumes at from, and not where it fell asleep.
+			// A sleeper that is woken then resumes at from, and not at the position where it fell
+			// asleep.
 			certified := sleep.Certify(p.seg, from, p.ring.Index())
 			if err := errors.Join(sleep.WakeTopic(p.seg, int(p.id)), certified); err != nil {
 				return &WakeupError{err}

@@ -26,7 +26,7 @@ func (p *Publisher) publishBatch(ctx context.Context, frames [][]byte) (int, err
 	}
 	defer p.exit()
 	fault.At(fault.PublishEntered)
-	p.ring.CatchUp()  // sleepers that this call wakes then resume close to its messages
+	p.ring.CatchUp()  // so that sleepers woken by this call resume close to its messages
 	var unwoken error // the first WakeupError
 	for done := 0; ; {
 		if done > 0 && done < len(frames) {

@@ -32,11 +32,12 @@ type Publisher struct {
 	tag   uint32
 	label layout.Entry // of the tag
 	room  int          // bytes of a frame that fits one slot
-	// The same on the fast path of PublishRaw; 0 if frames get a time, for which it has no room.
+	// room on the fast path of PublishRaw; 0 if frames get a time, which the fast path does not add.
 	fastRoom uint
-	// The same if the fast path needs no turn: exclusive, and no reservation is outstanding.
+	// fastRoom if the fast path needs no turn, because the publisher is exclusive and no reservation
+	// is outstanding; otherwise 0.
 	fastAlone uint
-	// A frame that fits a slot is only copied: several slots may be filled at once.
+	// A frame that fits a slot is only copied, so PublishBatch may fill several slots at once.
 	runs    bool
 	whole   layout.FrameInfo
 	noWait  bool
@@ -44,9 +45,10 @@ type Publisher struct {
 	wait    WaitStrategy
 	sleeper *sleep.Publisher
 
-	interest []uint64 // who wants the topic, a bit for each subscriber
-	sleepers []uint64 // who sleeps, as many words
-	// The same if the bus has room for 256 subscriptions, the default: no loop is needed then.
+	interest []uint64 // the subscribers that want the topic, a bit for each
+	sleepers []uint64 // the subscribers that sleep, as many words
+	// interest and sleepers as arrays if the bus has room for 256 subscriptions, the default. Then
+	// no loop is needed.
 	interest4, sleepers4 *[4]uint64
 	asleep, wants        *uint64 // the first word of each
 	subHigh              *uint64
@@ -55,9 +57,9 @@ type Publisher struct {
 	enc     encoder
 	reserve Reservation
 	stalls  stalls
-	// It belongs to the pool of the handle, in which calls wait for it.
+	// The record belongs to the pool of the handle, in which calls wait for it.
 	pooled bool
-	// The subscription that a call waits for; for errors of the calls behind it.
+	// The subscription for which a call waits. Calls that wait for their turn report it.
 	stuck atomic.Pointer[FullError]
 }
 
@@ -110,8 +112,8 @@ func (b *Bus) newPublisher(topic string, c publisherConfig) (*Publisher, error) 
 	return p, nil
 }
 
-// newRecord returns a publisher with a record of its own and no topic yet. The caller has adopted
-// it.
+// newRecord returns a publisher with a record of its own and no topic yet. The caller has called
+// adopt for it.
 func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	rp, err := b.member.TakePublisher()
 	if err != nil {
@@ -120,7 +122,7 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	seg, i := b.seg, rp.Index()
 	atomic.StoreUint64(seg.Pub(i, layout.PubSince), uint64(time.Now().UnixNano()))
 	counts := seg.Pair(seg.Map.Publishers.At(i) + layout.PubMessages)
-	atomic.StoreUint64(&counts[0], 0) // as they are, if the record was not damaged
+	atomic.StoreUint64(&counts[0], 0) // they are 0 already unless the record was damaged
 	atomic.StoreUint64(&counts[1], 0)
 	p := &Publisher{
 		bus: b, seg: seg, ring: *rp,
@@ -144,7 +146,7 @@ func (b *Bus) newRecord(c publisherConfig) (*Publisher, error) {
 	return p, nil
 }
 
-// configure applies options. The publisher has no topic yet, or is turned to one next.
+// configure applies options. The caller sets the topic afterwards, with turnTo.
 func (p *Publisher) configure(c publisherConfig) {
 	g := &p.seg.Map.Geometry
 	p.noWait, p.stamp, p.wait = c.noWait, c.time, c.wait
@@ -187,10 +189,9 @@ func (p *Publisher) announce(id int) error {
 
 // turnTo changes the topic of the publisher to one that is announced.
 //
-// Every publish ends by waking the sleepers that want its message, so none of them still sleeps
-// that wants the last message on the old topic. A certifier loads the intent before the topic. If
-// it takes the old intent and the new topic for one message, it therefore passes over no sleeper
-// that wants a message.
+// Every publish ends with waking the sleepers that want its message. So no sleeper still waits for
+// the last message on the old topic. A certifier loads the intent before the topic. If it pairs the
+// old intent with the new topic, it therefore passes over no sleeper that wants a message.
 func (p *Publisher) turnTo(topic string, id int) {
 	seg, i := p.seg, p.ring.Index()
 	if p.topic != "" {
@@ -229,7 +230,7 @@ func (p *Publisher) settle() { p.lifecycle.await(p.kick) }
 // kick makes a call that waits look again.
 func (p *Publisher) kick() { p.sleeper.Unpark() }
 
-// refuse ends a call on something that is closed.
+// refuse ends a call on a publisher that is closed.
 func (p *Publisher) refuse() error { return p.fail("publish", p.lifecycle.refuse()) }
 
 // ending reports whether a call that waits has to end with ErrClosed.

@@ -6,12 +6,12 @@ import (
 	"shmbus/internal/segment"
 )
 
-// batchBytes is how many bytes ReceiveBatch takes at most, unless its first message has more.
+// batchBytes is the most bytes that ReceiveBatch returns, unless its first message has more.
 const batchBytes = 1 << 20
 
-// ReceiveBatch waits for a message until ctx ends, receives it and those that follow it without a
-// pause, up to len(messages) messages and about 1 MiB, and returns their number. It uses the
-// capacity of each message's Raw, as [Subscription.Receive] does. If the subscription is
+// ReceiveBatch waits for a message until ctx ends. It receives that message and those already
+// published after it, up to len(messages) messages and about 1 MiB, and returns their number. It
+// uses the capacity of each message's Raw, as [Subscription.Receive] does. If the subscription is
 // [Exclusive], the Raw slices are valid until the next call on it, and a message that took several
 // slots ends the batch unless it is the first.
 //

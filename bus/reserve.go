@@ -10,33 +10,34 @@ import (
 	"shmbus/internal/fence"
 )
 
-// A Reservation is room for one frame, to be filled in place and then committed or aborted, once,
-// by any goroutine. Nobody sees or waits for a reservation, however long it is held; any number may
-// be outstanding. One that the program drops is aborted when the garbage collector finds that out.
+// A Reservation is room for one frame. The caller fills it in place and then commits or aborts it
+// once, in any goroutine. Nobody sees or waits for a reservation, however long it is held, and any
+// number may be outstanding. The garbage collector aborts a reservation that the program drops.
 //
-// An [Exclusive] publisher has one reservation at a time, in the slot that it publishes next;
-// nothing else can be published until it is committed or aborted. Its Reserve returns the same
-// *Reservation each time, which must therefore be forgotten after Commit or Abort: a late call on
-// it acts on the reservation that is outstanding by then.
+// An [Exclusive] publisher has one reservation at a time, in the slot that it publishes next. Until
+// the reservation is committed or aborted, nothing else can be published. Reserve returns the same
+// *Reservation each time, so the program must not use it after Commit or Abort: a late call acts on
+// the reservation that is outstanding then.
 type Reservation struct {
-	p       *Publisher // whose Reserve it was
+	p       *Publisher // whose Reserve returned it
 	bytes   []byte
 	inPlace bool
-	spill   []byte // for the next one; exclusive only
+	spill   []byte // buffer for frames larger than a slot; exclusive only
 	loan    *loan  // nil if exclusive
 }
 
-// A loan is a publisher record of its own for a reservation, until the first who takes it back has
-// it. It does not refer to the reservation, so that the garbage collector can take it back.
+// A loan is the publisher record that a reservation has for itself. It ends once, by Commit, Abort
+// or the garbage collector. It does not refer to the reservation, so that the collector can find
+// the reservation unused.
 type loan struct {
 	over   atomic.Bool
 	record *Publisher // nil for a reservation in a buffer
 }
 
-// take reports whether it is this call that ends the loan.
+// take ends the loan, and reports whether this call was the first to do so.
 func (l *loan) take() bool { return l.over.CompareAndSwap(false, true) }
 
-// drop ends a loan of which nothing came.
+// drop ends a loan whose reservation was not committed.
 func (l *loan) drop() {
 	if !l.take() || l.record == nil {
 		return
@@ -47,9 +48,9 @@ func (l *loan) drop() {
 	l.record.bus.pool.putBack(l.record)
 }
 
-// Reserve returns room for a frame of n bytes. Up to a slot's payload it is in the segment itself,
-// for which it takes a publisher record of its own until Commit or Abort; where none is free, and
-// for a larger frame, it is a buffer that Commit publishes.
+// Reserve returns room for a frame of n bytes. A frame that fits a slot is in the segment itself,
+// in a publisher record that the reservation has for itself until Commit or Abort. If no record is
+// free, or the frame is larger than a slot, the room is a buffer, which Commit publishes.
 func (p *Publisher) Reserve(n int) (*Reservation, error) {
 	r, err := p.reserveRoom(n)
 	return r, p.fail("reserve", err)
@@ -110,12 +111,12 @@ func (p *Publisher) reserveApart(n int) (*Reservation, error) {
 	return r, nil
 }
 
-// Bytes returns the room. Its contents are undefined before it is filled. It must not be touched
+// Bytes returns the room. Its contents are undefined until the caller fills it. It must not be used
 // after Commit or Abort.
 func (r *Reservation) Bytes() []byte { return r.bytes }
 
-// Commit publishes the frame, waiting as [Publisher.PublishRaw] does. After an error other than a
-// [WakeupError] nothing is published, and the reservation is gone.
+// Commit publishes the frame, and waits as [Publisher.PublishRaw] does. After an error other than a
+// [WakeupError] nothing is published, and the reservation has ended.
 func (r *Reservation) Commit(ctx context.Context) error { return r.p.fail("commit", r.commit(ctx)) }
 
 func (r *Reservation) commit(ctx context.Context) error {

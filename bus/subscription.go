@@ -27,25 +27,26 @@ type Subscription struct {
 
 	index    int
 	reliable bool
-	// Of an observer: it has no record and no semaphore, and writes nothing to the segment.
+	// passive is true for an observer's subscription. It has no record and no semaphore, and writes
+	// nothing to the segment.
 	passive bool
 	rest    time.Duration
 	over    error // why the subscription ended
-	due     error // what the next call returns
+	due     error // the next call returns it
 	wait    WaitStrategy
 	match   fastMatch
 	pacing  pacing
 	sleeper *sleep.Subscriber
 	stride  uint64 // mask of the positions at which skip stores the cursor: every eighth of a lap
 	half    uint64 // mask of the positions at which blocked publishers are woken: every half lap
-	// Mask of the counts of messages at which Receive checks the context; 0: at each.
+	// Receive checks the context if the count of messages has no bit of this mask.
 	every   uint64
 	payload int // bytes of a slot's payload
 
 	// Memory that is lent to messages; exclusive only.
 	held  *assembly
 	buf   []byte // for a slot's payload
-	batch []byte // of the messages of ReceiveBatch but for the first
+	batch []byte // for the messages of ReceiveBatch after the first
 
 	stats    SubscriptionStats
 	received *uint64
@@ -53,14 +54,14 @@ type Subscription struct {
 	lost     *uint64
 	losses   *uint64
 
-	patterns string // for people
+	patterns string // for error texts
 }
 
 // SubscriptionStats counts what a subscription did.
 type SubscriptionStats struct {
 	Received uint64 // messages
-	Bytes    uint64 // their bytes
-	Lost     uint64 // positions
+	Bytes    uint64 // bytes of these messages
+	Lost     uint64 // positions lost
 	Losses   uint64 // times that positions were lost
 	Sleeps   uint64 // times that it slept
 }
@@ -147,7 +148,8 @@ func (b *Bus) newSubscription(patterns []topics.Pattern, c subscribeConfig) (*Su
 	// start.
 	s.in.Match()
 	fault.At(fault.SubscribeMatched)
-	// Who sees the patterns can rely on it as well, see WaitForSubscribers.
+	// The patterns are stored last: WaitForSubscribers counts the subscription as soon as it sees
+	// them.
 	segment.SetText(seg.Text(seg.Map.Subscribers.At(i)+layout.SubPattern, layout.PatternSize),
 		strings.Join(c.patterns, " "))
 	l := new(lease)
@@ -174,10 +176,10 @@ func (s start) in(r *ring.Ring) (ring.Start, error) {
 	return ring.FromNow(), nil
 }
 
-// Position returns the position that is looked at next.
+// Position returns the position of the next look.
 func (s *Subscription) Position() uint64 { return s.cur.Position() }
 
-// Lag returns how many positions are published and not looked at yet; 0 after Close.
+// Lag returns the number of positions that are published and not read yet; 0 after Close.
 func (s *Subscription) Lag() uint64 {
 	if s.isClosed() || s.bus.adopt() != nil {
 		return 0
@@ -196,8 +198,8 @@ func (s *Subscription) Stats() SubscriptionStats {
 	}
 }
 
-// Close ends the subscription and a call that waits. It may be called more than once, and by any
-// goroutine.
+// Close ends the subscription, and makes a call that waits return. It may be called more than once,
+// and by any goroutine.
 func (s *Subscription) Close() error {
 	s.lifecycle.close(s.kick)
 	return nil
@@ -207,7 +209,7 @@ func (s *Subscription) settle() { s.lifecycle.await(s.kick) }
 
 // kick makes a call that waits look again.
 func (s *Subscription) kick() {
-	if !s.passive { // which looks of its own accord
+	if !s.passive { // a passive subscription polls
 		s.sleeper.Unpark()
 	}
 }

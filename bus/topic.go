@@ -12,8 +12,8 @@ func CheckTopic(topic string) error {
 	return nil
 }
 
-// CheckPattern reports what is wrong with a pattern: a topic in which a word may be *, which matches
-// any one word, and the last word may be >, which matches one or more words. The error is a
+// CheckPattern reports what is wrong with a pattern: a topic in which a word may be *, which
+// matches any one word, and the last word may be >, which matches one or more words. The error is a
 // [*TopicError].
 func CheckPattern(pattern string) error {
 	_, err := parsePatterns([]string{pattern})

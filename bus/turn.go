@@ -7,11 +7,11 @@ import (
 	"shmbus/internal/fence"
 )
 
-// turnSpin is how often a call tries to take its turn before it joins the queue. Most calls take
-// less time than that.
+// turnSpin is the number of tries of a call to take its turn before it joins the queue. Most calls
+// are shorter than these tries.
 const turnSpin = 30
 
-// takeTurn begins a call on what any goroutine may use.
+// takeTurn begins a call on a publisher or subscription that any goroutine may use.
 func (g *lifecycle) takeTurn(ctx context.Context) error {
 	if g.alert.Load() == 0 && atomic.CompareAndSwapUint64(&g.busy, 0, 1) {
 		return g.haveTurn()
@@ -36,7 +36,7 @@ func (g *lifecycle) tryTurn() error {
 	return ErrEmpty
 }
 
-// haveTurn ends every way to a turn: it returns ErrClosed if Close came first.
+// haveTurn is the last step of every way to get a turn. It returns ErrClosed if Close came first.
 func (g *lifecycle) haveTurn() error {
 	if g.isClosed() {
 		return g.refuse()
@@ -58,7 +58,8 @@ func (g *lifecycle) waitForTurn(ctx context.Context) error {
 		}
 		fence.Pause()
 	}
-	// Before the call queues up: a context may panic, and a waiter left behind would get the turn.
+	// This call comes before queueUp: a context may panic, and an abandoned waiter would get the
+	// turn.
 	done := ctx.Done()
 	seat := g.queueUp()
 	select {
@@ -79,7 +80,8 @@ func (g *lifecycle) waitForTurn(ctx context.Context) error {
 	return ended(ctx)
 }
 
-// queueUp joins the queue. The waiter is given its turn, as nil, or the reason why it gets none.
+// queueUp joins the queue. The waiter is given nil when it has its turn, or the reason why it gets
+// none.
 func (g *lifecycle) queueUp() *waiter[error] {
 	g.mu.Lock()
 	first := g.turns.empty()
@@ -98,8 +100,8 @@ func (g *lifecycle) queueUp() *waiter[error] {
 	return seat
 }
 
-// pass gives the turn to the first of the queue, if no call has it. After Close it gives the record
-// back.
+// pass gives the turn to the first waiter of the queue, if no call has the turn. After Close it
+// gives the record back.
 func (g *lifecycle) pass() {
 	if g.isClosed() {
 		g.finish()

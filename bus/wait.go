@@ -27,7 +27,7 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 			s.bus.member.BeginWait()
 			s.pacing.caughtUp(s.stats.Received, s.wait)
 		}
-		// The context is checked before the ring: a process that was stopped until after its
+		// The context is checked before the ring. So a process that was stopped until after its
 		// deadline receives what was published meanwhile.
 		var ended error
 		if tries%ctxEvery == 1 {
@@ -57,8 +57,8 @@ func (s *Subscription) waitFor(ctx context.Context, m *Message, inPlace bool) er
 }
 
 const (
-	// idleLooks is how often a subscription that spins looks at the ring before it checks anything
-	// else.
+	// idleLooks is the number of looks at the ring that a subscription makes while it spins, before
+	// it checks anything else.
 	idleLooks = 32
 	// An adaptive subscription does that idleSpin times, then yields the processor idleYield times,
 	// then sleeps.

@@ -15,12 +15,12 @@ import (
 	"shmbus/sysvsem"
 )
 
-// bellLimit is where the bell's value is taken down: half of what a semaphore holds, so that of
-// several that try only one can.
+// bellLimit is the value at which the bell is lowered. It is half of the maximum of a semaphore, so
+// that only one of several processes that try to lower the bell succeeds.
 const bellLimit = 16384
 
-// ringBell does operations on semaphores that raise the bell. A bell at its maximum, which nobody
-// has listened to for long, is taken down first.
+// ringBell does semaphore operations that raise the bell. If the bell is at its maximum, because
+// nobody has listened for long, ringBell lowers it first.
 func ringBell(seg *segment.Segment, ops []sysvsem.Op) error {
 	err := seg.Set.TryOp(ops)
 	if errors.Is(err, sysvsem.ErrRange) {
@@ -30,8 +30,8 @@ func ringBell(seg *segment.Segment, ops []sysvsem.Op) error {
 	return err
 }
 
-// lowerBell takes the bell's value down, unless another process has. Where nobody listens the
-// value would grow until no client can join any more.
+// lowerBell lowers the bell's value, unless another process has done so. Where nobody listens, the
+// value would otherwise grow until no client can join.
 func lowerBell(seg *segment.Segment) bool {
 	down := []sysvsem.Op{{Num: layout.SemBell, Op: -bellLimit, Flags: sysvsem.NoWait}}
 	if seg.Set.TryOp(down) != nil {
@@ -45,9 +45,9 @@ func lowerBell(seg *segment.Segment) bool {
 // listen calls f now and whenever the bell has rung, with the values of all semaphores. It returns
 // when the context ends, or with another error if it cannot listen.
 //
-// The bell's value only grows: the kernel raises it when it undoes the operations of a process that
-// ended. To wait for k+1 and give it back, in one operation, waits for a value above k and changes
-// nothing, so everybody hears every ring.
+// Except for lowerBell, the bell's value only grows: the kernel raises it when it undoes the
+// operations of a process that ended. One atomic operation that takes k+1 and adds k+1 waits for a
+// value above k and changes nothing. So every listener hears every ring.
 func listen(ctx context.Context, seg *segment.Segment, f func(lives []uint16)) error {
 	l := listener{seg: seg}
 	defer context.AfterFunc(ctx, func() { l.wake(l.turn.Load()) })()
@@ -74,18 +74,17 @@ func listen(ctx context.Context, seg *segment.Segment, f func(lives []uint16)) e
 	}
 }
 
-// A listener waits for the bell: a thread that is in the kernel for as long as nobody dies. A
-// signal ends its wait for any other reason, so that hearing itself needs no signal: programs that
-// ignore SIGURG hear as well.
+// A listener waits for the bell in a thread that is in the kernel for as long as nobody dies. Only
+// other reasons to return use a signal. So a program that ignores SIGURG hears deaths as well.
 type listener struct {
 	seg    *segment.Segment
-	thread atomic.Int64  // that waits, most likely
+	thread atomic.Int64  // the thread that most likely waits
 	turn   atomic.Uint64 // odd during a wait; each wait has its own
 	mu     sync.Mutex    // held while turn changes, and by during
 }
 
-// during reports what f returns, if the wait goes on. Until f returns the wait does not end, and
-// the segment stays attached.
+// during calls f if the wait of that turn still goes on, and returns its result. Until f returns,
+// the wait does not end and the segment stays attached.
 func (l *listener) during(turn uint64, f func() bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,19 +97,20 @@ func (l *listener) endWait() {
 	l.turn.Add(1)
 }
 
-// bellLooks is how long after the beginning of a wait the count of resets is looked at. Another
-// process may take the bell down after its value was read and before the wait begins: then the wait
-// would be for a value that is far away. On a busy machine a wait may take long to begin, hence the
-// second look. Once it has begun, the kernel ends it before anybody can take the bell down.
+// bellLooks are the times after the beginning of a wait at which the count of resets is checked.
+// Another process may lower the bell after its value was read and before the wait begins; then the
+// wait would be for a value that is far away. On a busy machine a wait may take long to begin,
+// hence the second look. Once the wait has begun, the kernel ends it before anybody can lower the
+// bell.
 var bellLooks = []time.Duration{50 * time.Millisecond, 2 * time.Second}
 
-// resets returns how often the bell was taken down.
+// resets returns how often the bell was lowered.
 func (l *listener) resets() uint64 {
 	return atomic.LoadUint64(l.seg.Header(layout.HeaderBellResets))
 }
 
-// wait returns when the bell's value is above k, when the bell was taken down since the given
-// number of resets, or, with an error, when the context ends. It may return early.
+// wait returns when the bell's value is above k, when the bell was lowered since the given number
+// of resets, or, with an error, when the context ends. It may return early.
 func (l *listener) wait(ctx context.Context, k uint16, resets uint64) error {
 	l.thread.Store(int64(linux.Gettid()))
 	turn := l.turn.Add(1)
@@ -140,8 +140,9 @@ func (l *listener) wait(ctx context.Context, k uint16, resets uint64) error {
 }
 
 // wake ends a wait, if it still goes on. A signal may come before the thread is in the kernel, and
-// another thread may wait by then, so the signal is sent again, in the end to all threads. Where
-// the program ignores the signal the bell is rung, and all who listen look up.
+// another thread may be the one that waits by then. So the signal is sent again, and in the end to
+// all threads. If the program ignores the signal, wake rings the bell instead, and all listeners
+// look.
 func (l *listener) wake(turn uint64) {
 	for n := 0; turn%2 == 1 && l.turn.Load() == turn; n++ {
 		switch {

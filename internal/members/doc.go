@@ -1,24 +1,24 @@
-// Package members is who takes part in a bus: how a process joins it and leaves, how its death is
-// heard, what becomes of what it had, and how it learns that the bus itself is gone.
+// Package members handles the clients of a bus: how a process joins and leaves, how its death is
+// heard, what happens to its records, and how a client learns that the bus itself is gone.
 //
 // A client is a record in the segment, named by a [layout.Owner]: record and generation. [Join]
-// takes a record, [Leave] gives it back. A [Member] is the client that this process is, with its
-// goroutines: one that hears of deaths and one that looks whether the bus is still there.
+// takes a record, [Leave] gives it back. A [Member] is the client of one handle, with its
+// goroutines: one hears of deaths, one checks whether the bus is still there.
 //
 // # Life
 //
-// Client c lives while semaphore SemLive(c) is 1. The client raises it with an undo that the kernel
-// runs when the process ends, however it ends, and that raises the death bell as well. No pid,
+// Client c lives while semaphore SemLive(c) is 1. The client raises it with an undo. The kernel
+// runs the undo when the process ends, however it ends, and so also raises the death bell. No pid,
 // heartbeat or timeout takes part. See section 4, "The living and the dead", of docs/design.md.
 //
 // # Death
 //
-// The bell is a semaphore whose value only grows. Each handle that sleeps waits for a value above
-// the one it has read, so each hears of each death ([Member.PrepareToSleep]), as does whoever asks
-// for it ([Member.WatchDeaths]). The first that marks the client's record dead counts the death and
-// reclaims the records of the dead; all others wake those of their own waiters to whom the dead may
-// have owed a wake-up. Nobody waits for the one that reclaims: gates of the dead are opened, and
-// their records taken over, by whoever needs them.
+// The bell is a semaphore whose value grows with each death. Each handle that sleeps waits for a
+// value above the one that it has read, so each hears of each death ([Member.PrepareToSleep]), and
+// so does each call of [Member.WatchDeaths]. The first process that marks the client's record dead
+// counts the death and reclaims the records of the dead. All others wake those of their own waiters
+// to which the dead may have owed a wake-up. Nobody waits for the process that reclaims: a process
+// that needs an open gate or a record of the dead opens or takes it itself.
 //
 // # Records
 //
@@ -29,6 +29,6 @@
 //
 // # Presence
 //
-// The kernel tells nobody that a segment was removed by its identifier, so members that wait look
-// in turn: see [Member.BeginWait], and section 7 of docs/design.md.
+// The kernel tells nobody that a segment was removed by its identifier, so members that wait check
+// it in turn: see [Member.BeginWait], and section 7 of docs/design.md.
 package members

@@ -9,24 +9,25 @@ import (
 	"shmbus/layout"
 )
 
-// An activity is what a publisher record may have published since the last certification.
+// An activity bounds what a publisher record may have published since the last certification.
 type activity struct {
 	below    uint64   // its messages are below this position
-	interest []uint64 // who wants its topic
+	interest []uint64 // the subscribers that want its topic
 }
 
-// maxActive bounds the publisher records that are looked at one by one. If more are active, each is
-// taken to have something for whoever wants its topic.
+// maxActive is the most publisher records that are looked at one by one. If more are active, every
+// sleeper that wants one of their topics is woken.
 const maxActive = 64
 
-// Certify proves to the subscribers that sleep that nothing for them was published below n, and
-// moves them there. It wakes those for which there may be something. Everything below n is
-// published, and publisher record self, the caller's own, has woken for all that it published. The
-// error says that this process may not wake a sleeper, which stays claimed for the next waker. See
-// "Certified sleep" in docs/design.md.
+// Certify proves to sleeping subscribers that nothing for them was published below n, and moves
+// their positions to n. It wakes a sleeper if there may be something for it.
+//
+// The caller guarantees that everything below n is published, and that publisher record self, its
+// own, has woken the sleepers for all that it published. The error says that this process may not
+// wake a sleeper, which stays claimed for the next waker. See "Certified sleep" in docs/design.md.
 func Certify(s *segment.Segment, n uint64, self int) error {
 	from := atomic.LoadUint64(s.Header(layout.HeaderCertified))
-	// A wake word cannot hold a position whose low bits mean NotYet: the next position will do.
+	// A wake word cannot hold a position whose low bits are NotYet. A later call certifies it.
 	if n <= from || n&layout.NotYet == layout.NotYet {
 		return nil
 	}
@@ -91,8 +92,8 @@ func certifySleepers(s *segment.Segment, n, from uint64, nw, self int) error {
 	return err
 }
 
-// missed reports whether one of the active publishers may have published something that subscriber
-// sub, which sleeps, wants and has not been certified past.
+// missed reports whether one of the active publishers may have published a message that sleeping
+// subscriber sub wants, at or after the position up to which sub is certified.
 func missed(s *segment.Segment, sub int, n uint64, active []activity) bool {
 	at := layout.Wake(atomic.LoadUint64(s.Sub(sub, layout.SubWake))).Position(n)
 	for _, a := range active {
@@ -104,8 +105,9 @@ func missed(s *segment.Segment, sub int, n uint64, active []activity) bool {
 }
 
 // maxSleep bounds how far a sleeper is moved before it is woken. A wake word has the low 46 bits of
-// a position: the whole position is told from a cursor that is less than 2^45 before it, however
-// long ago that was. At 40 million messages a second this is a wake-up every five days.
+// a position. The full position follows from the cursor if that is less than 2^45 before it,
+// however long the sleep was. At 40 million messages a second, the bound is one wake-up every five
+// days.
 const maxSleep = 1 << 44
 
 // certifySub moves subscriber i to n if it sleeps. It returns false if the subscriber must be woken

@@ -18,7 +18,7 @@
 //
 // # To sleep
 //
-// The order of a subscriber's steps is what loses no message:
+// The order of a subscriber's steps ensures that no message is lost:
 //
 //	s.FallAsleep()           the word, then the bit: from now on publishers wake this subscriber
 //	look at ring and topics  whatever came before the bit was visible is found here, and only here
@@ -28,9 +28,9 @@
 //
 // # Certified sleep
 //
-// [Certify] proves to subscribers which sleep that nothing for them was published below a position,
+// [Certify] proves to sleeping subscribers that nothing for them was published below a position,
 // and moves the position in their wake words forward. So a subscriber of quiet topics is neither
-// woken for nothing nor lapped. Whoever may have something to read is woken instead.
+// woken for nothing nor lapped. A subscriber that may have something to read is woken instead.
 //
 // # One thread
 //

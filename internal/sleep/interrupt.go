@@ -8,11 +8,11 @@ import (
 	"shmbus/internal/linux"
 )
 
-// deafWait is how long a program that ignores SIGURG waits in the kernel at most. If it may not
-// post any more either, nothing would end its waits.
+// deafWait is the longest wait in the kernel of a program that ignores SIGURG. If the program also
+// may no longer post semaphores, nothing else would end its waits.
 const deafWait = time.Second
 
-// LongestWait returns how long a wait in the kernel may last; -1: without end.
+// LongestWait returns the longest time that a wait in the kernel may last; -1 means no limit.
 func LongestWait() time.Duration {
 	if !linux.CanInterrupt() {
 		return deafWait

@@ -6,9 +6,9 @@ import (
 	"shmbus/layout"
 )
 
-// mayBeOwed reports whether a client that died may have been about to wake the waiter, without
-// anybody having done so instead. It may be wrong for one that is owed nothing, but a death on a
-// bus with a thousand sleepers should not wake a thousand threads.
+// mayBeOwed reports whether a dead client may have owed the waiter a wake-up that no other process
+// has made. It may be true for a waiter to which nothing is owed, but it is exact enough that a
+// death on a bus with a thousand sleepers does not wake a thousand threads.
 func (p *Parker) mayBeOwed(w *waiter) bool {
 	if w.record < 0 || w.woken() {
 		return true // a publisher that waits for room looks every few milliseconds in any case
@@ -19,8 +19,8 @@ func (p *Parker) mayBeOwed(w *waiter) bool {
 	if word.IsNotYet() || gate.State() == layout.GateEvicted {
 		return true
 	}
-	// A dead publisher's record keeps topic and intent until whoever reclaims it has woken for it.
-	// Of the publishers alive, none whose message is wanted has left the sleeper asleep for long.
+	// A dead publisher's record keeps topic and intent until its reclaimer has woken the sleepers.
+	// A living publisher soon wakes the sleepers that want its message.
 	at, bit := word.Position(load(seg.Sub(s, layout.SubCursor))), uint64(1)<<(s%64)
 	for p := range seg.High(layout.HeaderPubHigh, seg.Map.Geometry.Publishers) {
 		if load(seg.Pub(p, layout.PubIntent)) <= at {

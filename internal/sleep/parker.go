@@ -38,8 +38,8 @@ func (w *waiter) nudge() {
 	}
 }
 
-// Unpark makes the waiter return, now or, if it does not wait, the next time that it does. It may
-// be called by any goroutine.
+// Unpark makes the current wait return. If the waiter does not wait, its next wait returns at once.
+// It may be called by any goroutine.
 func (w *waiter) Unpark() {
 	w.unparked.Store(true)
 	w.parker.mu.Lock()
@@ -47,17 +47,17 @@ func (w *waiter) Unpark() {
 	w.parker.rouse(w)
 }
 
-// A Parker is where all waiters of one handle wait, with one thread. The first waiter becomes the
-// leader and waits in the kernel, on the client's sleep semaphore. Whenever that returns, the
-// leader signals the waiters that were woken; when it was woken itself, it makes another waiter
-// the leader. So a lone subscription returns straight from the kernel, without a hand-over between
+// A Parker lets all waiters of one handle wait with one thread. The first waiter becomes the leader
+// and waits in the kernel, on the client's sleep semaphore. Whenever that wait returns, the leader
+// signals the waiters that were woken. If the leader was woken itself, it makes another waiter the
+// leader. So a lone subscription returns straight from the kernel, without a hand-over between
 // threads.
 type Parker struct {
 	seg *segment.Segment
 	sem uint16
 
 	mu           sync.Mutex
-	interrupting bool // a goroutine does it
+	interrupting bool // a goroutine runs interrupt
 	waiters      []*waiter
 	leader       *waiter
 	err          error // why nobody can wait any more
@@ -69,8 +69,8 @@ func NewParker(seg *segment.Segment, client int) *Parker {
 }
 
 // park returns when the wake word is no longer asleep, when the waiter is unparked, or when the
-// limit has passed (negative: never). The caller has looked at what it waits for after it made the
-// word asleep.
+// limit has passed (negative: never). Before the call, the caller has made the word asleep and then
+// looked once more at what it waits for.
 func (w *waiter) park(ctx context.Context, limit time.Duration) error {
 	p := w.parker
 	if ctx.Done() != nil {
@@ -90,7 +90,8 @@ func (w *waiter) park(ctx context.Context, limit time.Duration) error {
 	}
 	err, leads := p.err, p.leader == w
 	p.mu.Unlock()
-	// Whoever found out that the bus is gone may have unparked all before this one was among them.
+	// The process may have noticed the end of the bus, and unparked all waiters, before this one
+	// was among them.
 	if err == nil && p.seg.Removed() {
 		err = segment.ErrRemoved
 	}
@@ -182,10 +183,10 @@ func (p *Parker) leave(w *waiter) {
 	}
 }
 
-// UnparkAll makes all who wait look again.
+// UnparkAll makes all waiters look again.
 func (p *Parker) UnparkAll() { p.unparkIf(func(*waiter) bool { return true }) }
 
-// UnparkOwed makes those who wait look again to whom a client that died may have owed a wake-up.
+// UnparkOwed makes those waiters look again to which a dead client may have owed a wake-up.
 func (p *Parker) UnparkOwed() { p.unparkIf(p.mayBeOwed) }
 
 func (p *Parker) unparkIf(f func(*waiter) bool) {
@@ -230,9 +231,9 @@ func (p *Parker) rouse(w *waiter) {
 	}
 }
 
-// interrupt makes a leader look again that this process may not post any more, since it has given
-// up the privileges with which it opened the bus. It interrupts the threads of this process until
-// the leader has been out of the kernel.
+// interrupt makes the leader look again if this process may no longer post the semaphore, because
+// it has given up the privileges with which it opened the bus. It interrupts the threads of this
+// process until the leader has returned from the kernel.
 func (p *Parker) interrupt() {
 	for {
 		p.mu.Lock()

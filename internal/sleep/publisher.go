@@ -24,7 +24,7 @@ func NewPublisher(p *Parker, record int) *Publisher {
 	}
 }
 
-// FallAsleep makes subscribers that move on wake this publisher from now on. The caller then looks
+// FallAsleep lets subscribers that move on wake this publisher from now on. The caller then looks
 // once more whether there is room.
 func (p *Publisher) FallAsleep() {
 	fallAsleep(p.word)
@@ -39,7 +39,7 @@ func (p *Publisher) Wait(ctx context.Context, limit time.Duration) error {
 	return p.park(ctx, limit)
 }
 
-// WakeUp ends the sleep, however it came to its end.
+// WakeUp ends the sleep, whatever ended the wait.
 func (p *Publisher) WakeUp() {
 	fault.At(fault.RoomSlept)
 	atomic.AndUint64(p.bits, ^p.bit)

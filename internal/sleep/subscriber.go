@@ -26,8 +26,8 @@ func NewSubscriber(p *Parker, record int) *Subscriber {
 	}
 }
 
-// FallAsleep makes publishers wake this subscriber from now on. They do not certify it yet. The
-// caller then takes its last look: what came before this call wakes nobody.
+// FallAsleep lets publishers wake this subscriber from now on. They do not certify it yet. The
+// caller then takes its last look: no publisher wakes it for a message that came before this call.
 func (s *Subscriber) FallAsleep() {
 	fallAsleep(s.word)
 	fault.At(fault.SleepWord)
@@ -51,9 +51,9 @@ func (s *Subscriber) Wait(ctx context.Context) error {
 	return err
 }
 
-// WakeUp ends the sleep, however it came to its end: below the position in the wake word there is
-// nothing for this subscriber. A subscriber that stayed marked asleep would be certified on, and
-// would lose what it has not read.
+// WakeUp ends the sleep, whatever ended the wait. Below the position in the wake word there is
+// nothing for this subscriber. A subscriber that stayed marked as asleep would still be certified,
+// and would lose messages that it has not read.
 //
 // The cursor moves first, so that the gate never seems to go back. That would hold publishers for
 // a moment and lose nothing: see [ring.Ring.Protected].

@@ -33,8 +33,8 @@ func WakeTopic(s *segment.Segment, t int) error {
 }
 
 // WakeUnmatched wakes the sleepers that may not know topic t yet, and makes subscribers that are
-// awake look at the topics before they sleep or skip a message. After it, every subscriber has
-// matched t or will before it misses a message on it. The error is that of [WakeTopic].
+// awake look at the topic table before they sleep or skip a message. After it, every subscriber has
+// matched t or matches it before it can miss a message on it. The error is that of [WakeTopic].
 func WakeUnmatched(s *segment.Segment, t int) error {
 	all := true
 	n := s.High(layout.HeaderSubHigh, s.Map.Geometry.Subscribers)
@@ -73,8 +73,8 @@ func WakeBlocked(s *segment.Segment) {
 	}
 }
 
-// wakePublishers wakes those of the publishers from first on whose bit is set. A publisher that
-// cannot be woken looks for room by itself before long.
+// wakePublishers wakes the publishers whose bit is set; first is the record of bit 0. A publisher
+// that cannot be woken looks for room by itself within milliseconds.
 func wakePublishers(s *segment.Segment, first int, set uint64) {
 	k := waker{seg: s}
 	for ; set != 0; set &= set - 1 {

@@ -11,14 +11,14 @@ import (
 	"shmbus/sysvsem"
 )
 
-// wakeBatch is how many sleepers are woken with one system call. SEMOPM, the kernel's limit, is
+// wakeBatch is the number of sleepers that one system call wakes. SEMOPM, the kernel's limit, is
 // 500 by default and 32 on old systems.
 const wakeBatch = 32
 
 // A waker wakes sleepers: it claims their wake words, posts their clients' semaphores with one
-// system call, and marks the words notified. A waker that is stopped or killed between any two of
-// these steps leaves words that the next waker posts again, as does one to which the kernel
-// refuses the post.
+// system call, and marks the words notified. If a waker is stopped or killed between two of these
+// steps, or the kernel refuses the post, the words stay claimed, and the next waker posts them
+// again.
 type waker struct {
 	seg   *segment.Segment
 	ops   [wakeBatch]sysvsem.Op
@@ -55,15 +55,15 @@ func (k *waker) add(word, owner *uint64) bool {
 	return true
 }
 
-// post wakes those that were added since the last time. The error is that of the first semaphore
-// that this process may not post, of all that the waker was to post.
+// post wakes the sleepers added since its last call. It returns the waker's first error for a
+// semaphore that this process may not post.
 func (k *waker) post() error {
 	n := k.n
 	if k.n = 0; n == 0 {
 		return k.err
 	}
 	if Post(k.seg, k.ops[:n]) != nil {
-		// One call posts all or none. Now each is posted that may be.
+		// One call posts all or none. So each semaphore is posted alone.
 		for i := range k.ops[:n] {
 			if err := Post(k.seg, k.ops[i:i+1]); err != nil {
 				k.words[i] = nil // it stays claimed
@@ -84,8 +84,8 @@ func (k *waker) post() error {
 	return k.err
 }
 
-// Post posts semaphores. A single semaphore that is at its maximum keeps nobody asleep: it counts
-// as posted, as do those that were removed.
+// Post posts semaphores. A single semaphore at its maximum counts as posted, since its sleeper does
+// not block. So do semaphores that were removed.
 func Post(s *segment.Segment, ops []sysvsem.Op) error {
 	err := s.Set.TryOp(ops)
 	switch {
