@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -260,6 +261,11 @@ func TestServeRereadsItsConfiguration(t *testing.T) {
 }
 
 func TestServeWithoutConfigurationSurvivesHangup(t *testing.T) {
+	// busd leaves a signal ignored that it was started with ignored, as nohup does. A program that
+	// handles the signal starts others with the default.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, unix.SIGHUP)
+	defer signal.Stop(hangup)
 	testproc.Folder(t)
 	removeAfter(t, "a")
 	p := startBusd(t, "-b", "a", "--slots", "64")

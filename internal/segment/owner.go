@@ -36,7 +36,8 @@ func (s *Segment) Alive(o layout.Owner) bool {
 }
 
 // Census returns a function like Alive that is cheaper for many owners. Census asks the kernel once
-// which clients live; the function asks again only about clients that did not live then.
+// which clients live; the function asks again only about clients that did not live then. A client
+// that died after Census may still be reported alive.
 func (s *Segment) Census() func(layout.Owner) bool {
 	lives, err := s.Set.GetAll()
 	if err != nil {

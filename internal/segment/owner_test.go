@@ -42,9 +42,9 @@ func TestTheDeadAreNotTakenForTheirHeirs(t *testing.T) {
 			dead.Store(g + 1)
 		}
 	}()
-	for alive := seg.Census(); ; {
+	for {
 		o := layout.MakeOwner(c, dead.Load(), layout.OwnerHeld)
-		if seg.Alive(o) || alive(o) {
+		if seg.Alive(o) || seg.Census()(o) {
 			<-done
 			t.Fatalf("client %d, generation %d, was dead when it was asked for", c, o.Generation())
 		}
