@@ -130,8 +130,7 @@ func certifySub(s *segment.Segment, i int, n uint64) bool {
 		if at/maxSleep != n/maxSleep {
 			return false
 		}
-		moved := layout.MakeWake(n, w.Generation(), layout.Asleep)
-		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(moved)) {
+		if change(word, w, layout.MakeWake(n, w.Generation(), layout.Asleep)) {
 			fault.At(fault.CertifyMoved)
 			return true
 		}

@@ -65,7 +65,7 @@ func (s *Subscriber) WakeUp(cur *ring.Cursor) {
 			cur.SetNext(p)
 			fault.At(fault.SleepCursor)
 		}
-		if atomic.CompareAndSwapUint64(s.word, uint64(w), uint64(w.With(layout.Awake))) {
+		if change(s.word, w, w.With(layout.Awake)) {
 			break
 		}
 	}

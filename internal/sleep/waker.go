@@ -33,7 +33,7 @@ type waker struct {
 func (k *waker) add(word, owner *uint64) bool {
 	w := layout.Wake(atomic.LoadUint64(word))
 	for w.State() == layout.Asleep {
-		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(w.With(layout.Claimed))) {
+		if change(word, w, w.With(layout.Claimed)) {
 			w = w.With(layout.Claimed)
 			fault.At(fault.WakeClaimed)
 			break
@@ -76,7 +76,7 @@ func (k *waker) post() error {
 	fault.At(fault.WakePosted)
 	for i, w := range k.was[:n] {
 		if k.words[i] != nil {
-			atomic.CompareAndSwapUint64(k.words[i], uint64(w), uint64(w.With(layout.Notified)))
+			change(k.words[i], w, w.With(layout.Notified))
 		}
 	}
 	atomic.AddUint64(k.seg.Header(layout.HeaderPosts), uint64(n))

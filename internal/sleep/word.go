@@ -6,6 +6,22 @@ import (
 	"shmbus/layout"
 )
 
+// A wake word has the states of package layout. It changes in these places, and in no other:
+//
+//	from                to        by
+//	Awake               Asleep    fallAsleep, the sleeper: not yet at a position
+//	Asleep              Asleep    lookedAt, the sleeper, and certifySub, a certifier: at a position
+//	Asleep              Claimed   waker.add: a post is about to follow
+//	Claimed             Notified  waker.post: the post has been made
+//	any                 Awake     Subscriber.WakeUp, the sleeper; Awaken, also for a dead owner
+//
+// docs/design.md has a drawing of them.
+
+// change makes a wake word the value to, unless it has changed since from was loaded.
+func change(word *uint64, from, to layout.Wake) bool {
+	return atomic.CompareAndSwapUint64(word, uint64(from), uint64(to))
+}
+
 // fallAsleep makes the caller's wake word asleep. The word has no position yet, so that nobody
 // certifies it.
 func fallAsleep(word *uint64) {
@@ -18,8 +34,7 @@ func fallAsleep(word *uint64) {
 func lookedAt(word *uint64, position uint64) {
 	w := layout.Wake(atomic.LoadUint64(word))
 	if w.State() == layout.Asleep {
-		moved := layout.MakeWake(position, w.Generation(), layout.Asleep)
-		atomic.CompareAndSwapUint64(word, uint64(w), uint64(moved))
+		change(word, w, layout.MakeWake(position, w.Generation(), layout.Asleep))
 	}
 }
 
@@ -27,7 +42,7 @@ func lookedAt(word *uint64, position uint64) {
 func Awaken(word *uint64) {
 	for {
 		w := layout.Wake(atomic.LoadUint64(word))
-		if atomic.CompareAndSwapUint64(word, uint64(w), uint64(w.With(layout.Awake))) {
+		if change(word, w, w.With(layout.Awake)) {
 			return
 		}
 	}

@@ -27,6 +27,7 @@ var pointless = map[string]string{
 	"ring.copyIn":             "the slot is its publisher's alone",
 	"sleep.fallAsleep":        "one store; sleep.word and room.asleep stand behind it",
 	"sleep.lookedAt":          "one compare-and-swap; sleep.position stands behind it",
+	"sleep.change":            "one compare-and-swap; its callers have points",
 	"sleep.Awaken":            "one compare-and-swap; wipe.sleeper and room.resumed stand behind it",
 	"registry.OpenKey":        "segment.Attach has one",
 	"registry.Restore":        "it reads",
