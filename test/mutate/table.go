@@ -88,8 +88,8 @@ var table = []mutation{
 	{
 		name:   "each fragment wakes",
 		file:   "bus/publish.go",
-		before: "\t\tp.wakeInterested(p.ring.Next() - 1) // an",
-		after:  "\t\t// an",
+		before: "\t\tp.wakeInterested(p.ring.Next() - 1) // the",
+		after:  "\t\t// the",
 		pkg:    "./bus", run: "TestNobodyIsCertifiedIntoAFrame",
 	},
 	{
