@@ -26,8 +26,8 @@ var folder = sync.OnceValues(func() (string, error) {
 var number atomic.Int64
 
 // New returns a handle to a new bus with a name of its own, and removes the bus when the test ends.
-// Sizes are those of [bus.Create] unless options say otherwise; [bus.WithDir] has no effect. The
-// test ends at once if the bus cannot be made. New may be called by any test, also a parallel one.
+// Sizes are those of [bus.Create] unless options set others; [bus.WithDir] has no effect. If the
+// bus cannot be made, the test ends at once. Any test may call New, also a parallel one.
 func New(t testing.TB, opts ...bus.Option) *bus.Bus {
 	t.Helper()
 	dir, err := folder()
@@ -42,10 +42,10 @@ func New(t testing.TB, opts ...bus.Option) *bus.Bus {
 	}
 	t.Cleanup(func() {
 		err := b.Close()
-		// Close leaves a goroutine that has ended a wait and rests for a millisecond; a bubble must
-		// not end before it.
+		// Close may leave a goroutine that sleeps for a last millisecond. A bubble must not end
+		// before that goroutine.
 		time.Sleep(2 * time.Millisecond)
-		// The test may have removed it.
+		// The test may have removed the bus.
 		if gone := bus.Remove(name, in); !errors.Is(gone, bus.ErrNotFound) {
 			err = errors.Join(err, gone)
 		}
@@ -56,7 +56,7 @@ func New(t testing.TB, opts ...bus.Option) *bus.Bus {
 	return b
 }
 
-// busName makes a name of the test's, so that messages about the bus say whose it is.
+// busName makes a bus name from the name of the test, so that messages about the bus name the test.
 func busName(test string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {

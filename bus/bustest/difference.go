@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// differences returns what differs between two values, a line for each part, which path leads to:
+// differences returns what differs between two values, a line for each part with the path to it:
 // ".Levels[2].Bid: got 101.5, want 101.6".
 func differences(got, want reflect.Value) []string {
 	var c comparison
@@ -26,7 +26,8 @@ func (c *comparison) differ(path string, got, want reflect.Value) {
 	c.note(path, "got %s, want %s", show(got), show(want))
 }
 
-// values compares what path leads to. The zero Value stands for a part that one side does not have.
+// values compares the parts to which path leads. The zero Value stands for a part that one side
+// does not have.
 func (c *comparison) values(path string, got, want reflect.Value) {
 	if !got.IsValid() || !want.IsValid() {
 		if got.IsValid() != want.IsValid() {
@@ -71,7 +72,7 @@ func (c *comparison) values(path string, got, want reflect.Value) {
 	}
 }
 
-// hasEqual reports whether the type brings a method Equal that compares with another of the type.
+// hasEqual reports whether the type has a method Equal that compares two values of the type.
 func hasEqual(v reflect.Value) bool {
 	if !v.CanInterface() || v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
 		return false

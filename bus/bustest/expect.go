@@ -14,25 +14,25 @@ import (
 // within is how long Expect waits for a message.
 const within = 10 * time.Second
 
-// A Message is what [Expect] wants where the topic counts, too.
+// A Message is an expectation of [Expect] that includes the topic.
 type Message struct {
 	Topic string
 	Value any
 }
 
-// Expect receives the next messages of the subscription and compares them with those wanted,
-// waiting for each for 10 seconds at most. What differs ends the test, with all messages in the
-// order in which they came. What follows the last one stays in the subscription; [Drain] returns
-// it.
+// Expect receives the next messages of the subscription and compares them with those wanted. It
+// waits for each message for 10 seconds at most. At the first difference the test ends, with a list
+// of all messages in the order in which they came. Messages after the last one wanted stay in the
+// subscription; [Drain] returns them.
 //
-// What is wanted is
+// Each wanted item is one of
 //
 //   - a [Message]: the topic, and a value as below;
-//   - an error: the subscription returns one that errors.Is finds it in, such as [bus.ErrLost],
-//     instead of a message;
-//   - any other value: the message is decoded into one of its type and compared, by its Equal
-//     method if it has one. So a struct is compared in the fields that its type has, and nil means
-//     a msgpack nil.
+//   - an error such as [bus.ErrLost]: instead of a message, the subscription returns an error in
+//     which errors.Is finds it;
+//   - any other value: the message is decoded into a value of the same type and compared, with the
+//     type's Equal method if it has one. So a struct is compared in the fields that its type has,
+//     and nil means a msgpack nil.
 func Expect(t testing.TB, s *bus.Subscription, want ...any) {
 	t.Helper()
 	if text := expect(s, want); text != "" {
@@ -40,8 +40,9 @@ func Expect(t testing.TB, s *bus.Subscription, want ...any) {
 	}
 }
 
-// Drain returns the messages that are there now, without waiting. Positions that a subscription has
-// lost are not in it; [bus.Subscription.Stats] counts them. Any other error ends the test.
+// Drain returns the messages that can be received now, without waiting. It leaves out positions
+// that the subscription has lost; [bus.Subscription.Stats] counts them. Any other error ends the
+// test.
 func Drain(t testing.TB, s *bus.Subscription) []bus.Message {
 	t.Helper()
 	var all []bus.Message
@@ -87,7 +88,7 @@ func expect(s *bus.Subscription, want []any) string {
 	return ""
 }
 
-// next polls, so that it goes on where the clock is that of a synctest bubble.
+// next polls, so that it also works with the clock of a synctest bubble.
 func next(s *bus.Subscription) (bus.Message, error) {
 	for end := time.Now().Add(within); ; time.Sleep(200 * time.Microsecond) {
 		m, err := s.TryNext()
@@ -100,7 +101,7 @@ func next(s *bus.Subscription) (bus.Message, error) {
 	}
 }
 
-// difference returns what differs between what came and what was wanted, a line each.
+// difference returns what differs between the result and what was wanted, a line each.
 func difference(m bus.Message, err error, want any) []string {
 	if w, ok := want.(error); ok {
 		if err == nil {
@@ -140,7 +141,7 @@ func decode(m bus.Message, like any) (reflect.Value, error) {
 	return reflect.ValueOf(&out).Elem(), err
 }
 
-// received describes what came, as a value of the type that was wanted if it is one.
+// received describes the result, decoded as the type that was wanted if that is possible.
 func received(m bus.Message, err error, want any) string {
 	if err != nil {
 		return err.Error()
@@ -154,7 +155,7 @@ func received(m bus.Message, err error, want any) string {
 	}
 	text := show(v)
 	if err != nil {
-		text = fmt.Sprintf("% x, which is no msgpack", m.Raw)
+		text = fmt.Sprintf("% x, which is not msgpack", m.Raw)
 	}
 	return fmt.Sprintf("position %d, topic %s: %s", m.Position, m.Topic, text)
 }

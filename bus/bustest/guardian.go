@@ -18,8 +18,8 @@ import (
 	"shmbus/internal/linux"
 )
 
-// The roles of this program's binary when it runs once more, as the zeroth argument: a flag or a
-// variable of the environment would be seen by the program's own parsing and by its children.
+// The roles of this program's binary when it runs once more. The role is the zeroth argument,
+// because the program's own parsing would see a flag, and its children an environment variable.
 const (
 	guardianRole = "bustest-guardian"
 	peerRole     = "bustest-peer"
@@ -42,8 +42,8 @@ func init() {
 	os.Exit(0)
 }
 
-// again returns this program as a command with a role. It inherits neither standard output nor
-// standard error, whose end go test waits for.
+// again returns this program as a command with a role. The command inherits neither standard output
+// nor standard error, because go test waits until both are closed.
 func again(role string, args ...string) (*exec.Cmd, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -57,9 +57,9 @@ func again(role string, args ...string) (*exec.Cmd, error) {
 // toGuardian is the guardian's standard input. The kernel closes it when this process ends.
 var toGuardian io.Writer
 
-// startGuardian starts the process that clears up when this one is gone, and returns the folder
-// that it has made for the buses. So there is nothing, not even the folder, that it does not know
-// of.
+// startGuardian starts the process that removes buses when this process is gone. It returns the
+// folder that the guardian has made for the buses. Since the guardian makes the folder, it knows of
+// everything that must be removed.
 func startGuardian() (dir string, err error) {
 	cmd, err := again(guardianRole)
 	if err != nil {
@@ -81,25 +81,26 @@ func startGuardian() (dir string, err error) {
 	return answer(stdout)
 }
 
-// answer returns what a process says when it is ready, or the error that it says instead.
+// answer returns the text that a process prints when it is ready, or the error that it prints
+// instead.
 func answer(stdout io.Reader) (string, error) {
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if text, ok := strings.CutPrefix(line, ready); ok && err == nil {
 		return strings.TrimSuffix(text, "\n"), nil
 	}
-	return "", errors.New(cmp.Or(strings.TrimSpace(line), "it ended without a word"))
+	return "", errors.New(cmp.Or(strings.TrimSpace(line), "it ended without a message"))
 }
 
-// ready begins the line that a process says when it is ready.
+// ready begins the line that a process prints when it is ready.
 const ready = "ready "
 
-// tellGuardian names a peer, which may be stopped when this process dies.
+// tellGuardian sends the guardian the pid of a peer, which may be stopped when this process dies.
 func tellGuardian(pid int) error {
 	_, err := fmt.Fprintln(toGuardian, pid)
 	return err
 }
 
-// guard is the guardian. It ends when the test process has ended and nothing of it is left.
+// guard is the guardian. It ends when the test process has ended and all its buses are removed.
 func guard() error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGPIPE)
 	dir, err := os.MkdirTemp("", "bustest-")
@@ -113,14 +114,14 @@ func guard() error {
 			peers = append(peers, pid)
 		}
 	}
-	// Peers end by themselves, unless they are stopped. The signal does no harm to another process
-	// that has the number by now.
+	// Peers end by themselves, unless they are stopped. If another process has the pid by now, the
+	// signal does it no harm.
 	for _, pid := range peers {
 		if p, err := os.FindProcess(pid); err == nil {
 			_ = p.Signal(linux.SIGCONT)
 		}
 	}
-	// A child of the test process may be about to make one more, or hold a key file's lock.
+	// A child of the test process may still make another bus, or hold the lock of a key file.
 	for range 50 {
 		if err = clearFolder(dir); err == nil {
 			break

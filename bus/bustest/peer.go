@@ -15,18 +15,18 @@ import (
 	"shmbus/internal/linux"
 )
 
-// A Peer is another process that has a bus open and receives, and forgets, what a reliable
-// subscription of its own brings. Publishers wait for it once it is stopped, and not any longer
-// once it is killed. Its methods are for one goroutine at a time.
+// A Peer is another process that has a bus open. It receives and discards the messages of its own
+// reliable subscription. Publishers wait for it while it is stopped, and stop waiting once it is
+// killed. One goroutine at a time may call its methods.
 type Peer struct {
 	t     testing.TB
 	cmd   *exec.Cmd
 	stdin io.Closer
 }
 
-// StartPeer starts a peer that subscribes to the pattern, and returns when it has. With a patience
-// it is evicted as [bus.EvictAfter] says, without one (0) it is [bus.Reliable]: publishers wait for
-// it as long as their contexts say. The peer is killed when the test ends.
+// StartPeer starts a peer that subscribes to the pattern, and returns when it has subscribed. With
+// a patience it is evicted as with [bus.EvictAfter]. With patience 0 it is [bus.Reliable]:
+// publishers wait for it until their contexts end. The peer is killed when the test ends.
 func StartPeer(t testing.TB, b *bus.Bus, pattern string, patience time.Duration) *Peer {
 	t.Helper()
 	p := &Peer{t: t}
@@ -38,7 +38,7 @@ func StartPeer(t testing.TB, b *bus.Bus, pattern string, patience time.Duration)
 }
 
 func (p *Peer) start(b *bus.Bus, pattern string, patience time.Duration) error {
-	_, err := folder() // there is a guardian, also where somebody else made the bus
+	_, err := folder() // starts the guardian, which a bus not made by New does not have
 	if err != nil {
 		return err
 	}
@@ -65,10 +65,11 @@ func (p *Peer) start(b *bus.Bus, pattern string, patience time.Duration) error {
 	return err
 }
 
-// Pid returns the number of the peer's process, which [bus.FullError] and a snapshot's tables show.
+// Pid returns the pid of the peer, which [bus.FullError] and the tables of a snapshot show.
 func (p *Peer) Pid() int { return p.cmd.Process.Pid }
 
-// Stop stops the peer with SIGSTOP, and returns when it is stopped. It does nothing to a dead one.
+// Stop stops the peer with SIGSTOP, and returns when it is stopped. It has no effect on a dead
+// peer.
 func (p *Peer) Stop() {
 	p.t.Helper()
 	p.signal(linux.SIGSTOP)
@@ -88,15 +89,15 @@ func (p *Peer) signal(s os.Signal) {
 	}
 }
 
-// Kill kills the peer with SIGKILL, stopped or not, and returns when it is gone: the kernel has
-// told the bus by then. It may be called more than once.
+// Kill kills the peer with SIGKILL, stopped or not, and returns when it is gone. By then the kernel
+// has reported the death to the bus. Kill may be called more than once.
 func (p *Peer) Kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.stdin.Close()
 	_ = p.cmd.Wait()
 }
 
-// peer is the process: it receives until its standard input ends.
+// peer is the main function of the peer process: it receives until its standard input ends.
 func peer(key, pattern, patience string) error {
 	k, err := strconv.ParseInt(key, 10, 32)
 	if err != nil {

@@ -17,7 +17,7 @@ type Death struct {
 	Name        string
 	Publishers  int // records it had that nobody had reclaimed yet
 	Subscribers int
-	At          time.Time // when it was noticed
+	At          time.Time // when the death was noticed
 }
 
 // WatchDeaths waits for clients to die, reclaims what they left, and reports each to f, which may
@@ -32,7 +32,7 @@ func (m *Member) WatchDeaths(ctx context.Context, f func(Death)) error {
 	return listen(ctx, m.seg, w.look)
 }
 
-// watchForWaiters is the task that makes waiters look again to whom a dead client may have owed a
+// watchForWaiters is the task that makes waiters look again if a dead client may have owed them a
 // wake-up.
 func (m *Member) watchForWaiters() {
 	w := m.newDeathWatch(nil)
@@ -52,21 +52,22 @@ type deathWatch struct {
 	member    *Member
 	report    func(Death)
 	known     map[int]uint32 // client -> generation that is known to be dead
-	reclaimed bool           // what the dead had left when it began
+	reclaimed bool           // the records of clients that were dead when the watch began
 }
 
-// newDeathWatch returns a watch to which all who are marked dead by now are known.
+// newDeathWatch returns a watch that knows all clients that are marked dead by now.
 func (m *Member) newDeathWatch(report func(Death)) *deathWatch {
 	w := &deathWatch{member: m, report: report, known: make(map[int]uint32)}
 	m.eachDead(func(c int, generation uint32) { w.known[c] = generation })
 	return w
 }
 
-// look reports the dead that are not known yet. lives are the values of all semaphores.
+// look reports the deaths that are not known yet. lives are the values of all semaphores.
 //
-// The watch that marks a client dead reclaims what all the dead have left; the others need not do
-// it again. If it is stopped, or dies, before it has, nobody waits for what is left: whoever needs
-// a gate open or a record free does that itself, and each watch wakes its own waiters.
+// The watch that marks a client dead reclaims the records of all dead clients; other watches need
+// not do it again. If that watch is stopped or dies before it has reclaimed them, nobody waits for
+// the records: a client that needs an open gate or a free record opens or takes it itself, and each
+// watch wakes its own waiters.
 func (w *deathWatch) look(lives []uint16) {
 	m := w.member
 	marked := m.markTheDead(lives)
@@ -80,7 +81,7 @@ func (w *deathWatch) look(lives []uint16) {
 	}
 }
 
-// news returns the deaths that are not known yet, if they are to be reported.
+// news returns the deaths that are not known yet, if the watch reports deaths.
 func (w *deathWatch) news() (news []Death) {
 	if w.report == nil {
 		return nil
@@ -112,14 +113,14 @@ func (m *Member) eachDead(f func(c int, generation uint32)) {
 }
 
 // markTheDead marks the clients that were dead when the values of all semaphores were lives. It
-// returns how many it was the first to mark.
+// returns the number of clients that this call was the first to mark.
 func (m *Member) markTheDead(lives []uint16) int {
 	seg, n := m.seg, 0
 	for c := range seg.High(layout.HeaderClientHigh, seg.Map.Geometry.Clients) {
 		if segment.LivesIn(lives, c) {
 			continue
 		}
-		// A client that joined after that is not dead: the kernel is asked again.
+		// A client that joined after lives were read is not dead: the kernel is asked again.
 		state := seg.ClientState(c)
 		if state.State() == layout.ClientJoined && !seg.ClientLives(c) && markDead(seg, c, state) {
 			n++

@@ -10,7 +10,8 @@ import (
 )
 
 // Evict makes publishers stop waiting for the reliable subscriptions of a process, whatever their
-// policy, and returns how many there were. pid is that of the process in its own pid namespace.
+// policy, and returns how many subscriptions there were. pid is that of the process in its own pid
+// namespace.
 func (m *Member) Evict(pid int) (int, error) {
 	seg := m.seg
 	if seg.Removed() {
@@ -18,8 +19,9 @@ func (m *Member) Evict(pid int) (int, error) {
 	}
 	n := 0
 	for s := range seg.High(layout.HeaderSubHigh, seg.Map.Geometry.Subscribers) {
-		// The gate is read before the owner: if it is the gate of a later owner, then so is the owner
-		// that is read. Whether the owner lives is asked last: if it does, then the pid is its own.
+		// The gate is read before the owner: if the gate is that of a later owner, then so is the
+		// owner that is read. Whether the owner lives is asked last: if it lives, then the pid is
+		// its own.
 		gate := m.ring.Gate(s)
 		owner := layout.Owner(atomic.LoadUint64(seg.Sub(s, layout.SubOwner)))
 		c := owner.Client()
@@ -39,8 +41,8 @@ func (m *Member) Evict(pid int) (int, error) {
 	return n, nil
 }
 
-// CutGate opens the gate of a living subscription, giving the reason, and tells its owner. It
-// reports whether it was this call that did: a gate that was opened or closed again meanwhile stays
+// CutGate opens the gate of a living subscription for the given reason, and wakes its owner. It
+// reports whether this call opened the gate: a gate that was opened or closed again meanwhile stays
 // as it is.
 func (m *Member) CutGate(s int, gate layout.Gate, reason uint32) bool {
 	if !m.ring.OpenGate(s, gate, reason) {
@@ -48,7 +50,7 @@ func (m *Member) CutGate(s int, gate layout.Gate, reason uint32) bool {
 	}
 	fault.At(fault.GateReleased)
 	atomic.AddUint64(m.seg.Header(layout.HeaderEvictions), 1)
-	sleep.WakeSubscriber(m.seg, s) // it may be asleep and should learn it
+	sleep.WakeSubscriber(m.seg, s) // it may be asleep and must learn of this
 	fault.At(fault.GateNotified)
 	return true
 }

@@ -16,7 +16,7 @@ import (
 	"shmbus/sysvsem"
 )
 
-// A Profile is what a client's record says about it, for people.
+// A Profile describes a client in its record, for status displays.
 type Profile struct {
 	Name   string
 	Daemon bool
@@ -67,11 +67,13 @@ func joinOneOf(
 // A vacancy is a client record that nobody had when somebody looked.
 type vacancy struct {
 	client int
-	since  uint64 // how many clients had died before its last one; 0: that one did not die
+	// since is larger the later the record's last client died; 0 if that client did not die.
+	since uint64
 }
 
-// vacanciesOf returns the client records that may be free. Those whose last client died come last,
-// and of these the latest death last, so that each watcher gets to see each death.
+// vacanciesOf returns the client records that may be free. Records whose last client died come
+// last, in the order of the deaths, so that each watcher sees each death before the record is used
+// again.
 func vacanciesOf(seg *segment.Segment) []vacancy {
 	n := seg.Map.Geometry.Clients
 	all := make([]vacancy, 0, n)
@@ -81,8 +83,8 @@ func vacanciesOf(seg *segment.Segment) []vacancy {
 		switch seg.ClientState(c).State() {
 		case layout.ClientFree:
 		case layout.ClientJoined:
-			// If the kernel cannot be asked, nobody is dead. A client that has joined since is found
-			// out by the kernel, in the end.
+			// If the kernel cannot be asked, nobody counts as dead. A client may have joined since;
+			// then the semaphore operation of joinOneOf fails for this record.
 			live := int(layout.SemLive(c))
 			if err != nil || live >= len(lives) || lives[live] > 0 {
 				continue
@@ -99,8 +101,8 @@ func vacanciesOf(seg *segment.Segment) []vacancy {
 }
 
 // takeClient begins a new generation of client record c, whose liveness semaphore this process
-// holds at LiveJoining. It goes to LiveJoined only after the client before is marked dead: the
-// record's old generation is never alive again.
+// holds at LiveJoining. The semaphore goes to LiveJoined only after the previous client is marked
+// dead, so that the old generation of the record never counts as alive again.
 func takeClient(seg *segment.Segment, c int, p Profile) (layout.Owner, error) {
 	state := seg.Client(c, layout.ClientStateWord)
 	for lives := false; ; {
@@ -136,8 +138,8 @@ func takeClient(seg *segment.Segment, c int, p Profile) (layout.Owner, error) {
 	}
 }
 
-// Leave gives the client record of this process back: the death bell does not ring for it. After
-// an error the kernel gives it back when the process ends.
+// Leave gives the client record of this process back. The death bell does not ring for it. After an
+// error, the kernel gives the record back when the process ends.
 func Leave(seg *segment.Segment, me layout.Owner) error {
 	c := me.Client()
 	joined := layout.MakeClientState(me.Generation(), layout.ClientJoined)
@@ -151,8 +153,9 @@ func Leave(seg *segment.Segment, me layout.Owner) error {
 	return fmt.Errorf("leave: %w", seg.SemError(err))
 }
 
-// letGo gives up the life of client record c, at the given value, which is no death. With ring it
-// raises the bell all the same, for those that have seen somebody alive there meanwhile.
+// letGo takes the liveness semaphore of client record c from the given value to 0, which is not a
+// death. With ring it raises the bell all the same, for watchers that have seen a client alive
+// there meanwhile.
 func letGo(seg *segment.Segment, c int, life int16, ring bool) error {
 	ops := []sysvsem.Op{
 		{Num: layout.SemLive(c), Op: -life, Flags: sysvsem.NoWait | sysvsem.Undo},
@@ -167,8 +170,8 @@ func letGo(seg *segment.Segment, c int, life int16, ring bool) error {
 	return err
 }
 
-// markDead notes in the record that a client is dead, and counts the death. It reports whether it
-// was this call that did.
+// markDead notes in the record that a client is dead, and counts the death. It reports whether this
+// call was the first to do so.
 func markDead(seg *segment.Segment, c int, old layout.ClientState) bool {
 	dead := layout.MakeClientState(old.Generation(), layout.ClientDead)
 	state := seg.Client(c, layout.ClientStateWord)

@@ -10,11 +10,11 @@ import (
 	"shmbus/ring"
 )
 
-// A Member is the client of a bus that a handle of this process is: its record and semaphores, its
-// waiters, and its tasks, which are goroutines that hear of deaths and look whether the bus is
-// still there. Its methods may be called by any goroutine.
+// A Member is the client of one handle: its record and semaphores, its waiters, and its tasks.
+// Tasks are goroutines that hear of deaths and check whether the bus is still there. Its methods
+// may be called by any goroutine.
 type Member struct {
-	Owner  layout.Owner  // of records that are this client's
+	Owner  layout.Owner  // the owner word of this client's records
 	Parker *sleep.Parker // of all waiters of the handle; nil for an observer's
 
 	seg      *segment.Segment
@@ -31,7 +31,7 @@ type Member struct {
 }
 
 // New returns the Member with the given client record, as [Join] returned it. present reports
-// whether the bus is still there, as far as can be told from outside the segment.
+// whether the bus is still there, as far as the system shows it outside the segment.
 func New(seg *segment.Segment, r *ring.Ring, me layout.Owner, present func() bool) *Member {
 	m := NewObserver(seg, r, present)
 	m.Owner, m.Parker = me, sleep.NewParker(seg, me.Client())
@@ -67,12 +67,12 @@ func (m *Member) Stop() {
 // Stopped reports whether Stop was called.
 func (m *Member) Stopped() bool { return m.ctx.Err() != nil }
 
-// Wait waits until all tasks have ended. Then nothing of the member touches the segment any more.
+// Wait waits until all tasks have ended. Then no task touches the segment any more.
 func (m *Member) Wait() { m.tasks.Wait() }
 
-// PrepareToSleep starts what a waiter of this member relies on, once: from then on a death makes
-// those waiters look again to whom the dead may have owed a wake-up, and a bus that is gone makes
-// all look. If the member cannot hear of deaths, its waiters cannot wait.
+// PrepareToSleep starts, once, the tasks on which waiters of this member rely. From then on a death
+// makes those waiters look again to which the dead client may have owed a wake-up, and the end of
+// the bus makes all waiters look. If the member cannot hear of deaths, its waiters cannot wait.
 func (m *Member) PrepareToSleep() {
 	m.watching.Do(func() { m.begin(m.watchForWaiters) })
 	m.BeginWait()

@@ -12,13 +12,14 @@ import (
 	"shmbus/sysvsem"
 )
 
-// The kernel tells nobody that a segment was removed by its identifier (ipcrm -m): clients that are
-// attached keep their memory, and would wait in it for ever. So of the clients that wait, one looks
-// each alertInterval, in turn: each has its own moments of the clock that all share. Nobody has to
-// hold an office, and a process that is stopped misses its turn and no more.
+// The kernel tells nobody that a segment was removed by its identifier (ipcrm -m): attached clients
+// keep their memory, and would wait in it for ever. So of the clients that wait, one checks each
+// alertInterval, in turn: each has its own moments of a clock that all share. There is no
+// coordinator, and a process that is stopped misses its turn and no more.
 //
-// A look takes some microseconds, and to wake a Go process for it up to 200. Idle must cost
-// nothing: a client in which nothing has begun to wait for alertFor looks each restInterval only.
+// A check takes some microseconds, and waking a Go process for it up to 200. Since idle clients
+// must cost nothing, a client in which nothing has begun to wait for alertFor checks only each
+// restInterval.
 const (
 	alertInterval = 40 * time.Millisecond
 	restInterval  = time.Second
@@ -32,13 +33,13 @@ const (
 // A presence is the state of a member's presence check.
 type presence struct {
 	started sync.Once
-	waited  atomic.Bool   // something of the member has begun to wait since the last look
-	resting atomic.Bool   // nothing has for long
+	waited  atomic.Bool   // a call of the member has begun to wait since the last check
+	resting atomic.Bool   // no call has begun to wait for alertFor
 	nudge   chan struct{} // capacity 1: end the rest
 }
 
-// BeginWait is called when something of the member begins to wait: from then on until the member is
-// stopped it looks whether the bus is still there.
+// BeginWait is called when a call of the member begins to wait. From the first time until the
+// member is stopped, the member checks whether the bus is still there.
 func (m *Member) BeginWait() {
 	p := &m.presence
 	if p.waited.Load() {
@@ -57,10 +58,10 @@ func (m *Member) BeginWait() {
 	}
 }
 
-// checkPresence is the task that looks, until the bus is gone or the member is stopped.
+// checkPresence is the task that checks, until the bus is gone or the member is stopped.
 func (m *Member) checkPresence() {
 	p := &m.presence
-	var alert time.Time // when something began to wait
+	var alert time.Time // when a call last began to wait
 	for !m.seg.Removed() && m.present() {
 		if p.waited.Swap(false) {
 			alert = time.Now()
@@ -68,7 +69,7 @@ func (m *Member) checkPresence() {
 		rests := time.Since(alert) > alertFor
 		p.resting.Store(rests)
 		if rests && p.waited.Load() {
-			continue // it began meanwhile, and saw nobody resting
+			continue // the wait began meanwhile, and sent no nudge
 		}
 		turn := time.NewTimer(m.untilTurn(rests))
 		select {
@@ -86,8 +87,8 @@ func (m *Member) checkPresence() {
 	}
 }
 
-// untilTurn returns how long it is until this client is to look again. Clients that are alert take
-// turns with each other, and so do those that rest.
+// untilTurn returns the time until the next check of this client. Clients that are alert take turns
+// with each other, and so do clients that rest.
 func (m *Member) untilTurn(rests bool) time.Duration {
 	seg, me := m.seg, m.Owner.Client()
 	interval, most, mark := alertInterval, alertMost, uint64(layout.ClientAlert)
@@ -95,7 +96,7 @@ func (m *Member) untilTurn(rests bool) time.Duration {
 		interval, most, mark = restInterval, restMost, layout.ClientRests
 	}
 	if seg.ReadOnly() {
-		return interval // nobody can tell it of others
+		return interval // an observer has no record, and so no rank among the others
 	}
 	flags := seg.Client(me, layout.ClientFlags)
 	others := atomic.LoadUint64(flags) &^ (layout.ClientAlert | layout.ClientRests)
@@ -123,9 +124,9 @@ func turnAfter(now time.Duration, rank int, round, interval time.Duration) time.
 	return round - (now-first+round)%round
 }
 
-// giveUp marks a bus that is gone, and wakes everybody for whom nothing will come any more. If its
-// end was found here, giveUp removes what is left of it, as far as this process may; otherwise
-// another process does so, or died over it.
+// giveUp marks a bus as removed, and wakes all clients that wait. If this process found the end of
+// the bus, giveUp removes what is left of it, as far as the process may. Otherwise another process
+// does so, or has died while it did.
 func giveUp(seg *segment.Segment, found bool) {
 	seg.Lost.Store(true)
 	if seg.ReadOnly() {
@@ -133,7 +134,7 @@ func giveUp(seg *segment.Segment, found bool) {
 	}
 	atomic.StoreUint64(seg.Header(layout.HeaderState), layout.StateRemoved)
 	fault.At(fault.PatrolMarked)
-	// Whoever listens to the bell hears this even if the set has to stay.
+	// Listeners hear the bell even if the set cannot be removed.
 	ringBell(seg, []sysvsem.Op{{Num: layout.SemBell, Op: 1}})
 	fault.At(fault.PatrolRung)
 	if !found {

@@ -8,9 +8,9 @@ import (
 	"shmbus/layout"
 )
 
-// Reap marks the clients that are dead, reclaims what all the dead have left, and returns how
-// many it was the first to mark. Whoever watches for deaths does the same; a record that nobody
-// reclaimed is taken over by the next that needs one.
+// Reap marks dead clients, reclaims the records of all dead clients, and returns the number of
+// clients that this call was the first to mark. Watchers of deaths do the same. A record that
+// nobody has reclaimed is taken over by the next client that needs one.
 func (m *Member) Reap() (int, error) {
 	lives, err := m.seg.Set.GetAll()
 	if err != nil {
@@ -21,9 +21,9 @@ func (m *Member) Reap() (int, error) {
 	return n, nil
 }
 
-// reclaim frees the records of owners that are dead. It takes each record first, so that nobody
-// else uses or reclaims it meanwhile. A record that is not reclaimed to the end is found again when
-// this client is dead itself.
+// reclaim frees the records of owners that are dead. It takes each record first, so that no other
+// client uses or reclaims it meanwhile. If this client dies before a record is free, the record is
+// found again as one of this client's.
 func (m *Member) reclaim(alive func(layout.Owner) bool) {
 	seg, me := m.seg, m.Owner
 	for s := range seg.High(layout.HeaderSubHigh, seg.Map.Geometry.Subscribers) {
@@ -50,9 +50,9 @@ func (m *Member) reclaim(alive func(layout.Owner) bool) {
 }
 
 // vacate reports whether subscriber record s may be taken, because it is free or its owner is dead,
-// and returns that owner. The gate of a dead owner is open afterwards: to open it takes no
-// ownership, and while it is closed publishers wait. It is opened before the record is taken, since
-// whoever takes the record may be stopped at once, and is alive.
+// and returns that owner. It opens the gate of a dead owner: opening a gate takes no ownership, and
+// publishers wait while the gate is closed. The gate is opened before the record is taken, since
+// the client that takes the record may be stopped at once and would still count as alive.
 func (m *Member) vacate(
 	s int, alive func(layout.Owner) bool,
 ) (before layout.Owner, ok bool) {
@@ -67,9 +67,9 @@ func (m *Member) vacate(
 	if before == m.Owner || alive(before) {
 		return before, false
 	}
-	// The gate is read after its owner is known to be dead: before, the owner may have been about
-	// to close it. The owner is read again after the gate: if it is the same, this is not the gate
-	// of a later owner.
+	// The gate is read after its owner is known to be dead: before that, the owner may have been
+	// about to close it. The owner is read again after the gate: if the owner is the same, the gate
+	// is not that of a later owner.
 	gate := m.ring.Gate(s)
 	if owner() != before {
 		return before, false

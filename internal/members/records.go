@@ -12,8 +12,9 @@ import (
 	"shmbus/ring"
 )
 
-// TakePublisher takes a publisher record that is free or, if none is, one whose owner is dead: only
-// then is the kernel asked who lives. The error is a [*segment.FullError] if there is none.
+// TakePublisher takes a publisher record that is free. If none is, it takes one whose owner is
+// dead; only then does it ask the kernel which clients live. The error is a [*segment.FullError] if
+// there is none.
 func (m *Member) TakePublisher() (*ring.Publisher, error) {
 	seg, n := m.seg, m.seg.Map.Geometry.Publishers
 	var unfit error // why records that are free were passed over
@@ -59,15 +60,16 @@ func (m *Member) TakePublisher() (*ring.Publisher, error) {
 	return nil, &segment.FullError{Table: "publishers", Unfit: unfit}
 }
 
-// FreePublisher gives a publisher record of this client's back.
+// FreePublisher gives this client's publisher record back.
 func (m *Member) FreePublisher(p int) {
 	m.resetPublisher(p, false)
 	atomic.StoreUint64(m.seg.Pub(p, layout.PubOwner), 0)
 	fault.At(fault.FreePublisher)
 }
 
-// TakeSubscriber takes a subscriber record that is free or, if none is, one whose owner is dead:
-// only then is the kernel asked who lives. The error is a [*segment.FullError] if there is none.
+// TakeSubscriber takes a subscriber record that is free. If none is, it takes one whose owner is
+// dead; only then does it ask the kernel which clients live. The error is a [*segment.FullError] if
+// there is none.
 func (m *Member) TakeSubscriber() (int, error) {
 	seg, n := m.seg, m.seg.Map.Geometry.Subscribers
 	try := func(i int, alive func(layout.Owner) bool) bool {
@@ -97,8 +99,7 @@ func (m *Member) TakeSubscriber() (int, error) {
 	return 0, &segment.FullError{Table: "subscribers"}
 }
 
-// FreeSubscriber gives a subscriber record of this client's back. Publishers that wait for it go
-// on.
+// FreeSubscriber gives this client's subscriber record back. Publishers that wait for it continue.
 func (m *Member) FreeSubscriber(s int) {
 	m.resetSubscriber(s)
 	atomic.StoreUint64(m.seg.Sub(s, layout.SubOwner), 0)
@@ -113,8 +114,9 @@ func (m *Member) resetPublisher(p int, dead bool) {
 	t := atomic.LoadUint64(seg.Pub(p, layout.PubTopic))
 	if t > 0 && t <= uint64(seg.Map.Geometry.Topics) {
 		if dead {
-			// The dead may have published and not woken. From here on its intent counts for another
-			// topic, so this comes first.
+			// The dead owner may have published a message and not woken the sleepers that want it.
+			// After the next stores its intent no longer counts for the old topic, so they are
+			// woken first.
 			sleep.WakeTopic(seg, int(t-1))
 			fault.At(fault.WipeWoken)
 		}
