@@ -13,8 +13,8 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-const configHelp = `A configuration file lists buses, each with a section; its keys are the flags of busd serve that
-are about a bus. Keys before the first section apply to all sections, and so do those flags.
+const configHelp = `A configuration file has a section for each bus. Its keys are the flags of busd serve that
+concern a bus. Keys before the first section apply to all sections, and so do those flags.
 
   # busd.conf
   mode = 0660                # for all buses
@@ -24,10 +24,11 @@ are about a bus. Keys before the first section apply to all sections, and so do 
   [audit]
   on-removed = recreate
 
-busd serve --check --config FILE says whether a file is right, and what the buses would be, and makes none.
+busd serve --check --config FILE checks a file and prints the buses that it describes. It makes
+none.
 
-SIGHUP rereads it: buses that are new in it are made or adopted, those that are gone from it
-are left as they are and no longer watched.`
+SIGHUP makes busd read the file again. It makes or adopts buses that are new in the file. Buses
+that are no longer in the file are left as they are and no longer watched.`
 
 // loadConfig reads a configuration file.
 func loadConfig(path string, defaults spec) ([]spec, error) {
@@ -39,7 +40,7 @@ func loadConfig(path string, defaults spec) ([]spec, error) {
 	return parseConfig(f, path, defaults)
 }
 
-// parseConfig reads a configuration; its errors begin with the path and the number of the line.
+// parseConfig reads a configuration. Its errors begin with the path and the line number.
 func parseConfig(r io.Reader, path string, defaults spec) ([]spec, error) {
 	var specs []spec
 	sections, keys := map[string]int{}, map[string]int{} // the lines of the sections, and of the keys in this one
@@ -101,7 +102,8 @@ func parseConfig(r io.Reader, path string, defaults spec) ([]spec, error) {
 	return specs, nil
 }
 
-// withoutComment cuts a comment off a line: from a # or ; on that begins the line or follows a space.
+// withoutComment cuts off a comment. It begins with a # or ; at the start of the line or after a
+// space.
 func withoutComment(line string) string {
 	for i, c := range line {
 		if (c == '#' || c == ';') && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
@@ -111,7 +113,7 @@ func withoutComment(line string) string {
 	return line
 }
 
-// set sets what a key of a configuration file stands for.
+// set stores the value of a key of a configuration file.
 func (s *spec) set(key, value string) error {
 	keys := pflag.NewFlagSet("", pflag.ContinueOnError)
 	s.flags(keys)

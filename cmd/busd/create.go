@@ -23,8 +23,8 @@ func newCreate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME…",
 		Short: "make buses",
-		Long: `busd create makes buses and returns when they are there: what follows can publish and subscribe. No process needs to stay;
-busd serve, which watches for the death of clients, may be started later or never.
+		Long: `busd create makes buses and returns when they exist: the next command can publish and subscribe.
+No process has to stay. busd serve, which watches for dead clients, may be started later or never.
 
 Sizes, mode and group are fixed when a bus is made.`,
 		Example: "  busd create prices\n  busd create prices audit --slots 64K --slot-size 512 --mode 0660 --group traders",
@@ -56,7 +56,7 @@ Sizes, mode and group are fixed when a bus is made.`,
 	fs.SortFlags = false
 	busFlag(cmd)
 	f.spec.makeFlags(fs)
-	fs.BoolVar(&f.ifNotExists, "if-not-exists", false, "a bus that exists already is no error; it stays as it is")
+	fs.BoolVar(&f.ifNotExists, "if-not-exists", false, "accept a bus that exists already, and leave it as it is")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing about the buses that were made")
 	return cmd
 }

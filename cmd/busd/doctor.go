@@ -15,7 +15,7 @@ import (
 	"shmbus/sysvshm"
 )
 
-// severity says what a finding means for the exit code: only problems count.
+// severity is the weight of a finding. Only problems count for the exit code.
 type severity string
 
 const (
@@ -24,14 +24,14 @@ const (
 	problem severity = "problem"
 )
 
-// A finding is one thing that doctor has to say. It is an element of the output of doctor --json.
+// A finding is one result of a check. It is an element of the output of doctor --json.
 type finding struct {
 	Check    string   `json:"check"`
 	Severity severity `json:"severity"`
 	Bus      string   `json:"bus,omitempty"`
 	Text     string   `json:"text"`
 	Advice   string   `json:"advice,omitempty"`
-	Command  string   `json:"command,omitempty"` // of a shell, with which the advice is followed
+	Command  string   `json:"command,omitempty"` // a shell command that follows the advice
 	Fixable  bool     `json:"fixable"`
 	Fixed    bool     `json:"fixed"`
 	Error    string   `json:"error,omitempty"`
@@ -39,7 +39,7 @@ type finding struct {
 	fix func() error
 }
 
-// A doctor holds what the checks look at, and what they found.
+// A doctor holds the objects that the checks examine, and their findings.
 type doctor struct {
 	ctx  context.Context
 	dirs []string // more folders of key files
@@ -66,46 +66,48 @@ func newDoctor() *cobra.Command {
 	var f doctorFlags
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "find what is wrong on this host, and put it right",
+		Short: "find and fix problems of the buses on this host",
 		Long: `busd doctor looks for
   stale-key-file       a key file whose segment is gone
-  incomplete           a bus whose creator died on the way
-  foreign-key-file     a key file whose System V key is another's
+  incomplete           a bus whose creator died before it was complete
+  foreign-key-file     a key file whose System V key belongs to another object
   other-version        a bus of another version of the segment's layout
-  other-namespace      a key file of a bus in another IPC namespace; no problem here
-  unreadable           a bus that can not be looked at
+  other-namespace      a key file of a bus in another IPC namespace; not a problem here
+  unreadable           a bus that cannot be read
   half-removed         a bus whose segment or semaphores were removed by hand
-  blocked              a reliable subscriber that leaves publishers no room; a problem if it is stopped, a warning if it does not read
-  dead-clients         clients that died and that nobody has cleared
+  blocked              a reliable subscriber that leaves publishers no room;
+                       a problem if it is stopped, a warning if it does not read
+  dead-clients         clients that died and whose records nobody has cleared
   damage               words in a segment that no correct program wrote
-  slot-books           slots that are in two places, or in none (looked at while nobody publishes)
-  permissions          key file, segment and semaphores that disagree on who may use the bus
+  slot-books           slots that are in two places, or in none (checked while nobody publishes)
+  permissions          key file, segment and semaphores with different permissions
   orphaned-segment     a bus's segment that no key file names and nobody has attached
   orphaned-semaphores  a bus's semaphores without a segment
   kernel-limits        limits that leave no room for a bus of the usual sizes
-  undo                 a runtime that tells nobody of a process's death
+  undo                 a runtime that does not report the death of a process
   shm-rmid-forced      a kernel that destroys a bus with its last client
   remove-ipc           systemd removing the buses of users who log out
-  busd                 which busd serves a bus; none is no problem
-and says what to do about each. --fix does it, where it is about buses; limits and systemd are for the administrator.
-Nothing that a living process uses is ever removed.
+  busd                 which busd serves a bus; it is not a problem if none does
+and says what to do about each. --fix does it where a bus is concerned; limits and systemd are left
+to the administrator. Nothing that a living process uses is ever removed.
 
-A bus whose key file is in a folder of its own (SHMBUS_DIR) looks orphaned to a doctor who does not know the folder, and a bus
-that nobody uses for the moment still holds its messages. So --fix removes orphans only together with --orphans. Name such
-folders with --dir; those of the system and of all users are known.
+A bus whose key file is in a folder of its own (SHMBUS_DIR) looks orphaned unless busd doctor knows
+the folder, and a bus that nobody uses at the moment still holds its messages. So --fix removes
+orphans only together with --orphans. Name such folders with --dir. The default folders of the
+system and of all users are known.
 
 Exit code 1 says that problems remain; warnings do not count.
 
 With --json: an array of objects with
   check      as in the list above
   severity   info, warning or problem
-  bus        its name, where it is about one
+  bus        the name of the bus, if the finding is about one
   text       what was found
   advice     what to do
-  command    the shell command that does it, where one does
+  command    the shell command that follows the advice, if there is one
   fixable    whether --fix, as it was asked for, does it
-  fixed      whether it was done
-  error      why not, if it was tried`,
+  fixed      whether it was fixed
+  error      why not, if a fix was tried`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.orphans && !f.fix {
@@ -169,12 +171,12 @@ func (d *doctor) add(f finding) {
 	f.Fixable = f.fix != nil
 	f.Text, f.Advice = cli.Printable(f.Text), cli.Printable(f.Advice)
 	if cli.Printable(f.Command) != f.Command {
-		f.Command = "" // no one would paste it as it is
+		f.Command = "" // it is not safe to paste
 	}
 	d.findings = append(d.findings, f)
 }
 
-// treat does what can be done.
+// treat fixes the findings that can be fixed.
 func (d *doctor) treat() {
 	for i := range d.findings {
 		f := &d.findings[i]
@@ -189,7 +191,7 @@ func (d *doctor) treat() {
 	}
 }
 
-// remaining counts the problems that are not put right.
+// remaining counts the problems that are not fixed.
 func (d *doctor) remaining() int {
 	n := 0
 	for _, f := range d.findings {

@@ -17,10 +17,12 @@ func newEvict() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evict [NAME] PID",
 		Short: "make publishers stop waiting for a process's reliable subscriptions",
-		Long: `busd evict cuts off the reliable subscriptions of a process that holds publishers up: they go on at once, and the
-process, if it is stopped as soon as it continues, gets the error that EvictAfter gives. It stays a client of the bus, and may subscribe again.
+		Long: `busd evict cuts off the reliable subscriptions of a process that blocks publishers. The
+publishers continue at once. The process gets the error of EvictAfter; if it is stopped, it gets
+the error when it continues. It stays a client of the bus, and may subscribe again.
 
-busd status shows who is behind, and by how much. The pid is the one shown there: that of the process's own pid namespace.`,
+busd status shows which subscriptions are behind, and by how much. Use the pid shown there: it is
+that of the process's own pid namespace.`,
 		Example: "  busd evict prices 4711\n  busd evict -b prices 4711",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || len(args) > 2 {

@@ -47,19 +47,20 @@ func newLs() *cobra.Command {
 
   live        it works
   incomplete  its creator died, or is at work just now
-  stale       it has a key file, and no segment any more
-  foreign     its key file names a segment that is another's
+  stale       its key file exists, but its segment is gone
+  foreign     its key file names a segment that does not belong to this bus
   denied      you may not read it
-  elsewhere   it was made in another IPC namespace: another container's, say
+  elsewhere   it was made in another IPC namespace, for example that of another container
 
 With --json: an array of objects with
   name, state, uuid, path (of the key file), key, shm_id, sem_id    strings and numbers
   uid, gid, mode                  who may use it: owner, group (-1 without a segment), permission bits in octal
   slots, slot_size, size_bytes    sizes; size_bytes is that of the segment
-  head, messages                  position of the next message: a message takes one for each slot that it needs; how many messages were published
-  clients, publishers, subscribers    how many live ones
+  head                            position of the next message: a message takes one for each slot that it needs
+  messages                        how many messages were published
+  clients, publishers, subscribers    the numbers of those that live
   daemon_pids                     process ids of the busds that serve it
-  error                           why there is no more to say; only if there is a reason`,
+  error                           why the other fields are incomplete, if they are`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return ls(cmd.OutOrStdout(), cmd.ErrOrStderr(), asJSON)
@@ -70,7 +71,7 @@ With --json: an array of objects with
 }
 
 func ls(stdout, stderr io.Writer, asJSON bool) error {
-	infos, unread := bus.List() // what there is in other folders is shown all the same
+	infos, unread := bus.List() // buses in other folders are shown all the same
 	entries := make([]lsEntry, 0, len(infos))
 	for _, i := range infos {
 		entries = append(entries, newLsEntry(i))

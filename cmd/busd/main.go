@@ -1,9 +1,9 @@
-// Command busd makes buses, keeps them, and reports on them. Without it everything flows: it is not on the data
-// path, and a bus outlives it.
+// Command busd makes buses, keeps them, and reports on them. No bus needs it: busd is not on the
+// data path, and a bus outlives it.
 //
 //	busd create prices             make the bus
-//	busd serve -b prices           make or adopt it, and watch for the death of its clients and for what blocks publishers
-//	busd ls                        which buses there are
+//	busd serve -b prices           make or adopt the bus; watch for dead clients and blocked publishers
+//	busd ls                        which buses exist
 //	busd status prices --watch     who publishes and subscribes, how fast, how far behind
 //	busd evict prices 4711         publishers no longer wait for the subscriptions of that process
 //	busd rm prices                 remove it

@@ -19,14 +19,17 @@ func newRestore() *cobra.Command {
 	shmid := -1
 	cmd := &cobra.Command{
 		Use:   "restore NAME",
-		Short: "write the key file of a bus again that has lost it",
-		Long: `busd restore puts back the key file of a bus whose segment is there: a cleaner of /tmp took it, or rm. Without the file
-nobody can open the bus, and making it again would make a second one. A busd that serves the bus does the same by itself within
-seconds, and so does any client that waits, if it runs as root or as the bus's owner, as this command has to.
+		Short: "write the lost key file of a bus again",
+		Long: `busd restore writes the key file of a bus again that was deleted, by a cleaner of /tmp or by
+rm, while the segment still exists. Without the file nobody can open the bus, and creating the bus
+again would make a second one. This command must run as root or as the bus's owner. A busd that
+serves the bus, or a client that waits, writes the file by itself within seconds if it runs as root
+or as the owner.
 
-The file goes into the folder in which buses are made: SHMBUS_DIR, or the default one. A bus that a key file in another folder names
-is not taken, except with --shmid; it is looked for in the default folders, in those beside the given one, and in those of the bus's clients.
-Where several segments say that they are buses of that name, the command lists them, and --shmid chooses one.`,
+The file goes into the folder in which buses are made: SHMBUS_DIR, or the default folder. If a key
+file in another folder names the bus, the command refuses, except with --shmid. It searches the
+default folders, those beside the given one, and those of the bus's clients. If several segments
+are buses of that name, the command lists them, and --shmid chooses one.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := bus.CheckName(args[0]); err != nil {
@@ -53,7 +56,8 @@ Where several segments say that they are buses of that name, the command lists t
 	return cmd
 }
 
-// lostSegment returns the one segment that says it is a bus of that name and has no key file. Where there are several it lists them.
+// lostSegment returns the one segment that is a bus of that name and has no key file. If there are
+// several, it lists them.
 func lostSegment(name string, w io.Writer) (int, error) {
 	err := look(name, func(*bus.Observer) error { return nil })
 	var missing *bus.NotFoundError
@@ -77,7 +81,7 @@ func lostSegment(name string, w io.Writer) (int, error) {
 	return 0, fmt.Errorf("no segment on this host that may be read is that of a bus %q: make it with busd create %s", name, name)
 }
 
-// writeCandidates prints what tells segments of one name apart.
+// writeCandidates prints how the segments of one name differ.
 func writeCandidates(w io.Writer, list []bus.LostBus) error {
 	t := cli.Table{Head: []string{"SHMID>", "UUID", "CREATED", "OWNER", "MAPPINGS>", "PROCESSES", "KEY FILE"}}
 	for _, l := range list {

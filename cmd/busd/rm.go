@@ -20,14 +20,15 @@ func newRm() *cobra.Command {
 		Use:     "rm NAME…",
 		Aliases: []string{"remove"},
 		Short:   "remove buses",
-		Long: `busd rm removes buses: segment, semaphores and key file. It refuses while clients other than busd are attached,
-and says who; with --force it removes nevertheless, and they get an error that says so.
+		Long: `busd rm removes buses: segment, semaphores and key file. It refuses while clients
+other than busd are attached, and names them. With --force it removes the bus all the same, and
+these clients get an error that says so.
 
 A busd that serves a removed bus gives it up or makes it again, as its --on-removed says.`,
 		Args:              arguments(0, -1),
 		ValidArgsFunction: cli.CompleteBuses,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// Which bus is to go is said on the command line, not by the environment.
+			// The command line names the bus to remove; the environment does not.
 			if name := cmd.Flag("bus").Value.String(); name != "" {
 				args = append([]string{name}, args...)
 			}
@@ -66,7 +67,8 @@ func rm(name string, force bool, stderr io.Writer) error {
 	return nil
 }
 
-// removable returns an error that says why a bus should not be removed, or the daemons that serve it.
+// removable returns the daemons that serve a bus, or an error that says why the bus should not be
+// removed.
 func removable(name string) ([]bus.ClientStatus, error) {
 	if err := bus.CheckName(name); err != nil {
 		return nil, err
@@ -85,9 +87,9 @@ func removable(name string) ([]bus.ClientStatus, error) {
 	case errors.Is(err, fs.ErrPermission) && !mayRemove(name):
 		return nil, fmt.Errorf("%w; only its owner and root may remove it: run busd rm as one of them", err)
 	case errors.Is(err, bus.ErrVersion):
-		return nil, fmt.Errorf("%w; whether it is in use only the busd of that version can see: remove it with that (busd rm --force %s removes it under whoever uses it)", err, name)
+		return nil, fmt.Errorf("%w; only the busd of that version can see whether the bus is in use: remove it with that one (busd rm --force %s removes it in any case)", err, name)
 	default:
-		return nil, fmt.Errorf("%w; whether it is in use cannot be seen (busd rm --force %s removes it nevertheless)", err, name)
+		return nil, fmt.Errorf("%w; this program cannot see whether the bus is in use (busd rm --force %s removes it in any case)", err, name)
 	}
 	var users []string
 	for _, c := range snapshot.Clients {
@@ -114,7 +116,7 @@ func mayRemove(name string) bool {
 	return false
 }
 
-// broken reports whether a bus has a key file and nothing that could be in use behind it.
+// broken reports whether a bus has a key file but no segment or semaphores that could be in use.
 func broken(name string) bool {
 	infos, _ := bus.List()
 	for _, i := range infos {

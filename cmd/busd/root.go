@@ -27,7 +27,8 @@ func newRoot() *cobra.Command {
 	root := newServe()
 	root.Use = "busd"
 	root.Short = "make, keep, and look at shared-memory message buses"
-	root.Long = "busd makes buses, keeps them, and reports on them. Without a command it serves: busd -b NAME is busd serve -b NAME.\n\n" + envHelp
+	root.Long = "busd makes buses, keeps them, and reports on them. Without a command it serves:\n" +
+		"busd -b NAME is busd serve -b NAME.\n\n" + envHelp
 	cli.AddVersion(root)
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -56,7 +57,8 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// arguments returns a check of the number of arguments, whose error is one of usage. hi < 0 is without bound.
+// arguments returns a check of the number of arguments, whose error is a usage error. hi < 0 means
+// no limit.
 func arguments(lo, hi int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -81,18 +83,18 @@ func verbs(cmd *cobra.Command) []string {
 	return names
 }
 
-// busFlag defines -b, which names a bus as an argument does.
+// busFlag defines -b, which names a bus in place of an argument.
 func busFlag(cmd *cobra.Command) *string {
 	name := cmd.Flags().StringP("bus", "b", "", "`NAME` of the bus, if no argument gives it (default: $"+cli.EnvBus+")")
 	_ = cmd.RegisterFlagCompletionFunc("bus", cli.CompleteBuses)
 	return name
 }
 
-// busArgument returns the bus that the arguments or the flag name, or the default one.
+// busArgument returns the bus that the arguments or the flag name, or the default bus.
 func busArgument(args []string, flag string) (string, error) {
 	name := flag
 	if len(args) > 0 {
-		if err := bus.CheckName(args[0]); err != nil { // not the default bus, where it is empty
+		if err := bus.CheckName(args[0]); err != nil { // an empty argument does not mean the default bus
 			return "", cli.Usagef("%w", err)
 		}
 		if flag != "" && flag != args[0] {
@@ -113,7 +115,7 @@ func busArgument(args []string, flag string) (string, error) {
 // look attaches a bus read-only for the time of a call.
 func look(name string, f func(*bus.Observer) error) error { return observe(f, name) }
 
-// lookIn is look for a bus in a certain folder: one of the same name may come before it.
+// lookIn is look for a bus in the given folder: another folder may have a bus of the same name.
 func lookIn(dir, name string, f func(*bus.Observer) error) error {
 	return observe(f, name, bus.WithDir(dir))
 }

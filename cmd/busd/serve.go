@@ -31,16 +31,20 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "make or adopt buses, and watch for the death of their clients",
-		Long: `busd serve makes the buses, or adopts those that exist, and stays: the kernel tells it when a client
-dies, and it clears what the dead left and logs it. Idle, it uses no processor time at all.
+		Long: `busd serve makes the buses, or adopts those that exist, and stays. The kernel tells it when a
+client dies; it then clears the records of the dead client and logs the death. While nothing
+happens it uses almost no processor time.
 
-A bus does not need it. SIGTERM and SIGINT end busd and leave the bus, which the next busd adopts. More than one busd
-may serve a bus; the later one says so. Sizes, mode and group are fixed when a bus is made.
+A bus does not need busd. SIGTERM and SIGINT end busd and leave the bus, which the next busd
+adopts. More than one busd may serve a bus; the later one says so. Sizes, mode and group are fixed
+when a bus is made.
 
-When somebody removes a bus, --on-removed exit has busd give it up, and end with code 1 after the last; recreate has it make an
-empty bus of the same name.
+When somebody removes a bus, busd gives that bus up with --on-removed exit, and ends with code 1
+when it has given up the last one. With --on-removed recreate it makes an empty bus of the same
+name.
 
-` + configHelp + "\n\nUnder systemd (Type=notify or notify-reload) it tells when it is ready, reloading and stopping.\n\n" + envHelp,
+` + configHelp + "\n\nUnder systemd (Type=notify or notify-reload) busd reports when it is ready, reloading and\n" +
+			"stopping.\n\n" + envHelp,
 		Example: "  busd serve -b prices\n  busd serve -b prices,audit --slots 64K --slot-size 512 --mode 0660\n  busd serve --config /etc/busd.conf --log-format json",
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,7 +59,7 @@ empty bus of the same name.
 	fs.StringSliceVarP(&f.buses, "bus", "b", nil, "names of the buses (default: SHMBUS_BUS, unless there is a configuration file)")
 	f.spec.flags(fs)
 	fs.StringVar(&f.config, "config", "", "configuration file that lists more buses")
-	fs.BoolVar(&f.check, "check", false, "say whether flags and configuration file are right and what the buses would be; make none")
+	fs.BoolVar(&f.check, "check", false, "check flags and configuration file, and print the buses that would be made; make none")
 	fs.StringVar(&f.logFormat, "log-format", "text", "text or json, to standard error")
 	fs.BoolVar(&f.quiet, "quiet", false, "log warnings and errors only")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
@@ -94,7 +98,7 @@ func (f serveFlags) run(ctx context.Context, stderr io.Writer) error {
 	defer n.close()
 
 	reload := make(chan os.Signal, 1)
-	if f.config != "" || !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+	if f.config != "" || !signal.Ignored(syscall.SIGHUP) { // nohup ignores SIGHUP
 		signal.Notify(reload, syscall.SIGHUP)
 	}
 	defer signal.Stop(reload)
@@ -130,7 +134,7 @@ func (f serveFlags) specs() ([]spec, error) {
 		if err := bus.CheckName(name); err != nil {
 			return nil, cli.Usagef("%w", err)
 		}
-		// The file may say more of a bus that is named here too.
+		// The file may have settings for a bus that the command line names, too.
 		if !listed[name] {
 			listed[name] = true
 			s := f.spec

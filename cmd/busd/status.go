@@ -16,7 +16,7 @@ import (
 	"shmbus/internal/linux"
 )
 
-// glance is the time between the two looks that give the first rates.
+// glance is the time between the two snapshots from which the first rates are computed.
 const glance = 250 * time.Millisecond
 
 type statusFlags struct {
@@ -29,16 +29,18 @@ func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
 		Short: "show who publishes and subscribes on a bus, how fast, how far behind",
-		Long: `busd status looks at a bus without taking part in it: publishers and subscribers with their rates, positions, lag
-and losses, how full the ring is, what deaths were handled, and who keeps publishers from publishing. Rates are those of a quarter of a
-second, or of the interval.
+		Long: `busd status shows a bus without taking part in it: publishers and subscribers with their rates,
+positions, lag and losses, how full the ring is, which deaths were handled, and who blocks
+publishers. Rates are measured over a quarter of a second, or over the interval.
 
-POSITION, LAG and LOST are positions: a message takes one, or one for each slot that it needs. MESSAGES and RECEIVED are messages. FULL is
-how often a publisher found no room. A subscriber or publisher whose process is stopped is shown as stopped, if its process can be seen from here.
+POSITION, LAG and LOST count positions: a message takes one for each slot that it needs. MESSAGES
+and RECEIVED count messages. FULL is how often a publisher found no room. A subscriber or publisher
+is shown as stopped if its process is stopped and visible from here.
 
-On a terminal, lines and tables are as wide as it is, and columns that do not fit are left out; elsewhere nothing is.
+On a terminal, columns that do not fit its width are left out. Elsewhere all columns are printed.
 
---watch looks again and again: on a terminal it redraws what fits, elsewhere, or with TERM=dumb, it appends a line each time.
+--watch looks again and again. On a terminal it redraws what fits. Elsewhere, or with TERM=dumb, it
+appends a line each time.
 
 ` + statusJSONHelp,
 		Example:           "  busd status prices\n  busd status prices --watch --interval 500ms\n  busd status prices --json | jq '.subscribers[] | {pid, lag, lost}'",
@@ -121,20 +123,21 @@ func (f statusFlags) run(ctx context.Context, o *bus.Observer, w io.Writer) erro
 	}
 }
 
-// A screen is a terminal on which a snapshot is drawn over the last one, so that it never scrolls.
+// A screen is a terminal on which each snapshot is drawn over the one before, without scrolling.
 type screen struct {
 	w        io.Writer
 	snapshot bus.Snapshot
 	size     frame
 }
 
-// The size of a terminal that does not tell it.
+// The size that is assumed for a terminal that does not report its size.
 const (
 	usualRows    = 24
 	usualColumns = 80
 )
 
-// draw writes what fits, in one piece and, unless the size has changed, without clearing first, so that nothing flickers.
+// draw writes the lines that fit, in one write. It does not clear the screen first unless the size
+// has changed, so that nothing flickers.
 func (x *screen) draw() error {
 	if x.snapshot.Taken.IsZero() {
 		return nil
@@ -150,8 +153,9 @@ func (x *screen) draw() error {
 		b.WriteString(clearAll)
 	}
 	b.WriteString(home)
-	// A newline in the last row would scroll. A character in the last column may leave the cursor behind it, where clearing the
-	// rest of the line takes the character away: so neither is used.
+	// A newline in the last row would scroll. After a character in the last column the cursor may
+	// stay on it, and clearing the rest of the line would then erase the character. So neither is
+	// used.
 	room := frame{max(columns-1, 1), max(rows-1, 1)}
 	for _, line := range statusLines(x.snapshot, room) {
 		b.WriteString(line + clearLine + "\n")
@@ -161,7 +165,7 @@ func (x *screen) draw() error {
 	return err
 }
 
-// writeStatusLine prints what changes from look to look in a line.
+// writeStatusLine prints the changing values of a snapshot in one line.
 func writeStatusLine(w io.Writer, s bus.Snapshot) error {
 	publishers, subscribers := alive(s)
 	var lag, lost uint64

@@ -18,8 +18,8 @@ func newTopics() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "topics [NAME]",
 		Short: "list the topics of a bus",
-		Long: `busd topics lists every topic that the bus has had a publisher for, what was published on it, and how many
-publishers and subscriptions it has now.
+		Long: `busd topics lists every topic that ever had a publisher on the bus, with the number of messages
+and bytes published on it, and of its present publishers and subscriptions.
 
 With --json: an array, sorted by name, of objects with
   id, name, messages, bytes, publishers, subscribers`,
