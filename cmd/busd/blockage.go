@@ -7,7 +7,7 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-// blocked says who blocks whom.
+// blocked describes the subscription that blocks publishers, and how many wait.
 func blocked(b *bus.Blocker) string {
 	doing := "does not read"
 	if b.Stopped {

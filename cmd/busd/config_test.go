@@ -44,7 +44,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"a key twice before the sections", "mode = 0600\nmode = 0660", "c:2: mode is set in line 1 already"},
 		{"a size that no bus can have", "\n[a]\n[b]\nslots = 1000\n", "c:3: bus b: impossible sizes: slots 1000 is not a power of two (try 1024)"},
 		{"a size that no bus can have, for all", "slots = 1000\n[b]\n", "c:2: bus b: impossible sizes"},
-		{"a group without a right", "[b]\ngroup = 0\n", "c:1: bus b: mode 0600 gives group 0 nothing"},
+		{"a group without a right", "[b]\ngroup = 0\n", "c:1: bus b: mode 0600 gives group 0 no access"},
 		{"no key", "[a]\nslots 4K", `c:2: "slots 4K" is neither [NAME] nor key = value`},
 		{"unknown key", "[a]\nslot = 4K", `c:2: there is no key "slot"; there are clients, group, max-frame, mode`},
 		{"bad value", "[a]\nslots = lots", `c:2: slots: "lots" is no size`},

@@ -80,7 +80,7 @@ func (d *daemon) tellStatus() {
 	}
 }
 
-// reload takes over what the configuration says now; if it is wrong, everything stays.
+// reload applies the present configuration. If the configuration is wrong, nothing changes.
 func (d *daemon) reload() {
 	if !d.hasConfig {
 		d.log.Warn("SIGHUP: there is no configuration file to reread (--config)")
@@ -97,8 +97,8 @@ func (d *daemon) reload() {
 	d.log.Info("configuration reread", "buses", len(specs))
 }
 
-// update makes or adopts the buses that are new in specs and leaves those that are gone. It goes on
-// after an error, and returns them all.
+// update makes or adopts the buses that are new in specs, and leaves those that are no longer in
+// it. It continues after an error, and returns all errors.
 func (d *daemon) update(specs []spec) error {
 	wanted := map[string]bool{}
 	var errs []error
@@ -126,7 +126,7 @@ func (d *daemon) update(specs []spec) error {
 	return errors.Join(errs...)
 }
 
-// stop stops all keepers; removing lets those remove their bus that are to do so at exit.
+// stop stops all keepers. With removing, those that are set to remove their bus at exit do so.
 func (d *daemon) stop(removing bool) error {
 	var errs []error
 	for _, k := range d.sorted() {

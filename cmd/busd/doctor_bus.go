@@ -18,14 +18,14 @@ import (
 	"shmbus/sysvshm"
 )
 
-// deathGrace is how long the living may take to clear what a dead client left.
+// deathGrace is the time that other clients have to clear the records of a dead one.
 const deathGrace = 200 * time.Millisecond
 
 // checkBus looks at a live bus.
 func (d *doctor) checkBus(i bus.Entry) {
 	in := bus.WithDir(filepath.Dir(i.Path))
 	o, err := bus.Observe(i.Name, in)
-	if err != nil { // it went since it was listed, or is no longer ours to look at
+	if err != nil { // it was removed after it was listed, or access was withdrawn
 		return
 	}
 	defer o.Close()
@@ -41,10 +41,11 @@ func (d *doctor) checkBus(i bus.Entry) {
 	d.checkDaemon(i, s)
 }
 
-// blockedGrace is how long one position must have kept publishers from publishing to be worth a word.
+// blockedGrace is the time for which one position must have blocked publishers before doctor
+// reports it.
 const blockedGrace = 500 * time.Millisecond
 
-// checkBlocked looks for a subscription that leaves publishers no room, and does not move.
+// checkBlocked looks for a subscription that leaves publishers no room and does not move.
 func (d *doctor) checkBlocked(i bus.Entry, o *bus.Observer, s bus.Snapshot) {
 	before := s.BlockedBy
 	if before == nil || cli.Sleep(d.ctx, blockedGrace) != nil {
@@ -70,8 +71,8 @@ func (d *doctor) checkBlocked(i bus.Entry, o *bus.Observer, s bus.Snapshot) {
 	d.add(f)
 }
 
-// busd returns the shell command that does something to a bus: busd VERB NAME ARGUMENTS. It says which folder, if the name would
-// be looked for elsewhere.
+// busd returns the shell command busd VERB NAME ARGUMENTS. It names the folder if the command would
+// otherwise look for the bus elsewhere.
 func (d *doctor) busd(i bus.Entry, verb string, arguments ...string) string {
 	command := strings.Join(append([]string{"busd", verb, i.Name}, arguments...), " ")
 	if found, err := bus.List(); err == nil {
@@ -88,7 +89,7 @@ func (d *doctor) busd(i bus.Entry, verb string, arguments ...string) string {
 	return "SHMBUS_DIR=" + quote(dir) + " " + command
 }
 
-// quote returns a word of a shell.
+// quote returns s as one word of a shell.
 func quote(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool {
 		return !strings.ContainsRune("/._-+:@%,", r) && !('0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
@@ -98,7 +99,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// dead describes the clients, and the records of clients, that nobody has cleared.
+// dead describes the dead clients, and their records, that nobody has cleared.
 func dead(s bus.Snapshot) map[string]bool {
 	list := map[string]bool{}
 	for _, c := range s.Clients {
@@ -157,7 +158,7 @@ func (d *doctor) checkDead(i bus.Entry, o *bus.Observer, s bus.Snapshot) {
 	d.add(f)
 }
 
-// fixCommand returns the shell command that has doctor put a bus right.
+// fixCommand returns the shell command with which doctor fixes a bus.
 func (d *doctor) fixCommand(i bus.Entry) string {
 	command := "busd doctor --fix"
 	if dir := filepath.Dir(i.Path); !containsDir(bus.Dirs(), dir) {
@@ -168,16 +169,17 @@ func (d *doctor) fixCommand(i bus.Entry) string {
 
 // mayWrite reports whether this user may publish and subscribe on a bus.
 func mayWrite(i bus.Entry) bool {
-	_, err := sysvshm.Get(i.Key, 0, sysvshm.Perm(0o600)) // the kernel is asked for the rights that are named
+	_, err := sysvshm.Get(i.Key, 0, sysvshm.Perm(0o600)) // the kernel checks these permissions
 	return err == nil
 }
 
 const (
-	// damageLooks is how often damage must be seen to be believed, and damagePause how much later each time: on
-	// a bus in use one look may see two moments of something that moves.
+	// damageLooks is the number of looks that must see damage before it is reported. damagePause is
+	// added to the pause before each further look. On a bus in use, one look may combine two
+	// moments of a change.
 	damageLooks = 5
 	damagePause = 20 * time.Millisecond
-	// damagesShown bounds what is said of one bus.
+	// damagesShown is the most damaged words that are listed for one bus.
 	damagesShown = 8
 )
 
@@ -204,12 +206,12 @@ func (d *doctor) checkDamage(i bus.Entry) {
 	}
 	d.add(finding{
 		Check: "damage", Severity: problem, Bus: i.Name,
-		Text:   fmt.Sprintf("bus %s: its segment holds what no correct program wrote: %s", i.Name, strings.Join(text, "; ")),
-		Advice: "find out who writes to it, a faulty client or one of another version; end its clients, make the bus again, and before that remove it", Command: d.busd(i, "rm", "--force"),
+		Text:   fmt.Sprintf("bus %s: its segment holds values that no correct program wrote: %s", i.Name, strings.Join(text, "; ")),
+		Advice: "find out which program writes to it, a faulty client or one of another version; end its clients, remove the bus, and make it again", Command: d.busd(i, "rm", "--force"),
 	})
 }
 
-// checkBooks audits the slots, if nobody publishes for a moment: only then the account is exact.
+// checkBooks audits the slots if nobody publishes for a moment: only then is the count exact.
 func (d *doctor) checkBooks(i bus.Entry, o *bus.Observer) {
 	for range 5 {
 		before, err := o.Snapshot()
@@ -233,7 +235,7 @@ func (d *doctor) checkBooks(i bus.Entry, o *bus.Observer) {
 				Check: "slot-books", Severity: problem, Bus: i.Name,
 				Text: fmt.Sprintf("bus %s: of %d slots %d are in the ring, %d owned, %d unsettled; %d found twice, %d missing",
 					i.Name, second.Total, second.Ring, second.Owned, second.Unsettled, len(second.Twice), len(second.Missing)),
-				Advice: "please report how it came to this; end its clients, make the bus again, and before that remove it", Command: d.busd(i, "rm", "--force"),
+				Advice: "please report what happened before; end its clients, remove the bus, and make it again", Command: d.busd(i, "rm", "--force"),
 			})
 		}
 		return
@@ -254,7 +256,7 @@ func (d *doctor) checkPermissions(i bus.Entry) {
 	if err != nil {
 		return
 	}
-	// Of the right to write a key file has the owner's only.
+	// The key file is writable by its owner only.
 	const used, shared = 0o666, 0o022
 	fileUID, fileGID := linux.Owner(file)
 	want := file.Mode().Perm()&used&^shared | shm.Mode&sem.Mode&shared
@@ -275,7 +277,8 @@ func (d *doctor) checkPermissions(i bus.Entry) {
 				sysvsem.FromID(i.SemID).SetPerm(fileUID, fileGID, want))
 		},
 	}
-	// A key file of somebody who has nothing to do with the bus must not get it for them.
+	// If the owner of the key file has nothing to do with the bus, the bus must not get its
+	// permissions.
 	if fileUID != 0 && fileUID != shm.UID && fileUID != shm.CUID {
 		f.fix = nil
 		f.Advice, f.Command = fmt.Sprintf("%s does not belong to the bus's owner: find out why, and give it back, as root", i.Path), fmt.Sprintf("chown %d:%d %s", shm.UID, shm.GID, quote(i.Path))
@@ -286,7 +289,7 @@ func (d *doctor) checkPermissions(i bus.Entry) {
 }
 
 func (d *doctor) checkDaemon(i bus.Entry, s bus.Snapshot) {
-	text := "no busd serves it; clients see to deaths themselves"
+	text := "no busd serves it; clients handle deaths themselves"
 	if daemons := otherDaemons(s, 0); len(daemons) > 0 {
 		var pids []string
 		for _, c := range daemons {

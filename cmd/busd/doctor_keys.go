@@ -16,10 +16,10 @@ import (
 	"shmbus/sysvshm"
 )
 
-// knownBuses is what the key files say.
+// knownBuses holds what the key files say.
 type knownBuses struct {
-	live []bus.Entry // of the folders that are looked after
-	all  []bus.Entry // of every folder that may hold key files, to tell what is an orphan
+	live []bus.Entry // of the folders that doctor checks
+	all  []bus.Entry // of every folder that may hold key files, to recognise orphans
 	dirs []string    // those folders
 }
 
@@ -30,7 +30,7 @@ func newDoctorFor(ctx context.Context, dirs []string) *doctor {
 	}
 }
 
-// checkKeyFiles looks at every key file of the folders that are looked after.
+// checkKeyFiles checks every key file of the folders that doctor checks.
 func (d *doctor) checkKeyFiles() (knownBuses, error) {
 	var known knownBuses
 	mine := append(bus.Dirs(), d.dirs...)
@@ -55,7 +55,7 @@ func (d *doctor) checkKeyFiles() (knownBuses, error) {
 	return known, nil
 }
 
-// allDirs returns the given folders and those where the buses of the system and of all users are by default.
+// allDirs returns the given folders and the default folders of the system and of all users.
 func (d *doctor) allDirs(mine []string) []string {
 	all := append(mine[:len(mine):len(mine)], d.root+"/run/shmbus")
 	for _, pattern := range []string{d.root + "/run/user/*/shmbus", filepath.Join(d.root, os.TempDir(), "shmbus-*")} {
@@ -75,7 +75,7 @@ func (d *doctor) allDirs(mine []string) []string {
 	return once
 }
 
-// containsDir compares folders by what they are, not by how they are spelled.
+// containsDir compares folders by identity, not by spelling.
 func containsDir(dirs []string, dir string) bool {
 	st, err := os.Stat(dir)
 	for _, other := range dirs {
@@ -89,11 +89,11 @@ func containsDir(dirs []string, dir string) bool {
 	return false
 }
 
-// checkKeyFile says what is wrong with a bus that is not live.
+// checkKeyFile reports what is wrong with a bus that is not live.
 func (d *doctor) checkKeyFile(i bus.Entry) {
 	in := bus.WithDir(filepath.Dir(i.Path))
 	f := finding{Bus: i.Name, Severity: problem, fix: func() error { return bus.Remove(i.Name, in) }}
-	attached := 0 // Who opened it before may still use it.
+	attached := 0 // clients that opened the bus before may still use it
 	if st, err := sysvshm.FromID(i.ShmID).Stat(); err == nil && st.Key == i.Key {
 		attached = st.Attached
 	}
@@ -107,11 +107,11 @@ func (d *doctor) checkKeyFile(i bus.Entry) {
 	case i.State == "stale" && errors.Is(i.Err, bus.ErrRemoved):
 		f.Check = "half-removed"
 		remove()
-		f.Text = i.Path + ": the segment is there, and its semaphores are gone"
+		f.Text = i.Path + ": the segment exists, but its semaphores are gone"
 	case i.State == "stale":
 		f.Check = "stale-key-file"
 		remove()
-		f.Text = fmt.Sprintf("%s is there, but the segment it names (key %s) is gone", i.Path, key(i.Key))
+		f.Text = fmt.Sprintf("%s exists, but the segment that it names (key %s) is gone", i.Path, key(i.Key))
 	case i.State == "incomplete" && locked(i.Path):
 		f.Check, f.Severity, f.fix = "incomplete", info, nil
 		f.Text = i.Path + ": the bus is being created or removed just now"
@@ -120,10 +120,10 @@ func (d *doctor) checkKeyFile(i bus.Entry) {
 		remove()
 		f.Text = i.Path + ": the creation of the bus was never completed"
 		if i.Key == sysvshm.Private {
-			f.Text = i.Path + " can not be understood"
-			f.Advice, f.Command = "if it is none of a bus's, give it another name; otherwise delete it", "rm "+quote(i.Path)
-			if st, err := os.Lstat(i.Path); err == nil && st.IsDir() { // whatever is in it is somebody's
-				f.Advice, f.Command = "a folder is no key file: give it another name", "mv -n "+quote(i.Path)+" "+quote(i.Path+".folder")
+			f.Text = i.Path + " cannot be parsed"
+			f.Advice, f.Command = "if it is not the key file of a bus, give it another name; otherwise delete it", "rm "+quote(i.Path)
+			if st, err := os.Lstat(i.Path); err == nil && st.IsDir() { // its contents belong to somebody
+				f.Advice, f.Command = "a folder is not a key file: give it another name", "mv -n "+quote(i.Path)+" "+quote(i.Path+".folder")
 			}
 			f.fix = nil
 		}
@@ -155,14 +155,14 @@ func (d *doctor) checkKeyFile(i bus.Entry) {
 	default:
 		f.Check = "foreign-key-file"
 		remove("--force")
-		f.Text = fmt.Sprintf("%s names System V key %s, behind which is no bus that this program knows", i.Path, key(i.Key))
+		f.Text = fmt.Sprintf("%s names System V key %s, but that object is not a bus that this program knows", i.Path, key(i.Key))
 		if attached > 0 {
 			f.fix = nil
 			f.Text += fmt.Sprintf(" and which has %s", cli.Plural(attached, "mapping"))
 		}
 		if other, ok := busBehind(i.Key); ok && other.UUID.String() != i.UUID {
 			f.Text = fmt.Sprintf("%s names System V key %s, which bus %q has", i.Path, key(i.Key), other.Name)
-			f.Advice, f.Command = "delete this key file, which is not that bus's", "rm "+quote(i.Path)
+			f.Advice, f.Command = "delete this key file, which does not belong to that bus", "rm "+quote(i.Path)
 			f.fix = func() error { return unlinkKeyFile(i.Path) }
 		}
 	}
@@ -196,7 +196,7 @@ func busBehind(k sysvshm.Key) (layout.Header, bool) {
 	return h, err == nil
 }
 
-// unlinkKeyFile removes a key file alone, unless a bus is made with it just now.
+// unlinkKeyFile removes only the key file, unless a bus is being made with it.
 func unlinkKeyFile(path string) error {
 	if locked(path) {
 		return fmt.Errorf("%s is being used to create a bus", path)
@@ -204,7 +204,8 @@ func unlinkKeyFile(path string) error {
 	return os.Remove(path)
 }
 
-// locked reports whether somebody holds the lock of a key file, under which buses are created and removed.
+// locked reports whether a process holds the lock of a key file, under which buses are created and
+// removed.
 func locked(path string) bool {
 	file, err := linux.OpenNamed(path, os.O_RDONLY, 0)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"shmbus/layout"
 )
 
-// opsNeeded is the most operations that a bus does in one call: joining.
+// opsNeeded is the largest number of operations that a bus does in one call, namely to join.
 const opsNeeded = 4
 
-// checkLimits looks whether the kernel has room for one more bus of the default sizes.
+// checkLimits checks whether the kernel has room for one more bus of the default sizes.
 func (d *doctor) checkLimits() error {
 	m, err := layout.NewMap(layout.Default())
 	if err != nil {
@@ -36,7 +36,8 @@ func (d *doctor) checkLimits() error {
 	low := func(advice, format string, a ...any) {
 		d.add(finding{
 			Check: "kernel-limits", Severity: problem,
-			Text: fmt.Sprintf(format, a...) + ": a bus of the usual sizes can not be made", Advice: advice + ", as root, and in /etc/sysctl.d to keep it",
+			Text:   fmt.Sprintf(format, a...) + ": a bus of the default sizes cannot be made",
+			Advice: advice + ", as root, and in /etc/sysctl.d to keep it",
 		})
 	}
 	need := m.Semaphores()

@@ -40,7 +40,7 @@ func (d *doctor) checkOrphans(known knownBuses) error {
 		}
 	}
 	for _, i := range known.all {
-		spokenFor = append(spokenFor, i.Key) // whatever is wrong there was said of the key file
+		spokenFor = append(spokenFor, i.Key) // the check of the key file has reported any problem
 	}
 	for _, st := range sets {
 		if st.Key != sysvsem.Private && !keys[st.Key] && !slices.Contains(spokenFor, st.Key) {
@@ -50,7 +50,8 @@ func (d *doctor) checkOrphans(known knownBuses) error {
 	return nil
 }
 
-// names reports whether a key file speaks for the segment. One of a bus that is not complete has the key only.
+// names reports whether a key file names the segment. The key file of an incomplete bus has the
+// System V key only.
 func (k knownBuses) names(st sysvshm.Stat) bool {
 	return slices.ContainsFunc(k.all, func(i bus.Entry) bool {
 		return i.Key != sysvshm.Private && i.Key == st.Key && (i.ShmID == st.ID || i.State == "incomplete")
@@ -59,7 +60,7 @@ func (k knownBuses) names(st sysvshm.Stat) bool {
 
 // peek reads the header of a segment.
 func peek(st sysvshm.Stat) (h layout.Header, err error) {
-	if st.Size < layout.HeaderSize || st.Attached == 0 && sysvshm.ForcedRemoval() { // a look would destroy it
+	if st.Size < layout.HeaderSize || st.Attached == 0 && sysvshm.ForcedRemoval() { // attaching and detaching would destroy it
 		return h, layout.ErrNotABus
 	}
 	m, err := sysvshm.FromID(st.ID).Attach(sysvshm.ReadOnly)
@@ -67,11 +68,11 @@ func peek(st sysvshm.Stat) (h layout.Header, err error) {
 		return h, err
 	}
 	defer m.Detach()
-	// A segment of huge pages, of which there are none left, faults at the first access.
+	// A segment of huge pages faults at the first access if no huge page is left.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("segment %d can not be read: %v", st.ID, r)
+			err = fmt.Errorf("segment %d cannot be read: %v", st.ID, r)
 		}
 	}()
 	h, _, err = layout.DecodeHeader(m.Bytes(), len(m.Bytes()))
@@ -116,7 +117,7 @@ func (d *doctor) orphanedSegment(st sysvshm.Stat, h layout.Header, defect error,
 	d.add(f)
 }
 
-// removeOrphan removes a segment, and its set, unless somebody has come to use it.
+// removeOrphan removes a segment and its set, unless a process has attached it meanwhile.
 func removeOrphan(st sysvshm.Stat, h layout.Header) error {
 	now, err := sysvshm.FromID(st.ID).Stat()
 	if err != nil || now.Attached > 0 {
@@ -125,7 +126,8 @@ func removeOrphan(st sysvshm.Stat, h layout.Header) error {
 	if err := sysvshm.FromID(st.ID).Remove(); err != nil {
 		return err
 	}
-	// Identifiers are used again: the key, which both share, says whether it is the set.
+	// The kernel reuses identifiers. Segment and set share the key, so the key says whether it is
+	// the set.
 	set := sysvsem.FromID(int(h.SemID))
 	if s, err := set.Stat(); err == nil && s.Key == st.Key && s.Key != sysvsem.Private {
 		return set.Remove()
@@ -133,8 +135,8 @@ func removeOrphan(st sysvshm.Stat, h layout.Header) error {
 	return nil
 }
 
-// checkSet judges a set without a segment. A set has no magic number; taken together, its size, its key, and its values
-// tell whether it is a bus's.
+// checkSet examines a set without a segment. A set has no magic number; its size, its key and its
+// values together say whether it belongs to a bus.
 func (d *doctor) checkSet(st sysvsem.Stat, known knownBuses) {
 	if st.NSems < 5 || st.NSems%2 == 0 || !keyOfDirs(st.Key, known.dirs) {
 		return
@@ -151,7 +153,7 @@ func (d *doctor) checkSet(st sysvsem.Stat, known knownBuses) {
 		case layout.LiveJoined, layout.LiveJoining:
 			live++
 		default:
-			return // no bus's
+			return // not the set of a bus
 		}
 	}
 	f := finding{
@@ -176,8 +178,8 @@ func (d *doctor) checkSet(st sysvsem.Stat, known knownBuses) {
 	d.add(f)
 }
 
-// keyOfDirs reports whether ftok can have made the key from a file in one of the folders: it contains
-// eight bits of the device.
+// keyOfDirs reports whether ftok can have made the key from a file in one of the folders: the key
+// contains eight bits of the device number.
 func keyOfDirs(k sysvsem.Key, dirs []string) bool {
 	for _, dir := range dirs {
 		st, err := os.Stat(dir)
@@ -188,7 +190,7 @@ func keyOfDirs(k sysvsem.Key, dirs []string) bool {
 	return false
 }
 
-// lastUsers counts the semaphores whose last user lives or on which somebody waits.
+// lastUsers counts the semaphores whose last user lives or on which a process waits.
 func lastUsers(set *sysvsem.Set, n int) int {
 	used := 0
 	for i := range n {

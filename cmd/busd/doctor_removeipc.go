@@ -16,8 +16,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// checkRemoveIPC warns of systemd-logind: by default it removes all System V objects of a user, other than a system user, when
-// the user's last session ends.
+// checkRemoveIPC warns of systemd-logind. By default it removes all System V objects of a user when
+// the user's last session ends, except for system users.
 func (d *doctor) checkRemoveIPC(known knownBuses) error {
 	if _, err := os.Stat(d.root + "/run/systemd/seats"); err != nil {
 		return nil // logind does not run
@@ -50,8 +50,8 @@ func (d *doctor) checkRemoveIPC(known knownBuses) error {
 	return nil
 }
 
-// removeIPC reads the setting as logind does: the first main file there is, then the drop-ins in the order of their names, of which
-// the one in /etc hides others of its name.
+// removeIPC reads the setting as logind does: the first main file that exists, then the drop-ins in
+// the order of their names. A drop-in in /etc hides others of its name.
 func (d *doctor) removeIPC() (where string, on bool, err error) {
 	where, on = "its default", true
 	folders := []string{"/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"}
@@ -133,7 +133,7 @@ func (d *doctor) lastSystemUID() int {
 	return usual
 }
 
-// lingers reports whether the user's sessions count as never ending.
+// lingers reports whether logind treats the user's sessions as never ending.
 func (d *doctor) lingers(uid int) bool {
 	u, err := user.LookupId(strconv.Itoa(uid))
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// writeJSON prints v, over several lines for people who look, on one for a stream of values.
+// writeJSON prints v, on several lines for people, or on one line in a stream of values.
 func writeJSON(w io.Writer, v any, indent bool) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

@@ -16,7 +16,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// recreatePause is how long a keeper waits before it makes a bus again that did not last as long.
+// recreatePause is the pause before a keeper makes a bus again, if the last one was removed sooner
+// than that.
 const recreatePause = time.Second
 
 // A keeper keeps one bus.
@@ -55,7 +56,7 @@ func (k *keeper) start() error {
 	return nil
 }
 
-// stop ends the watching, and leaves the bus, or removes it if that is wanted and removing.
+// stop ends the watching and leaves the bus. With removing it removes the bus if the spec says so.
 func (k *keeper) stop(removing bool) error {
 	k.cancel()
 	<-k.done
@@ -83,7 +84,7 @@ func (k *keeper) stop(removing bool) error {
 	return err
 }
 
-// change takes over what a new configuration can change in a bus that exists.
+// change applies the settings of a new configuration that can change while a bus exists.
 func (k *keeper) change(s spec) {
 	k.removeOnExit.Store(s.RemoveOnExit)
 	old := k.spec
@@ -93,7 +94,7 @@ func (k *keeper) change(s spec) {
 	}
 }
 
-// open makes or adopts the bus and says which.
+// open makes or adopts the bus, and logs which of the two.
 func (k *keeper) open() error {
 	opts := append(k.spec.options(), bus.WithDaemon(), bus.WithClientName("busd"))
 	b, created, err := bus.OpenOrCreate(k.spec.Name, opts...)
@@ -136,7 +137,7 @@ func (k *keeper) open() error {
 	return nil
 }
 
-// keep watches the bus until ctx ends, which is no error, or the bus is gone.
+// keep watches the bus until ctx ends, which is not an error, or the bus is gone.
 func (k *keeper) keep(ctx context.Context) error {
 	for {
 		err := k.watch(ctx)
@@ -174,13 +175,13 @@ func (k *keeper) watch(ctx context.Context) error {
 	return k.bus.WatchDeaths(ctx, k.death)
 }
 
-// reopen makes the bus again, or adopts what somebody else has made meanwhile.
+// reopen makes the bus again, or adopts one that another process has made meanwhile.
 func (k *keeper) reopen() error {
 	err := k.open()
 	if !errors.Is(err, bus.ErrRemoved) {
 		return err
 	}
-	// One of segment and set is left, and no new bus can have the name before that is gone.
+	// Either the segment or the set is left. No new bus can have the name before that is removed.
 	if err := bus.Remove(k.spec.Name); err != nil && !errors.Is(err, bus.ErrNotFound) {
 		return err
 	}

@@ -133,7 +133,7 @@ func newLsEntry(i bus.Entry) lsEntry {
 	return e
 }
 
-// alive counts the publishers and subscribers that live.
+// alive counts the publishers and subscribers that are alive.
 func alive(s bus.Snapshot) (publishers, subscribers int) {
 	for _, p := range s.Publishers {
 		if p.Alive {

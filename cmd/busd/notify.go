@@ -9,11 +9,12 @@ import (
 	"shmbus/internal/linux"
 )
 
-// A notifier tells the service manager about the state of the service, by the protocol of sd_notify(3): datagrams of
-// VARIABLE=value lines to the socket that NOTIFY_SOCKET names. The nil notifier tells nobody.
+// A notifier reports the state of the service to the service manager with the protocol of
+// sd_notify(3): datagrams of VARIABLE=value lines to the socket that NOTIFY_SOCKET names. A nil
+// notifier does nothing.
 type notifier struct{ conn *net.UnixConn }
 
-// newNotifier returns a nil notifier where there is no service manager.
+// newNotifier returns a nil notifier if there is no service manager.
 func newNotifier() (*notifier, error) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -27,7 +28,7 @@ func newNotifier() (*notifier, error) {
 	return &notifier{conn}, nil
 }
 
-// send sends a datagram of the given lines. What the manager does not hear, it does not hear.
+// send sends a datagram of the given lines. It ignores errors.
 func (n *notifier) send(lines ...string) {
 	if n == nil {
 		return
@@ -42,7 +43,8 @@ func (n *notifier) ready(status string)    { n.send("READY=1", "STATUS="+status)
 func (n *notifier) status(status string)   { n.send("STATUS=" + status) }
 func (n *notifier) stopping(status string) { n.send("STOPPING=1", "STATUS="+status) }
 
-// reloading carries the time, by which Type=notify-reload tells this reload from an earlier one.
+// reloading sends the time, which tells a manager with Type=notify-reload this reload from an
+// earlier one.
 func (n *notifier) reloading() {
 	n.send("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", linux.Monotonic().Microseconds()))
 }

@@ -87,9 +87,11 @@ func removable(name string) ([]bus.ClientStatus, error) {
 	case errors.Is(err, fs.ErrPermission) && !mayRemove(name):
 		return nil, fmt.Errorf("%w; only its owner and root may remove it: run busd rm as one of them", err)
 	case errors.Is(err, bus.ErrVersion):
-		return nil, fmt.Errorf("%w; only the busd of that version can see whether the bus is in use: remove it with that one (busd rm --force %s removes it in any case)", err, name)
+		return nil, fmt.Errorf("%w; only the busd of that version can see whether the bus is in use: "+
+			"remove it with that one (busd rm --force %s removes it in any case)", err, name)
 	default:
-		return nil, fmt.Errorf("%w; this program cannot see whether the bus is in use (busd rm --force %s removes it in any case)", err, name)
+		return nil, fmt.Errorf("%w; this program cannot see whether the bus is in use (busd rm --force "+
+			"%s removes it in any case)", err, name)
 	}
 	var users []string
 	for _, c := range snapshot.Clients {
@@ -99,7 +101,7 @@ func removable(name string) ([]bus.ClientStatus, error) {
 	}
 	daemons := otherDaemons(snapshot, 0)
 	if len(users) > 0 {
-		return daemons, fmt.Errorf("bus %s is in use by %s: end them, or remove it nevertheless with busd rm --force %s",
+		return daemons, fmt.Errorf("bus %s is in use by %s: end them, or remove it in any case with busd rm --force %s",
 			name, strings.Join(users, ", "), name)
 	}
 	return daemons, nil

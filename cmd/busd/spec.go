@@ -15,7 +15,7 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-// A spec says how a bus is to be made, and kept. The zero value is not one: see defaultSpec.
+// A spec says how a bus is made and kept. The zero value is not a valid spec: see defaultSpec.
 type spec struct {
 	Name string
 
@@ -34,28 +34,28 @@ func defaultSpec() spec {
 	}
 }
 
-// flags defines the flags of a spec. The keys of a configuration file are the same ones.
+// flags defines the flags of a spec. They are also the keys of a configuration file.
 func (s *spec) flags(fs *pflag.FlagSet) {
 	s.makeFlags(fs)
 	fs.BoolVar(&s.RemoveOnExit, "remove-on-exit", s.RemoveOnExit, "remove the bus when busd ends by SIGTERM or SIGINT, instead of leaving it")
 	fs.Var(&s.OnRemoved, "on-removed", "what to do when somebody else removes the bus: exit or recreate")
 }
 
-// makeFlags defines those that say how the bus is made, not how it is kept.
+// makeFlags defines the flags that say how the bus is made, not how it is kept.
 func (s *spec) makeFlags(fs *pflag.FlagSet) {
 	d, _ := bus.NewSizes()
 	size := func(v *cli.Size, name, usage string, deflt int) {
 		fs.Var(v, name, fmt.Sprintf("%s (default %s)", usage, cli.Size(deflt)))
 	}
-	size(&s.Slots, "slots", "slots of the ring, a power of two: as many messages as fit a slot each are held", d.Slots)
-	size(&s.SlotSize, "slot-size", "bytes of a slot, a multiple of 64; 16 are the frame's header, and larger frames take several slots", d.SlotSize)
+	size(&s.Slots, "slots", "slots of the ring, a power of two: the number of messages held that fit a slot each", d.Slots)
+	size(&s.SlotSize, "slot-size", "bytes of a slot, a multiple of 64, of which 16 are the frame header; larger frames take several slots", d.SlotSize)
 	size(&s.Topics, "topics", "topics that there can ever be", d.Topics)
 	size(&s.Publishers, "publishers", "publishers at a time", d.Publishers)
 	size(&s.Subscribers, "subscribers", "subscriptions at a time, rounded up to a multiple of 64", d.Subscribers)
-	fs.Var(&s.Clients, "clients", "processes, or handles, attached at a time (default publishers + subscribers + 32)")
+	fs.Var(&s.Clients, "clients", "handles open at a time, usually one for each process (default publishers + subscribers + 32)")
 	fs.Var(&s.MaxFrame, "max-frame", "bytes of the largest message (default what half the ring carries, 16M at most)")
-	fs.Var(&s.Mode, "mode", "permission bits of the bus: publishing and subscribing need rw, looking needs r (default 0600)")
-	fs.Var(&s.Group, "group", "group of a new bus, by name or number (default that of the folder of key files, or busd's own)")
+	fs.Var(&s.Mode, "mode", "permission bits of the bus: publishing and subscribing need rw, observing needs r (default 0600)")
+	fs.Var(&s.Group, "group", "group of a new bus, by name or number (default that of a new file in the folder of key files)")
 }
 
 // sizes returns the sizes by the names of their flags.
@@ -66,8 +66,8 @@ func (s spec) sizes() map[string]cli.Size {
 	}
 }
 
-// check refuses what Create would refuse, without looking at the host: also where the bus exists, for the day on which it
-// is to be made again.
+// check refuses a spec that Create would refuse, without looking at the host. It does so even if
+// the bus exists, because the bus may have to be made again.
 func (s spec) check() error {
 	for name, v := range s.sizes() {
 		if v > math.MaxInt32 {
@@ -75,7 +75,7 @@ func (s spec) check() error {
 		}
 	}
 	if s.Group >= 0 && s.mode()&0o060 == 0 {
-		return fmt.Errorf("mode %04o gives group %v nothing: use --mode 0660, or 0640 to look only", s.mode(), s.Group)
+		return fmt.Errorf("mode %04o gives group %v no access: use --mode 0660, or 0640 to observe only", s.mode(), s.Group)
 	}
 	if s.mode()&0o600 != 0o600 {
 		return fmt.Errorf("mode %04o keeps the bus from its owner, busd: use --mode 0600 or more", s.mode())
@@ -100,14 +100,14 @@ func (s spec) String() string {
 	return text
 }
 
-// describeSizes says how large a bus is.
+// describeSizes describes the size of a bus.
 func describeSizes(g bus.Sizes) string {
 	return fmt.Sprintf("%s of %s, a segment of %s; at a time %s, %s, %s",
 		cli.Plural(g.Slots, "slot"), cli.Plural(g.SlotSize, "byte"), cli.Bytes(uint64(g.Segment)),
 		cli.Plural(g.Publishers, "publisher"), cli.Plural(g.Subscribers, "subscription"), cli.Plural(g.Clients, "client"))
 }
 
-// adjusted lists the sizes that a bus gets other than they are asked for.
+// adjusted lists the sizes of a bus that differ from those asked for.
 func (s spec) adjusted() []string {
 	g, err := bus.NewSizes(s.options()...)
 	if err != nil {
@@ -123,7 +123,7 @@ func (s spec) adjusted() []string {
 	return list
 }
 
-// options returns what Create is told.
+// options returns the options for Create.
 func (s spec) options() []bus.Option {
 	opts := []bus.Option{bus.WithMode(s.mode()), bus.WithOwner(-1, int(s.Group))}
 	for _, o := range []struct {
@@ -148,7 +148,7 @@ func (s spec) mode() fs.FileMode {
 	return fs.FileMode(s.Mode)
 }
 
-// permissions lists what was asked for of who may use the bus, and that an existing bus does not have.
+// permissions lists the mode and group that were asked for and that an existing bus does not have.
 func (s spec) permissions(has bus.Snapshot) []string {
 	var list []string
 	if s.Mode >= 0 && bus.Mode(s.mode()) != has.Mode {
@@ -190,7 +190,7 @@ type modeValue int
 func (m *modeValue) Set(s string) error {
 	v, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32)
 	if err != nil || v > 0o777 {
-		return fmt.Errorf("%q is no mode: use octal permission bits, as in 0660", s)
+		return fmt.Errorf("%q is not a mode: use octal permission bits, as in 0660", s)
 	}
 	*m = modeValue(v)
 	return nil
@@ -211,7 +211,8 @@ func (g *groupValue) Set(s string) error {
 	if err != nil {
 		found, lookupErr := user.LookupGroup(s)
 		if lookupErr != nil {
-			return fmt.Errorf("%q is neither a group in /etc/group nor the number of one: give a group that stands elsewhere by its number", s)
+			return fmt.Errorf("%q is neither a group in /etc/group nor a number: give a group "+
+				"that is defined elsewhere by its number", s)
 		}
 		if n, err = strconv.ParseUint(found.Gid, 10, 31); err != nil {
 			return err
@@ -229,7 +230,7 @@ func (g groupValue) String() string {
 }
 func (g groupValue) Type() string { return "GROUP" }
 
-// onRemoved is what busd does when its bus is removed by somebody else.
+// onRemoved is what busd does when another process removes its bus.
 type onRemoved string
 
 const (

@@ -12,13 +12,13 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-// A frame is how much room there is for a snapshot.
+// A frame is the room for a snapshot.
 type frame struct {
 	columns int // 0: as many as it takes
 	rows    int // 0: as many as it takes
 }
 
-// writeStatus prints a snapshot for people: all of it, or on a terminal all lines, as wide as it is.
+// writeStatus prints a snapshot for people. On a terminal the lines are cut to its width.
 func writeStatus(w io.Writer, s bus.Snapshot) error {
 	room := frame{}
 	if _, columns, ok := cli.TerminalSize(w); ok {
@@ -35,7 +35,8 @@ type section struct {
 	drop  []string // columns that are left out where there is no room, in this order
 }
 
-// statusLines returns a snapshot as lines that fit the frame. Where there is no room for all rows of the tables, each gets its share.
+// statusLines returns a snapshot as lines that fit the frame. If there is no room for all rows of
+// the tables, each table gets a share.
 func statusLines(s bus.Snapshot, room frame) []string {
 	lines := statusHead(s)
 	sections := []section{publisherSection(s), subscriberSection(s)}
@@ -81,8 +82,8 @@ func statusLines(s bus.Snapshot, room frame) []string {
 	return lines
 }
 
-// shares reduces the numbers of rows of tables until they fit the room together. A table that does not show all its rows needs one
-// more to say so.
+// shares reduces the numbers of rows of tables until they fit the room together. A table that does
+// not show all its rows needs one more row that says so.
 func shares(rows []int, room int) {
 	wanted := slices.Clone(rows)
 	for {
@@ -103,7 +104,8 @@ func shares(rows []int, room int) {
 	}
 }
 
-// fewRows is how many rows a section should have in a small terminal, beside an empty line: below that the head is shortened.
+// fewRows is the least number of rows of a section in a small terminal, not counting an empty line.
+// With fewer rows the head is shortened.
 const fewRows = 5
 
 // statusCore is the head of a status in a small terminal.
@@ -112,7 +114,7 @@ func statusCore(s bus.Snapshot) []string {
 	return append(lines, blockedLine(s)...)
 }
 
-// blockedLine says who keeps publishers from publishing, if somebody does.
+// blockedLine describes the subscription that blocks publishers, if there is one.
 func blockedLine(s bus.Snapshot) []string {
 	if s.BlockedBy != nil {
 		return []string{"  BLOCKED   by " + blocked(s.BlockedBy)}
@@ -206,14 +208,14 @@ func clientSection(s bus.Snapshot) section {
 	return x
 }
 
-// daemonText says who serves the bus.
+// daemonText describes the busd that serves the bus.
 func daemonText(s bus.Snapshot) string {
 	var pids []string
 	for _, c := range otherDaemons(s, 0) {
 		pids = append(pids, fmt.Sprintf("pid %d, up %s", c.Pid, cli.Age(s.Taken.Sub(c.Since))))
 	}
 	if len(pids) == 0 {
-		return "not running (the bus works without; clients see to deaths themselves)"
+		return "not running (the bus works without it; clients handle deaths themselves)"
 	}
 	return strings.Join(pids, "; ")
 }

@@ -10,18 +10,20 @@ import (
 )
 
 const (
-	// troubleBeat is the time between two looks for trouble on a bus that moves. Where nothing moves it becomes longer,
-	// to troubleRest.
+	// troubleBeat is the time between two looks for trouble on a bus that moves. While nothing
+	// moves, the time grows to troubleRest.
 	troubleBeat = time.Second
 	troubleRest = 8 * time.Second
-	// stallAfter is how long publishers must have been kept from publishing by one position before it is said.
+	// stallAfter is the time for which one position must have blocked publishers before it is
+	// logged.
 	stallAfter = time.Second
-	// sayAgain is the time between two lines about the same trouble.
+	// sayAgain is the time between two log lines about the same trouble.
 	sayAgain = time.Minute
 )
 
-// A trouble compares looks at a bus, and logs what goes wrong on it: who blocks publishers since when, who was evicted or demoted,
-// who loses messages. What a subscription that has left had lost since the last look is not known.
+// A trouble compares looks at a bus, and logs what goes wrong on it: which subscription blocks
+// publishers and since when, which were evicted or demoted, and which lose messages. The losses of
+// a subscription that left since the last look are not known.
 type trouble struct {
 	log *slog.Logger
 
@@ -31,7 +33,7 @@ type trouble struct {
 	losers map[int]*loser // by the number of the record
 }
 
-// A stall is what the looks so far say of the subscription that blocks publishers.
+// A stall is what the looks have found out about the subscription that blocks publishers.
 type stall struct {
 	at    bus.Blocker
 	since time.Time // it was first seen at this position
@@ -62,7 +64,7 @@ func (t *trouble) watch(ctx context.Context, b *bus.Bus) {
 
 // look compares the bus with what it was, and reports whether anything moved or is blocked.
 func (t *trouble) look(s bus.Snapshot) bool {
-	if !t.seen { // what was before busd came is not news
+	if !t.seen { // nothing from before the first look is logged
 		t.seen, t.last, t.losers = true, s, map[int]*loser{}
 		for _, u := range s.Subscribers {
 			t.losers[u.Index] = &loser{client: u.Client, lost: u.Lost}
@@ -76,7 +78,8 @@ func (t *trouble) look(s bus.Snapshot) bool {
 	return moved || blocked
 }
 
-// stalls logs when publishers have been blocked for stallAfter, now and then while they are, and when they go on.
+// stalls logs when publishers have been blocked for stallAfter, from time to time while they are
+// blocked, and when they continue.
 func (t *trouble) stalls(s bus.Snapshot) bool {
 	var b bus.Blocker
 	ok := s.BlockedBy != nil
@@ -126,7 +129,7 @@ func (t *trouble) evictions(s bus.Snapshot) {
 	}
 }
 
-// losses logs what subscriptions have lost since it was said last.
+// losses logs the positions that subscriptions have lost since the last log line about them.
 func (t *trouble) losses(s bus.Snapshot) {
 	for _, u := range s.Subscribers {
 		l := t.losers[u.Index]

@@ -33,12 +33,12 @@ type job struct {
 	notices *cli.Notices
 
 	published, bytes, skipped uint64
-	numbers                   uint64 // that were published as another
+	numbers                   uint64 // numbers published as another
 
 	begin, first time.Time // of the job; when its first message was published
 }
 
-// rounding says which numbers of a message are published as others.
+// rounding says which numbers of a message are published as other numbers.
 type rounding struct {
 	count       uint64
 	first, into string
@@ -64,7 +64,7 @@ func newJob(p *bus.Publisher, o options, stderr io.Writer) *job {
 	return j
 }
 
-// run publishes all there is.
+// run publishes all messages of the source.
 func (j *job) run(parent context.Context, stdin io.Reader) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
@@ -79,7 +79,7 @@ func (j *job) run(parent context.Context, stdin io.Reader) error {
 	default:
 		j.src = codec.NewReader(newFeed(ctx, stdin), j.o.format, j.longest())
 	}
-	// Looking at a flag is cheaper than asking the context before every message.
+	// Loading a flag is cheaper than asking the context before every message.
 	var ended atomic.Bool
 	defer context.AfterFunc(ctx, func() { ended.Store(true) })()
 
@@ -97,7 +97,8 @@ func (j *job) run(parent context.Context, stdin io.Reader) error {
 	return err
 }
 
-// longest is the length of the longest line to be read: one of JSON may be much longer than its message.
+// longest is the length of the longest line that is read: a line of JSON may be much longer than
+// its message.
 func (j *job) longest() int { return max(4*j.p.MaxFrame(), codec.DefaultMax) }
 
 func (j *job) publish(ctx context.Context, ended *atomic.Bool) error {
@@ -146,7 +147,7 @@ func (j *job) publish(ctx context.Context, ended *atomic.Bool) error {
 	}
 }
 
-// round hears of a number that is published as another.
+// round is called for a number that is published as another.
 func (j *job) round(text []byte, nearest float64) {
 	if j.rounded.count == 0 {
 		const shown = 40
@@ -205,7 +206,7 @@ func (j *job) send(ctx context.Context, frame []byte) error {
 	return j.at(err)
 }
 
-// skip leaves the current message out, or returns the error if that is not what was asked for.
+// skip leaves the current message out if --on-error skip is given; otherwise it returns the error.
 func (j *job) skip(err error) error {
 	if err = j.at(err); j.o.onError == stop {
 		return err
@@ -216,7 +217,7 @@ func (j *job) skip(err error) error {
 	return nil
 }
 
-// unreadable deals with an error of the source other than its end.
+// unreadable handles an error of the source other than its end.
 func (j *job) unreadable(err error) error {
 	var syntax *codec.SyntaxError
 	switch {
@@ -232,7 +233,7 @@ func (j *job) unreadable(err error) error {
 	return fmt.Errorf("read standard input: %w", err)
 }
 
-// hint adds what to do about a line that is not what the format asks for.
+// hint adds advice to the error for a line that the format does not allow.
 func (j *job) hint(err error, line []byte) error {
 	var syntax *codec.SyntaxError
 	var number *codec.NumberError
@@ -251,10 +252,10 @@ func (j *job) hint(err error, line []byte) error {
 	return fmt.Errorf("%w (for a string: --format text; for one value over several lines: --whole)", err)
 }
 
-// byteOrderMark is what some programs begin a file of UTF-8 with. It is no part of the JSON text.
+// byteOrderMark begins some UTF-8 files. It is not part of the JSON text.
 var byteOrderMark = []byte("\uFEFF")
 
-// at adds the number of the current message.
+// at adds the number of the current message to an error.
 func (j *job) at(err error) error {
 	if j.o.whole {
 		return fmt.Errorf("%s: %w", j.what, err)
@@ -262,7 +263,7 @@ func (j *job) at(err error) error {
 	return fmt.Errorf("%s %d: %w", j.what, j.src.Number(), err)
 }
 
-// report says what --stats asks for.
+// report prints what --stats asks for.
 func (j *job) report() {
 	end := time.Now()
 	rate := cli.PerSecond(j.published, j.first, end)

@@ -13,7 +13,7 @@ import (
 	"shmbus/cmd/internal/codec"
 )
 
-// options is the command line, checked.
+// options holds the values of the command line.
 type options struct {
 	bus         string
 	topic       string
@@ -84,14 +84,16 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	f.StringVarP(&o.bus, "bus", "b", "", "`NAME` of the bus (default: $"+cli.EnvBus+")")
 	f.VarP(&o.format, "format", "f", "what a line is: "+strings.Join(codec.Names(), ", "))
 	f.BoolVar(&o.whole, "whole", false, "all of standard input is one message, not a message a line")
-	f.Var(&o.numbers, "numbers", "a JSON number of more digits than 64 bits hold: nearest publishes another, error refuses it, exact keeps its text and that of 1.50")
+	f.Var(&o.numbers, "numbers", "a JSON number that 64 bits do not hold: nearest publishes the "+
+		"nearest float64, error refuses it, exact keeps its text, also that of 1.50")
 	f.Var(&o.onError, "on-error", "what to do about a message that cannot be published")
 	f.BoolVar(&o.create, "create", false, "create the bus, with default sizes, if it does not exist")
-	f.DurationVar(&o.wait, "wait", 0, "wait so long for the bus to exist")
-	f.IntVar(&o.subscribers, "subscribers", 0, "wait until so many subscriptions want the topic")
+	f.DurationVar(&o.wait, "wait", 0, "longest wait for the bus to exist")
+	f.IntVar(&o.subscribers, "subscribers", 0, "wait until this number of subscriptions want the topic")
 	f.BoolVar(&o.noWait, "no-wait", false, "full ring: fail instead of waiting for reliable subscribers")
-	f.DurationVar(&o.timeout, "timeout", 0, "longest wait for room in the ring, or for --subscribers, then code 3 (0: for ever)")
-	f.Float64Var(&o.rate, "rate", 0, "publish at most so many messages a second (0: no limit)")
+	f.DurationVar(&o.timeout, "timeout", 0, "longest wait for room in the ring, or for "+
+		"--subscribers; then exit with code 3 (0: wait for ever)")
+	f.Float64Var(&o.rate, "rate", 0, "most messages to publish a second (0: no limit)")
 	f.BoolVar(&o.stamp, "time", false, "stamp each message with the time of its publication")
 	f.BoolVar(&o.stats, "stats", false, "at the end report messages, bytes, time and rate on stderr")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	// pacerNap is the shortest sleep worth its system call; what is due within it is published at once.
+	// pacerNap is the shortest sleep that is worth its system call. Messages due within it are
+	// published at once.
 	pacerNap = 200 * time.Microsecond
-	// pacerBacklog is how much of a delay is made up for afterwards.
+	// pacerBacklog is the most delay that is made up for afterwards.
 	pacerBacklog = 10 * time.Millisecond
 )
 

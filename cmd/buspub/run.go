@@ -21,7 +21,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return cli.Execute(ctx, cmd, args, stdin, stdout, stderr)
 }
 
-// start does what the options say, up to the end of the input.
+// start runs the command until the end of the input.
 func start(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) error {
 	b, err := open(ctx, o)
 	if err != nil {
@@ -101,8 +101,8 @@ func timedOut(ctx context.Context, err error, d time.Duration) error {
 	return err
 }
 
-// interrupted replaces err by what gives the exit code of a signal, if it was a signal that ended ctx. The
-// input has not come to its end then, so that this is no success.
+// interrupted replaces err by the error that gives the exit code of a signal, if a signal ended
+// ctx. The input has not come to its end then, so this is not a success.
 func interrupted(ctx context.Context, err error, published uint64) error {
 	var end cli.SignalError
 	if err == nil || !errors.As(context.Cause(ctx), &end) {

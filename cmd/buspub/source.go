@@ -12,7 +12,7 @@ const (
 	feedSize    = 256 << 10
 )
 
-// A source gives the messages to be published, one by one. codec.Reader is one.
+// A source yields the messages to be published, one by one. codec.Reader is a source.
 type source interface {
 	// Next returns the next message, valid until the next call, or io.EOF.
 	Next() ([]byte, error)
@@ -22,7 +22,7 @@ type source interface {
 
 var _, _, _ source = (*codec.Reader)(nil), (*arguments)(nil), (*whole)(nil)
 
-// arguments are the messages of the command line.
+// arguments yields the messages of the command line.
 type arguments struct {
 	messages []string
 	number   int
@@ -38,7 +38,7 @@ func (a *arguments) Next() ([]byte, error) {
 
 func (a *arguments) Number() int64 { return int64(a.number) }
 
-// whole is all of an input as one message.
+// whole yields all of an input as one message.
 type whole struct {
 	src io.Reader
 	max int // bytes
@@ -63,8 +63,8 @@ func (w *whole) Next() ([]byte, error) {
 
 func (w *whole) Number() int64 { return w.number }
 
-// feed reads a source ahead in a goroutine of its own, so that waiting for input ends with a context. The goroutine
-// itself ends when the context has ended and its last read has returned.
+// feed reads a source ahead in a goroutine of its own, so that waiting for input ends with a
+// context. The goroutine ends when the context has ended and its last read has returned.
 type feed struct {
 	ctx  context.Context
 	full chan chunk
@@ -104,7 +104,7 @@ func (f *feed) run(src io.Reader) {
 	}
 }
 
-// Read returns what was read, waiting for something if there is nothing.
+// Read returns bytes that were read ahead, and waits if there are none.
 func (f *feed) Read(p []byte) (int, error) {
 	for len(f.rest) == 0 {
 		if f.current.err != nil {

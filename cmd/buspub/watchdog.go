@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// A watchdog ends the context of a call that takes too long. Unlike a deadline for each call it
-// costs a call no timer.
+// A watchdog ends the context of a call that takes too long. Unlike a deadline for each call, it
+// needs no timer for a call.
 type watchdog struct {
 	limit time.Duration
 	calls atomic.Uint64 // odd while a call is in progress
 
 	mu     sync.Mutex
-	ctx    context.Context // of the calls; replaced after it was ended
+	ctx    context.Context // the context of the calls; replaced after the watchdog ended it
 	cancel context.CancelCauseFunc
 	ended  uint64 // the call whose context was ended
 }
 
-// newWatchdog returns a watchdog for calls that may take limit, or up to a quarter longer. It watches until ctx ends.
+// newWatchdog returns a watchdog for calls that may take limit, or up to a quarter longer. It
+// watches until ctx ends.
 func newWatchdog(ctx context.Context, limit time.Duration) *watchdog {
 	w := &watchdog{limit: limit}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
@@ -28,9 +29,10 @@ func newWatchdog(ctx context.Context, limit time.Duration) *watchdog {
 	return w
 }
 
-// do makes a call under a context that ends, with the cause errStuck, when the call has taken too long. A context that was meant for
-// an earlier call is not held against this one. Stopped or suspended for longer than the limit, this process may find
-// what it waited for: that is what the last call, under a context that lasts for lastLook, is for.
+// do makes a call under a context that ends, with the cause errStuck, when the call has taken too
+// long. If the context was ended for an earlier call, the call is made again with a new one. If
+// this process was stopped or suspended for longer than the limit, what it waited for may have come
+// meanwhile. So the last call is made under a context that lasts for lastLook.
 func (w *watchdog) do(parent context.Context, call func(context.Context) error) error {
 	for {
 		number := w.calls.Add(1)
@@ -59,7 +61,8 @@ func (w *watchdog) do(parent context.Context, call func(context.Context) error) 
 	}
 }
 
-// lastLook is how long the last look may take: a few times what a publisher sleeps between two looks for room.
+// lastLook is the longest time of the last call: a few times the sleep of a publisher between two
+// looks for room.
 const lastLook = 10 * time.Millisecond
 
 func (w *watchdog) watch(ctx context.Context) {
@@ -81,7 +84,7 @@ func (w *watchdog) watch(ctx context.Context) {
 			w.ended = calls
 			w.cancel(errStuck)
 			w.mu.Unlock()
-			since = now // not again before the call had the time for its last look
+			since = now // do not end it again before the call had time for its last look
 		}
 	}
 }

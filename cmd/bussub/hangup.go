@@ -10,8 +10,8 @@ import (
 	"shmbus/internal/linux"
 )
 
-// onHangup calls gone, from a goroutine of its own, when w is a pipe or a socket whose reader goes away. Without it a
-// command that has nothing to print would not notice. stop ends the watch.
+// onHangup calls gone, in a goroutine of its own, when w is a pipe or a socket and its reader goes
+// away. A command that has nothing to print would not notice that otherwise. stop ends the watch.
 func onHangup(w io.Writer, gone func(error)) (stop func()) {
 	f, ok := cli.AsFile(w)
 	if !ok {

@@ -12,7 +12,7 @@ import (
 	"shmbus/cmd/internal/cli"
 )
 
-// askEvery is how many messages may pass between two looks at the clock for --stats.
+// askEvery is the number of messages between two readings of the clock for --stats.
 const askEvery = 1 << 12
 
 // A job prints the messages of a bus.
@@ -36,7 +36,7 @@ func newJob(o options, out *output, stderr io.Writer) *job {
 	return j
 }
 
-// run prints until there is a reason to end, which is the context's cause if that has ended.
+// run prints until there is a reason to end. If the context has ended, that reason is its cause.
 func (j *job) run(ctx context.Context) error {
 	for again := false; ; again = true {
 		b, err := j.open(ctx, again)
@@ -67,7 +67,7 @@ var (
 	_ source = (*bus.Observer)(nil)
 )
 
-// open opens the bus, with --follow as soon as it exists.
+// open opens the bus. With --follow it waits for the bus.
 func (j *job) open(ctx context.Context, again bool) (b source, err error) {
 	var with []bus.Option
 	if j.o.follow || again {
@@ -102,7 +102,7 @@ func (j *job) subscribe(ctx context.Context, b source, again bool) error {
 		return err
 	}
 	defer s.Close()
-	// Looking at a flag is cheaper than asking the context before every message.
+	// Loading a flag is cheaper than asking the context before every message.
 	var ended atomic.Bool
 	defer context.AfterFunc(ctx, func() { ended.Store(true) })()
 	for !ended.Load() {
@@ -130,14 +130,14 @@ func (j *job) subscribe(ctx context.Context, b source, again bool) error {
 	return context.Cause(ctx)
 }
 
-// atRest notes when the last of the messages that came without a pause was there.
+// atRest notes when the last message of a run without pauses came.
 func (j *job) atRest() {
 	if j.o.stats && j.printed > j.timed {
 		j.timed, j.last = j.printed, time.Now()
 	}
 }
 
-// await writes what there is and waits for the next message.
+// await writes the unfinished block and waits for the next message.
 func (j *job) await(ctx context.Context, s *bus.Subscription) (bus.Message, error) {
 	if err := j.out.flush(ctx); err != nil {
 		return bus.Message{}, err
@@ -176,8 +176,8 @@ func (j *job) add(m *bus.Message) bool {
 	return j.printed+j.bad == j.o.count
 }
 
-// dealWith reports a loss, after which the subscription goes on, unless the messages that were asked for may be
-// among those that are lost. Other errors end it.
+// dealWith reports a loss. The subscription continues after it, unless the messages that --count
+// waits for may be among the lost ones. Other errors end the subscription.
 func (j *job) dealWith(err error) error {
 	var loss *bus.LossError
 	if !errors.As(err, &loss) {
@@ -202,7 +202,7 @@ func (j *job) lose(loss bus.LossError) {
 	j.losses++
 }
 
-// sumUp says what has been said bit by bit, and what --stats asks for.
+// sumUp prints the totals of what was reported in parts, and what --stats asks for.
 func (j *job) sumUp() {
 	if j.losses > 1 {
 		j.notices.Say("lost %s in all, in %s", cli.Plural(j.lost, "position"), cli.Plural(j.losses, "loss"))

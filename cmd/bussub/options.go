@@ -13,7 +13,7 @@ import (
 	"shmbus/cmd/internal/codec"
 )
 
-// options is the command line, checked.
+// options holds the values of the command line.
 type options struct {
 	bus         string
 	patterns    []string
@@ -33,7 +33,8 @@ type options struct {
 	stats       bool
 }
 
-// subscribe returns the options of a subscription; again says that it is not the first.
+// subscribe returns the options of a subscription. again says that the subscription is not the
+// first.
 func (o options) subscribe(again bool) []bus.SubscribeOption {
 	with := []bus.SubscribeOption{bus.Exclusive(), bus.Also(o.patterns[1:]...), bus.Wait(o.wait.WaitStrategy)}
 	switch {
@@ -50,7 +51,7 @@ func (o options) subscribe(again bool) []bus.SubscribeOption {
 	return append(with, o.from.option())
 }
 
-// from says where to start. It is a pflag.Value.
+// from is the position at which to start. It is a pflag.Value.
 type from struct {
 	word     string // "now", "oldest", or empty: position
 	position uint64
@@ -105,7 +106,8 @@ func (w *strategy) Set(s string) error {
 	return fmt.Errorf("%q is none of %s", s, strings.ReplaceAll(w.Type(), "|", ", "))
 }
 
-const long = `Prints the messages of a bus whose topics match one of the PATTERNs (default: >, everything), a line each.
+const long = `Prints the messages of a bus whose topics match one of the PATTERNs (default: >, all topics), one a
+line.
 In a pattern * stands for one word, a last word > for all the rest.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 130 and 143 ended by SIGINT and SIGTERM before
@@ -138,16 +140,20 @@ func newCommand(do func(cmd *cobra.Command, o options) error) *cobra.Command {
 	f.StringVarP(&o.bus, "bus", "b", "", "`NAME` of the bus (default: $"+cli.EnvBus+")")
 	f.VarP(&o.format, "format", "f", "how messages are printed: "+strings.Join(codec.Names(), ", "))
 	f.BoolVarP(&o.meta, "meta", "m", false, "print topic, position, publisher and time of each message, too")
-	f.BoolVar(&o.whole, "whole", false, "with text or raw: print no newline after a message, as buspub --whole took it")
-	f.Uint64VarP(&o.count, "count", "n", 0, "end after so many messages")
+	f.BoolVar(&o.whole, "whole", false, "with text or raw: print no newline after a message, the counterpart of buspub --whole")
+	f.Uint64VarP(&o.count, "count", "n", 0, "end after this number of messages (0: no limit)")
 	f.Var(&o.from, "from", "the first message to print")
 	f.BoolVar(&o.reliable, "reliable", false, "lose nothing: publishers wait for this command")
-	f.DurationVar(&o.evictAfter, "evict-after", 0, "be reliable, but fail when publishers have waited so long")
-	f.DurationVar(&o.demoteAfter, "demote-after", 0, "be reliable, but lose messages when publishers have waited so long")
-	f.BoolVar(&o.failOnLoss, "fail-on-loss", false, "exit with 1 if anything was lost, with --count at once (--reliable implies it)")
+	f.DurationVar(&o.evictAfter, "evict-after", 0, "be reliable, but fail when publishers have waited for this time")
+	f.DurationVar(&o.demoteAfter, "demote-after", 0, "be reliable, but lose messages when publishers have "+
+		"waited for this time")
+	f.BoolVar(&o.failOnLoss, "fail-on-loss", false, "exit with code 1 if messages were lost, with --count at once "+
+		"(--reliable implies it)")
 	f.BoolVar(&o.follow, "follow", false, "wait for the bus to exist, and again whenever it was removed")
-	f.BoolVar(&o.observe, "observe", false, "read through memory that this process cannot write to: read permission is enough, nobody sees it")
-	f.DurationVar(&o.timeout, "timeout", 0, "end, with code 3, when no message has come for so long (0: wait for ever)")
+	f.BoolVar(&o.observe, "observe", false, "attach the memory read-only: read permission is enough, and no "+
+		"other process sees this one")
+	f.DurationVar(&o.timeout, "timeout", 0, "end with code 3 when no message has come for this time "+
+		"(0: wait for ever)")
 	f.Var(&o.wait, "wait", "how to wait for messages: the faster, the more processor time")
 	f.BoolVar(&o.stats, "stats", false, "at the end report messages, bytes, time, rate and losses on stderr")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
@@ -183,12 +189,12 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 		value time.Duration
 	}{{"evict-after", o.evictAfter}, {"demote-after", o.demoteAfter}} {
 		if cmd.Flags().Changed(d.flag) && d.value <= 0 {
-			return cli.Usagef("--%s %v: use a duration above 0, as 1.5s or 200ms", d.flag, d.value)
+			return cli.Usagef("--%s %v: use a duration above 0, such as 1.5s or 200ms", d.flag, d.value)
 		}
 	}
 	switch {
 	case o.timeout < 0:
-		return cli.Usagef("--timeout %v: use a duration from 0 on, as 1.5s or 200ms; with 0 it waits for ever", o.timeout)
+		return cli.Usagef("--timeout %v: use a duration from 0 on, such as 1.5s or 200ms; 0 waits for ever", o.timeout)
 	case o.evictAfter > 0 && o.demoteAfter > 0:
 		return cli.Usagef("--evict-after and --demote-after exclude each other")
 	case o.whole && (o.meta || o.format != codec.Text && o.format != codec.Raw):

@@ -10,16 +10,16 @@ import (
 
 const (
 	outputBuffers = 3
-	// blockSize is how much is written at once into anything but a terminal: what a pipe holds by default.
+	// blockSize is the size of a write to anything but a terminal: the default capacity of a pipe.
 	blockSize = 64 << 10
 	// keepSize bounds the buffer that is kept after a large message.
 	keepSize = 4 << 20
-	// grace is how long stdout may take for what is left to be written after a signal.
+	// grace is the time that stdout has after a signal to take the remaining output.
 	grace = 500 * time.Millisecond
 )
 
-// output writes in a goroutine of its own: receiving goes on meanwhile, and a reader that stands still does not
-// keep the command from ending.
+// output writes in a goroutine of its own. So the command receives meanwhile, and a reader that
+// stops reading does not keep the command from ending.
 type output struct {
 	w     io.Writer
 	block int
@@ -64,7 +64,8 @@ func (o *output) run() {
 	}
 }
 
-// added is to be called after each message. It returns when there is room for the next, or ctx has ended.
+// added must be called after each message. It returns when there is room for the next one, or ctx
+// has ended.
 func (o *output) added(ctx context.Context) error {
 	if len(o.buf) < o.block {
 		return nil
@@ -72,7 +73,7 @@ func (o *output) added(ctx context.Context) error {
 	return o.flush(ctx)
 }
 
-// flush hands over what there is.
+// flush hands the filled part of the buffer to the writing goroutine.
 func (o *output) flush(ctx context.Context) error {
 	if len(o.buf) == 0 {
 		return nil
@@ -87,8 +88,8 @@ func (o *output) flush(ctx context.Context) error {
 	}
 }
 
-// close writes what there is and returns the error that ended the writing. After ctx has ended stdout
-// has a short time for it.
+// close writes the remaining output and returns the error that ended the writing. After ctx has
+// ended, stdout has the time grace for it.
 func (o *output) close(ctx context.Context) error {
 	// The capacity of full is the number of buffers: there is always room.
 	if len(o.buf) > 0 {

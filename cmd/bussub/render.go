@@ -12,14 +12,14 @@ import (
 	"shmbus/internal/wire"
 )
 
-// renderer makes output of messages.
+// renderer turns messages into output.
 type renderer struct {
 	format codec.Format
 	meta   bool
 	whole  bool // no newline after a message of text or raw
 }
 
-// append appends a message as a line, or as an object of msgpack. On error dst is returned as it was.
+// append appends a message as a line, or as a msgpack object. On error it returns dst unchanged.
 func (r renderer) append(dst []byte, m *bus.Message) ([]byte, error) {
 	var out []byte
 	var err error

@@ -19,7 +19,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return cli.Execute(ctx, cmd, args, stdin, stdout, stderr)
 }
 
-// start does what the options say, up to the end.
+// start runs the command until its end.
 func start(parent context.Context, o options, stdout, stderr io.Writer) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
@@ -36,7 +36,7 @@ func start(parent context.Context, o options, stdout, stderr io.Writer) error {
 	return j.verdict(parent, err)
 }
 
-// verdict returns what the command ends with.
+// verdict returns the error with which the command ends.
 func (j *job) verdict(ctx context.Context, err error) error {
 	var end cli.SignalError
 	if errors.As(err, &end) || errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &end) {
