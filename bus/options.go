@@ -62,7 +62,7 @@ func newConfig(opts []Option) config {
 	case g.MaxFrame <= layout.MaxFrameSize:
 		g.MaxFrame = min(g.MaxFrame, max(g.Carries(), 1))
 	}
-	if g.Subscribers > 0 {
+	if g.Subscribers > 0 && g.Subscribers <= layout.MaxSubscribers {
 		g.Subscribers = (g.Subscribers + 63) / 64 * 64
 	}
 	if c.asked.Subscribers > 0 {
@@ -73,7 +73,8 @@ func newConfig(opts []Option) config {
 	}
 	g.Clients = c.clients
 	if g.Clients == 0 {
-		g.Clients = min(g.Publishers+g.Subscribers+32, layout.MaxClients)
+		g.Clients = min(g.Publishers, layout.MaxPublishers) +
+			min(g.Subscribers, layout.MaxSubscribers) + 32
 	}
 	return c
 }

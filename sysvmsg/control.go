@@ -3,6 +3,7 @@ package sysvmsg
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"syscall"
 	"time"
 
@@ -46,6 +47,9 @@ func (q *Queue) Stat() (Stat, error) {
 // SetPerm changes the owner and the permission bits of the queue. A uid or gid of -1 leaves the
 // owner or group as it is. Only the owner, the creator, and root may do this.
 func (q *Queue) SetPerm(uid, gid int, mode fs.FileMode) error {
+	if r, bad := sysv.BadOwner(uid, gid); bad {
+		return q.fail("msgctl(IPC_SET)", syscall.EINVAL, r)
+	}
 	if errno := setPerm(q.id, uid, gid, mode); errno != 0 {
 		return q.ctlError("msgctl(IPC_SET)", errno)
 	}
@@ -63,6 +67,10 @@ func (q *Queue) SetMaxBytes(n int) error {
 	const call = "msgctl(IPC_SET)"
 	if n < 0 {
 		return q.fail(call, syscall.EINVAL, sysv.Reason{Detail: fmt.Sprintf("negative number %d", n)})
+	}
+	if n > math.MaxInt32 {
+		return q.fail(call, syscall.EINVAL, sysv.Reason{Detail: fmt.Sprintf(
+			"%d bytes: the kernel takes %d at most, and cuts off higher bits", n, math.MaxInt32)})
 	}
 	errno := setMaxBytes(q.id, n)
 	if errno == 0 {

@@ -5,6 +5,7 @@ package sysvmsg_test
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
@@ -92,6 +93,10 @@ func TestSettings(t *testing.T) {
 		require.Equal(t, want, got, tt.name)
 	}
 	require.NoError(t, expectText(q.SetMaxBytes(-1), "negative number -1", syscall.EINVAL))
+	for _, n := range []int{1 << 31, 1 << 32, 1<<32 + 100, math.MaxInt} {
+		require.NoError(t, expectText(q.SetMaxBytes(n), "takes 2147483647 at most", syscall.EINVAL))
+	}
+	require.Zero(t, stat(t, q).MaxBytes)
 }
 
 func TestEveryCallSaysThatTheQueueIsGone(t *testing.T) {
@@ -269,4 +274,18 @@ func TestAgreesWithIpcs(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, fmt.Sprintf(`allocated queues = %d\nused headers = %d\nused space = %d bytes`,
 		u.Queues, u.Messages, u.Bytes), ipcs("-q", "-u"))
+}
+
+// A number that does not fit the kernel's record is an error, not another owner.
+func TestOwnersThatDoNotExist(t *testing.T) {
+	q := newQueue(t)
+	before, err := q.Stat()
+	require.NoError(t, err)
+	for _, id := range []int{-2, math.MinInt, 1<<32 - 1, 1 << 32, 1<<32 + 5, math.MaxInt} {
+		require.ErrorContains(t, q.SetPerm(id, -1, 0o600), fmt.Sprintf("there is no user %d", id))
+		require.ErrorContains(t, q.SetPerm(-1, id, 0o600), fmt.Sprintf("there is no group %d", id))
+	}
+	after, err := q.Stat()
+	require.NoError(t, err)
+	require.Equal(t, before, after)
 }

@@ -115,6 +115,9 @@ func (s *Set) size() (int, syscall.Errno) {
 // SetPerm changes the owner and the permission bits of the set. A uid or gid of -1 leaves the owner
 // or group as it is. Only the owner, the creator, and root may do this.
 func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
+	if r, bad := sysv.BadOwner(uid, gid); bad {
+		return s.fail("semctl(IPC_SET)", syscall.EINVAL, r)
+	}
 	if errno := setPerm(s.id, uid, gid, mode); errno != 0 {
 		return s.ctlError("semctl(IPC_SET)", errno)
 	}

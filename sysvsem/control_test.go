@@ -5,6 +5,7 @@ package sysvsem_test
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
@@ -275,4 +276,18 @@ func TestAgreesWithIpcs(t *testing.T) {
 	for n, want := range []string{`0\s+8\s+0\s+0\s+`, `1\s+0\s+0\s+0\s+`, `2\s+9\s+0\s+0\s+`} {
 		require.Regexp(t, `(?m)^`+want+strconv.Itoa(os.Getpid())+`\s*$`, string(out), "semaphore %d", n)
 	}
+}
+
+// A number that does not fit the kernel's record is an error, not another owner.
+func TestOwnersThatDoNotExist(t *testing.T) {
+	s := newSet(t, 1)
+	before, err := s.Stat()
+	require.NoError(t, err)
+	for _, id := range []int{-2, math.MinInt, 1<<32 - 1, 1 << 32, 1<<32 + 5, math.MaxInt} {
+		require.ErrorContains(t, s.SetPerm(id, -1, 0o600), fmt.Sprintf("there is no user %d", id))
+		require.ErrorContains(t, s.SetPerm(-1, id, 0o600), fmt.Sprintf("there is no group %d", id))
+	}
+	after, err := s.Stat()
+	require.NoError(t, err)
+	require.Equal(t, before, after)
 }

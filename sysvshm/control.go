@@ -2,6 +2,7 @@ package sysvshm
 
 import (
 	"io/fs"
+	"syscall"
 	"time"
 
 	"shmbus/internal/sysv"
@@ -90,6 +91,9 @@ func List() ([]Stat, error) {
 // SetPerm changes the owner and the permission bits of the segment. A uid or gid of -1 leaves the
 // owner or group as it is. Only the owner, the creator, and root may do this.
 func (s *Segment) SetPerm(uid, gid int, mode fs.FileMode) error {
+	if r, bad := sysv.BadOwner(uid, gid); bad {
+		return fail("shmctl(IPC_SET)", s.id, syscall.EINVAL, r)
+	}
 	if errno := setPerm(s.id, uid, gid, mode); errno != 0 {
 		return s.ctlError("shmctl(IPC_SET)", errno)
 	}

@@ -5,6 +5,7 @@ package sysvshm_test
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
@@ -172,4 +173,18 @@ func TestAgreesWithIpcs(t *testing.T) {
 	require.Equal(t, "640", strings.TrimLeft(fields["access_perms"], "0"))
 	require.Contains(t, string(out), "att_time="+st.AttachTime.Format("Mon Jan _2 15:04:05"))
 	require.Contains(t, string(out), "change_time="+st.ChangeTime.Format("Mon Jan _2 15:04:05"))
+}
+
+// A number that does not fit the kernel's record is an error, not another owner.
+func TestOwnersThatDoNotExist(t *testing.T) {
+	s := newSegment(t, 1)
+	before, err := s.Stat()
+	require.NoError(t, err)
+	for _, id := range []int{-2, math.MinInt, 1<<32 - 1, 1 << 32, 1<<32 + 5, math.MaxInt} {
+		require.ErrorContains(t, s.SetPerm(id, -1, 0o600), fmt.Sprintf("there is no user %d", id))
+		require.ErrorContains(t, s.SetPerm(-1, id, 0o600), fmt.Sprintf("there is no group %d", id))
+	}
+	after, err := s.Stat()
+	require.NoError(t, err)
+	require.Equal(t, before, after)
 }

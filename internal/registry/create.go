@@ -226,10 +226,10 @@ func give(lock *LockedKey, c Spec, shm *sysvshm.Segment, set *sysvsem.Set) error
 		return err
 	}
 	uid, gid := c.UID, c.GID
-	if gid < 0 {
+	if gid == -1 {
 		_, gid = linux.Owner(st)
 	}
-	if uid < 0 && gid == os.Getegid() {
+	if uid == -1 && gid == os.Getegid() {
 		return nil
 	}
 	if err := shm.SetPerm(uid, gid, c.Mode); err != nil {

@@ -117,6 +117,10 @@ func abandoned(path string) bool {
 
 // OpenKey attaches to the bus with the given System V key.
 func OpenKey(key int32, flags sysvshm.AttachFlag) (*segment.Segment, error) {
+	if key == sysvshm.Private {
+		return nil, fmt.Errorf("%w: key 0 (IPC_PRIVATE) is no bus's: busd ls shows the keys",
+			fs.ErrInvalid)
+	}
 	shm, err := sysvshm.Get(key, 0, 0)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package sysv
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +25,18 @@ type Object struct {
 type Reason struct {
 	Kind   error  // the package's sentinel, or nil
 	Detail string // what is at fault, and what to do
+}
+
+// BadOwner reports whether one of the numbers cannot be that of a user or a group, and why. The
+// kernel's records have 32 bits for each, so a larger number would become that of somebody else.
+func BadOwner(uid, gid int) (Reason, bool) {
+	outside := func(id int) bool { return id < -1 || int64(id) >= math.MaxUint32 }
+	what, id := "user", uid
+	if !outside(uid) {
+		what, id = "group", gid
+	}
+	return Reason{Detail: fmt.Sprintf("there is no %s %d: use 0 to %d, or -1 to leave it as it is",
+		what, id, int64(math.MaxUint32-1))}, outside(id)
 }
 
 // Is reports whether target is the reason's sentinel, or os.ErrDeadlineExceeded if err is the error
