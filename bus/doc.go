@@ -33,12 +33,12 @@
 //  5. No loss where none is allowed. A reliable subscriber ([Reliable]) sees every message
 //     published while it lived. Publishers wait for it, each until its context ends or not at all
 //     ([NoWait]). The subscriber's policy ([EvictAfter], [DemoteAfter]) limits how long one
-//     publisher without room waits for it while it does not move. No subscriber is cut off that
-//     has moved or joined since. A publisher that gives up learns for whom it waited: see
-//     [FullError].
-//  6. Idle costs nothing, and sleeping costs no message. Nobody uses the processor while idle. A
-//     publish makes no system call unless a subscriber that wants the message is asleep, or any is
-//     just falling asleep. No wake-up is lost, also when the waker dies.
+//     publisher without room waits for it while it does not move. A subscriber that has moved or
+//     joined within that time is not cut off. A publisher that gives up learns for which
+//     subscriber it waited: see [FullError].
+//  6. Idle costs nothing, and sleeping costs no message. An idle client uses no processor time. A
+//     publish makes no system call unless a subscriber that wants the message is asleep, or some
+//     subscriber is just falling asleep. No wake-up is lost, even if the waker dies.
 //  7. Late joiners choose: from now ([FromNow]), from the oldest message held ([FromOldest]), or
 //     from a position ([FromPosition]).
 //  8. No daemon is on the data path. busd watches and reports; without it everything works.
@@ -55,14 +55,14 @@
 //
 //  1. [Open] returns at once: the bus, or an error that says which buses there are. With
 //     [WaitForBus] it waits until the bus exists, or a context ends.
-//  2. Handles, publishers and subscriptions are of one bus. After its removal each call returns
-//     [ErrRemoved], and so does each later one. A handle does not reopen in place, because the
-//     positions of the next bus begin anew: [Bus.UUID] tells the two apart.
+//  2. Handles, publishers and subscriptions belong to one bus. After its removal every call on
+//     them returns [ErrRemoved]. A handle does not reopen in place, because the positions of the
+//     next bus start again at 0: [Bus.UUID] tells the two apart.
 //  3. Close the handle and open the next bus of the name, or let [Follow] do both.
-//  4. [Bus.WaitForSubscribers] returns when so many subscriptions want a topic. Each of them
-//     receives what is published on the topic afterwards.
-//  5. [Bus.WatchClients] tells who joins, leaves and dies; [Bus.WatchDeaths] tells who dies, and
-//     costs nothing while nobody does.
+//  4. [Bus.WaitForSubscribers] returns when a given number of subscriptions want a topic. Each of
+//     them receives what is published on the topic afterwards.
+//  5. [Bus.WatchClients] reports which clients join, leave and die. [Bus.WatchDeaths] reports
+//     deaths only, and costs nothing while no client dies.
 //
 // # Reliable subscriptions and the ring
 //
@@ -74,9 +74,9 @@
 // or give the subscription a policy that ends the wait.
 //
 // A goroutine that publishes to a reliable subscription of its own, and reads it afterwards, waits
-// for itself as soon as the ring is full. The wait ends with its context, and never where the
-// context does not end: nothing tells this program from one in which another goroutine reads.
-// Publish with a context that ends, or with [NoWait]. [FullError] has Self set in this case.
+// for itself as soon as the ring is full. The wait ends with its context, and never if the context
+// does not end: the bus cannot tell this program from one in which another goroutine reads. Publish
+// with a context that ends, or with [NoWait]. [FullError] has Self set in this case.
 //
 // A message takes half of the ring's slots at most ([WithMaxFrame]). A subscriber that was asleep
 // when the message began, and for which nobody waits, can therefore still read all of it.
@@ -112,41 +112,42 @@
 //
 // # Contexts
 //
-// Every call that takes a context looks at it before it does anything else, and returns its error
-// if it has ended, also where there is room or a message. Calls for many messages look again
-// between them. An exclusive Publisher or Subscription looks when it has to wait, and otherwise at
-// the latest at each 64th message. A nil context is an error, [ErrInvalid].
+// Every call that takes a context checks it first, and returns its error if it has ended, even if
+// there is room or a message. Calls for many messages check it again between messages. An exclusive
+// Publisher or Subscription checks it when it has to wait, and otherwise at least once in 64
+// messages. A nil context is an error, [ErrInvalid].
 //
 // # Values
 //
-// A value arrives as what it was, or a [*DecodeError] says which message could not be decoded,
-// which part of it, and why: nothing wraps around, is cut off or rounded silently. A frame may
-// hold anything that its publisher likes. Decoding neither recurses deeper than 1,000 levels nor
-// allocates for what a frame only announces. docs/values.md says what becomes of each type.
+// A value is decoded exactly, or a [*DecodeError] says which message could not be decoded, which
+// part of it, and why: nothing wraps around, is cut off or is rounded silently. A publisher may put
+// any msgpack into a frame. Decoding neither recurses deeper than 1,000 levels nor allocates memory
+// for content that a frame only announces. docs/values.md lists what each type is decoded into.
 //
 // # Ownership of memory
 //
-// What a call returns or fills in is the caller's: the Raw slice of a [Message] holds a copy.
-// [Subscription.Next] and [Subscription.TryNext] allocate it. [Subscription.Receive] and
-// [Subscription.ReceiveBatch] use the capacity of the Raw that they find, so a loop with one
-// variable allocates nothing. Publishing copies a frame before the call returns.
+// Memory that a call returns or fills in belongs to the caller: the Raw slice of a [Message] holds
+// a copy. [Subscription.Next] and [Subscription.TryNext] allocate it. [Subscription.Receive] and
+// [Subscription.ReceiveBatch] use the capacity of the Raw slice that the caller passes, so a loop
+// with one variable allocates nothing. Publishing copies a frame before the call returns.
 //
 // A program sees memory of the bus itself in two places: the [View] in [Subscription.Read], until
 // the callback returns, and [Reservation.Bytes], until Commit or Abort. Neither slice has capacity
-// beyond its length. A program that keeps such a slice reads what others publish later, and one
-// that writes to it spoils the content of messages, nothing more. After the handle is closed,
-// access to it ends the program. [View.Clone] and [Message.Clone] make copies that last.
+// beyond its length. A program that keeps such a slice reads what others publish later. A program
+// that writes to it later damages the content of messages, and nothing else. After the handle is
+// closed, access to the slice ends the program. [View.Clone] and [Message.Clone] make copies that
+// last.
 //
-// With [Exclusive], Raw is valid until the next call on the same subscription, also that of
+// With [Exclusive], Raw is valid until the next call on the same subscription, also after
 // ReceiveBatch.
 //
 // # Latency and throughput
 //
-// A subscription that has caught up with a stream of messages rests for some microseconds before
-// it looks again, about 10 at most ([Spin]: 2 to 3), because each look takes cache lines from the
-// publisher. One whose messages come one by one does not rest, except for a try now and then.
+// A subscription that has caught up with a stream of messages rests for some microseconds before it
+// looks again, about 10 at most ([Spin]: 2 to 3), because each look takes cache lines from the
+// publisher. If messages come one by one, it does not rest, except for an occasional try.
 // [Publisher.PublishBatch] and [Subscription.ReceiveBatch] save calls, and let several messages be
-// under way at once.
+// in progress at once.
 //
 // # The state of a bus
 //
@@ -163,6 +164,6 @@
 // # What a process must not do
 //
 // The kernel keeps a process alive to the bus across execve: a program that replaces itself while
-// it has a bus open remains a client until it ends. After fork without exec the child must not use
-// the bus.
+// it has a bus open counts as a client until the new program ends. After fork without exec the
+// child must not use the bus.
 package bus

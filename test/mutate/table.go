@@ -310,8 +310,8 @@ var table = []mutation{
 	{
 		name:   "who is cut off in its sleep is woken",
 		file:   "internal/members/evict.go",
-		before: "\tsleep.WakeSubscriber(m.seg, s) // it may be asleep and should learn it",
-		after:  "\t// it may be asleep and should learn it",
+		before: "\tsleep.WakeSubscriber(m.seg, s) // it may be asleep and must learn of this",
+		after:  "\t// it may be asleep and must learn of this",
 		pkg:    "./bus", run: "TestEvictedInItsSleep",
 		quick: true,
 	},

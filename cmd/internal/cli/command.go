@@ -14,12 +14,13 @@ import (
 	"shmbus/bus"
 )
 
-// completeRequest is the first argument with which a completion script asks what can stand next on a command line. Cobra's
-// own word for it, like its word "completion", could be the topic of a message.
+// completeRequest is the first argument with which a completion script asks for the words that can
+// come next on a command line. Cobra's own word for it, like its word "completion", could be the
+// topic of a message.
 const completeRequest = "--complete-request"
 
-// Execute runs a command that has no subcommands. Other than cobra's Execute it leaves all arguments to the
-// command: none is a request for completion. It adds --version and --completion.
+// Execute runs a command that has no subcommands. Unlike cobra's Execute, it leaves all arguments
+// to the command: no argument is a request for completion. It adds --version and --completion.
 func Execute(ctx context.Context, cmd *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
@@ -52,19 +53,20 @@ func Execute(ctx context.Context, cmd *cobra.Command, args []string, stdin io.Re
 	return cmd.RunE(cmd, cmd.Flags().Args())
 }
 
-// AddVersion makes a command print [VersionText] when it is asked with --version.
+// AddVersion adds the flag --version to a command, which prints [VersionText].
 func AddVersion(cmd *cobra.Command) {
 	cmd.Version = VersionText()
 	cmd.SetVersionTemplate(cmd.Name() + " {{.Version}}\n")
 }
 
-// values says what a flag takes, by the type that pflag gives its value.
+// values describes the values of a flag, by the type that pflag gives for them.
 var values = map[string]string{
 	"bool": "true or false", "int": "a whole number", "uint64": "a whole number without a sign",
 	"float64": "a number, as 2.5", "duration": "a duration, as 1.5s or 200ms",
 }
 
-// FlagError says what a flag takes where pflag says which of Go's functions failed. Other errors it returns as they are.
+// FlagError replaces an error of pflag that names one of Go's functions by one that says which
+// values the flag takes. It returns other errors as they are.
 func FlagError(err error) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
@@ -82,7 +84,8 @@ func FlagError(err error) error {
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
 
-// writeCompletion prints cobra's completion script, which asks the command in another way.
+// writeCompletion prints cobra's completion script, changed to ask the command with
+// completeRequest.
 func writeCompletion(cmd *cobra.Command, shell string, w io.Writer) error {
 	var script strings.Builder
 	var err error

@@ -5,8 +5,8 @@
 //
 //	func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
 //
-// args are without the program's name. [Main] makes of run's error the exit code and, where there is
-// something to say, one line on standard error:
+// args does not contain the program's name. [Main] turns run's error into the exit code and, if
+// there is something to say, one line on standard error:
 //
 //	nil                             0
 //	a reader of stdout that went    0, silently

@@ -17,9 +17,9 @@ const (
 )
 
 var (
-	// ErrTimeout ends a command with code 3; wrap it to say what did not come in time.
+	// ErrTimeout ends a command with code 3. Wrap it to say what did not come in time.
 	ErrTimeout = errors.New("timed out")
-	// ErrFailed ends a command with code 1 and no further word.
+	// ErrFailed ends a command with code 1 and prints nothing.
 	ErrFailed = errors.New("failed")
 )
 
@@ -29,7 +29,7 @@ type UsageError struct{ Err error }
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Usagef returns a UsageError; the text says what would be right.
+// Usagef returns a UsageError. The text says what would be right.
 func Usagef(format string, a ...any) error { return &UsageError{fmt.Errorf(format, a...)} }
 
 // An ExitError ends a command with a code of its own.
@@ -58,7 +58,7 @@ func Code(err error) int {
 	return ExitFailed
 }
 
-// Line returns the text of an error as one line that is safe for a terminal.
+// Line returns the text of an error as one line that is safe to print on a terminal.
 func Line(err error) string {
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
 	for i, l := range lines {

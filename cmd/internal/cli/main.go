@@ -14,16 +14,18 @@ import (
 	"time"
 )
 
-// Run is a command without its process: everything it touches is an argument.
+// Run is a command without its process: its arguments are everything that it uses.
 type Run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
 
-// Main runs a command and exits. SIGINT and SIGTERM end its context with a [SignalError] as the cause;
-// a second one kills the process. One that was ignored when the process started stays ignored. A write to a pipe that
-// nobody reads fails with EPIPE, on which the command should return. Standard streams that another process makes
-// non-blocking are read and written as if they were blocking.
+// Main runs a command and exits. SIGINT and SIGTERM end its context with a [SignalError] as the
+// cause; a second signal kills the process. A signal that was ignored when the process started
+// stays ignored. A write to a pipe that nobody reads fails with EPIPE; the command should then
+// return. Standard streams that another process makes non-blocking are read and written as if they
+// were blocking.
 //
-// What a process writes that was started with its standard output closed (>&-) is lost without an error: before anything of this
-// package runs, Go's runtime has opened /dev/null in its place, as a parent may have done on purpose, and nothing tells the two apart.
+// If a process is started with its standard output closed (>&-), its output is lost without an
+// error. Before any code of this package runs, Go's runtime has opened /dev/null in its place. A
+// parent may also open /dev/null on purpose, and the two cases look the same.
 func Main(run Run) {
 	ctx, stop := Signals(context.Background())
 	code := Exec(ctx, run, os.Args[1:], stdio{os.Stdin}, stdio{os.Stdout}, stdio{os.Stderr})
@@ -31,8 +33,8 @@ func Main(run Run) {
 	os.Exit(code)
 }
 
-// Exec runs a command, reports its error on stderr, and returns the exit code. A write to stdout that failed is an error also where
-// the command, or a library, has not looked.
+// Exec runs a command, reports its error on stderr, and returns the exit code. A failed write to
+// stdout is an error even if the command, or a library, has ignored it.
 func Exec(ctx context.Context, run Run, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &checkedWriter{w: stdout}
 	err := run(ctx, args, stdin, out, stderr)
@@ -48,8 +50,8 @@ func Exec(ctx context.Context, run Run, args []string, stdin io.Reader, stdout, 
 	return Code(err)
 }
 
-// Settle returns nil for the errors that are a way to be done: the end by a signal, and a
-// reader of standard output that has seen enough.
+// Settle returns nil for errors that count as success: the end by a signal, and the end of the
+// reader of standard output.
 func Settle(ctx context.Context, err error) error {
 	var sig SignalError
 	switch {
@@ -63,7 +65,7 @@ func Settle(ctx context.Context, err error) error {
 	return err
 }
 
-// brokenStdout tells a broken pipe at standard output from one elsewhere, a socket's say.
+// brokenStdout tells a broken pipe at standard output from one elsewhere, such as at a socket.
 func brokenStdout(err error) bool {
 	if errors.Is(err, io.ErrClosedPipe) {
 		return true
@@ -72,15 +74,16 @@ func brokenStdout(err error) bool {
 	return errors.Is(err, syscall.EPIPE) && errors.As(err, &path) && path.Path == os.Stdout.Name()
 }
 
-// Signals returns a context that ends with SIGINT or SIGTERM, and what gives the signals back.
-// After the first of them the next one has its usual effect, unless it follows at once: timeout(1) sends
-// its signal twice, to the command and to the group it is in.
+// Signals returns a context that ends with SIGINT or SIGTERM, and a function that restores the
+// signals' usual effect. After the first signal the next one has its usual effect, unless it
+// follows at once: timeout(1) sends its signal twice, to the command and to its process group.
 func Signals(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	// Where SIGPIPE is not caught, the runtime kills a process that writes to a broken stdout.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ends := make(chan os.Signal, 1)
-	// A shell without job control starts background commands with SIGINT ignored, so that it ends the foreground only.
+	// A shell without job control starts background commands with SIGINT ignored, so that SIGINT
+	// ends only the foreground.
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		if !signal.Ignored(s) {
 			signal.Notify(ends, s)
@@ -98,7 +101,7 @@ func Signals(parent context.Context) (ctx context.Context, stop func()) {
 	return ctx, func() { cancel(context.Canceled) }
 }
 
-// secondSignal is how soon after the first signal another one is taken for the same.
+// secondSignal is the time after the first signal in which another one counts as the same.
 const secondSignal = 200 * time.Millisecond
 
 // SignalError is the cause of a context that a signal ended.

@@ -12,12 +12,13 @@ const (
 	noticeWindow     = time.Second
 )
 
-// Notices writes complaints that may come by the million: the first ten in a second as they are, of the others
-// only a sum, when the second is over. What else goes to the same writer meanwhile should go through Say.
+// Notices writes messages that may come by the million. It writes the first ten in a second as they
+// are, and only a sum of the others when the second is over. Other output to the same writer
+// meanwhile should go through Say.
 type Notices struct {
 	W io.Writer
-	// Sum makes the line for n complaints that were held back, about things numbered first to last, of
-	// which count are concerned.
+	// Sum returns the line for n messages that were held back, about things numbered first to last,
+	// of which count are concerned.
 	Sum func(n, count, first, last uint64) string
 
 	mu    sync.Mutex
@@ -28,7 +29,7 @@ type Notices struct {
 	held, count, first, last uint64
 }
 
-// Add complains about count things among those numbered first to last, in the words that line returns.
+// Add reports count things among those numbered first to last, with the text that line returns.
 func (n *Notices) Add(count, first, last uint64, line func() string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -58,7 +59,8 @@ func (n *Notices) Say(format string, a ...any) {
 	n.write(fmt.Sprintf(format, a...))
 }
 
-// Flush writes the sum of what was held back, if anything was. It is to be called at the end.
+// Flush writes the sum of the messages that were held back, if there are any. The command calls it
+// at its end.
 func (n *Notices) Flush() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

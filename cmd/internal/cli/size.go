@@ -13,8 +13,8 @@ var units = []struct {
 	factor int64
 }{{"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"T", 1 << 40}}
 
-// ParseSize reads a number of bytes or things, not negative: "512", "64K", "16MiB". The units are powers of 1024; small
-// letters will do.
+// ParseSize reads a number of bytes or things, not negative: "512", "64K", "16MiB". The units are
+// powers of 1024; small letters are accepted.
 func ParseSize(s string) (int64, error) {
 	digits, factor := strings.TrimSpace(s), int64(1)
 	upper := strings.ToUpper(digits)
@@ -72,7 +72,7 @@ func (v Size) String() string {
 // Type is the name of the value in a help text.
 func (v Size) Type() string { return "SIZE" }
 
-// Bytes formats a number of bytes with three digits or so: "512 B", "2.75 MiB".
+// Bytes formats a number of bytes with about three digits: "512 B", "2.75 MiB".
 func Bytes(n uint64) string {
 	if n < 1<<10 {
 		return strconv.FormatUint(n, 10) + " B"
@@ -105,8 +105,9 @@ func Plural[N int | int64 | uint64](n N, what string) string {
 // shortest is the shortest time that gives a rate worth printing.
 const shortest = 10 * time.Millisecond
 
-// PerSecond formats the rate of n messages, of which the first came at one time and the last at another, as the end of a list:
-// ", 1234 messages/s". It is empty where there is no rate: for fewer than two messages, or within too short a time.
+// PerSecond formats the rate of n messages, of which the first came at one time and the last at
+// another, as the end of a list: ", 1234 messages/s". It returns "" if there is no rate: for fewer
+// than two messages, or within too short a time.
 func PerSecond(n uint64, first, last time.Time) string {
 	d := last.Sub(first)
 	if n < 2 || d < shortest {
@@ -127,7 +128,7 @@ func Rate(perSecond float64) string {
 	return digits3(v) + letter + "/s"
 }
 
-// scale divides v until it is below the unit, but rounds as digits3 will.
+// scale divides v until it is below the unit when rounded as digits3 rounds.
 func scale(v, unit float64, letters string) (float64, string) {
 	v /= unit
 	i := 0

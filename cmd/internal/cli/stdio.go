@@ -10,8 +10,8 @@ import (
 	"shmbus/internal/linux"
 )
 
-// stdio is a standard stream. Another process that shares its open file description may make it non-blocking at any
-// moment; a stdio then waits instead of failing with EAGAIN.
+// stdio is a standard stream. Another process that shares its open file description may make it
+// non-blocking at any moment. Then a stdio waits and does not fail with EAGAIN.
 type stdio struct{ *os.File }
 
 func (s stdio) Read(p []byte) (int, error) {
@@ -50,7 +50,7 @@ func (s stdio) WriteTo(w io.Writer) (int64, error)  { return io.Copy(w, readerOn
 type writerOnly struct{ io.Writer }
 type readerOnly struct{ io.Reader }
 
-// AsFile returns the open file that w is, a standard stream for instance.
+// AsFile returns w as an open file, if it is one, such as a standard stream.
 func AsFile(w any) (f *os.File, ok bool) {
 	switch w := w.(type) {
 	case *os.File:
@@ -63,7 +63,8 @@ func AsFile(w any) (f *os.File, ok bool) {
 	return nil, false
 }
 
-// A checkedWriter remembers the first error of writing. A goroutine may be at it still when the command ends.
+// A checkedWriter remembers the first write error. A goroutine may still write when the command
+// ends.
 type checkedWriter struct {
 	w   io.Writer
 	err atomic.Pointer[error]

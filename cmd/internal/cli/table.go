@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// A Table is printed with its columns aligned. A heading that ends in ">" aligns its column right and is printed
-// without that sign.
+// A Table is printed with its columns aligned. A heading that ends in ">" aligns its column right
+// and is printed without that sign.
 type Table struct {
 	Head []string
 	Rows [][]string
 }
 
-// Row adds a row; what is missing is empty.
+// Row adds a row. Missing cells are empty.
 func (t *Table) Row(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// Write prints the table, each line behind the indent; nothing at all if there are no rows.
+// Write prints the table, each line after the indent. It prints nothing if there are no rows.
 func (t *Table) Write(w io.Writer, indent string) error {
 	if len(t.Rows) == 0 {
 		return nil
@@ -44,10 +44,11 @@ func (t *Table) Write(w io.Writer, indent string) error {
 	return err
 }
 
-// gap stands between two columns.
+// gap separates two columns.
 const gap = "  "
 
-// layout returns the cells as they are printed, which columns are aligned right, and how wide they are.
+// layout returns the cells as they are printed, which columns are aligned right, and the widths of
+// the columns.
 func (t *Table) layout() (head []string, rows [][]string, right []bool, width []int) {
 	columns := len(t.Head)
 	head, right, width = make([]string, columns), make([]bool, columns), make([]int, columns)
@@ -71,8 +72,9 @@ func (t *Table) layout() (head []string, rows [][]string, right []bool, width []
 	return head, rows, right, width
 }
 
-// Fit drops columns, in the given order of their headings, until the table with its indent is not wider than so many characters. If
-// that is not enough it shortens the widest column of text.
+// Fit drops columns, in the given order of their headings, until the table with its indent is not
+// wider than the given number of characters. If that is not enough, it shortens the widest text
+// column.
 func (t *Table) Fit(characters int, indent string, headings ...string) {
 	for {
 		_, _, right, width := t.layout()
@@ -98,7 +100,7 @@ func (t *Table) Fit(characters int, indent string, headings ...string) {
 	}
 }
 
-// shortestText is what a column of text is not shortened beyond.
+// shortestText is the width below which a text column is not shortened.
 const shortestText = 8
 
 // shorten cuts the cells of a column.
@@ -113,7 +115,7 @@ func (t *Table) shorten(c, characters int) {
 	}
 }
 
-// Age formats how long ago something was, in one or two units: "3s", "5m10s", "2h05m", "4d03h".
+// Age formats a duration in the past, in one or two units: "3s", "5m10s", "2h05m", "4d03h".
 func Age(d time.Duration) string {
 	d = max(d, 0).Truncate(time.Second)
 	two := func(n int64) string { return string([]byte{byte('0' + n/10%10), byte('0' + n%10)}) }

@@ -19,7 +19,7 @@ func IsTerminal(w io.Writer) bool {
 	return linux.IsTerminal(f)
 }
 
-// TerminalSize returns how many rows and columns a terminal has; ok is false where that is not known.
+// TerminalSize returns the rows and columns of a terminal. ok is false if they are not known.
 func TerminalSize(w io.Writer) (rows, columns int, ok bool) {
 	f, ok := AsFile(w)
 	if !ok {
@@ -29,8 +29,8 @@ func TerminalSize(w io.Writer) (rows, columns int, ok bool) {
 	return rows, columns, rows != 0 && columns != 0
 }
 
-// Printable returns s with everything escaped that could move a terminal's cursor or change its state: names come
-// from other processes.
+// Printable returns s with everything escaped that could move a terminal's cursor or change its
+// state, because names come from other processes.
 func Printable(s string) string {
 	if utf8.ValidString(s) && strings.IndexFunc(s, unprintable) < 0 {
 		return s

@@ -11,8 +11,8 @@ import (
 // Version is the version of the commands and of the module.
 const Version = "v0.2.0"
 
-// VersionText is what --version prints after the name of the command: the version, where it is known the commit,
-// and the layout of the segments that the command can attach.
+// VersionText is what --version prints after the name of the command: the version, the commit if it
+// is known, and the layout of the segments that the command can attach.
 func VersionText() string {
 	commit := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
