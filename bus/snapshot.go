@@ -185,7 +185,8 @@ func (l *snapshotter) subscribers() []SubscriberStatus {
 			Since:  time.Unix(0, int64(word(layout.SubSince))),
 		}
 		if st.Policy == policyNames[layout.PolicyLossy] {
-			st.Gate = gateNames[layout.GateOpen] // the word is as the last owner of the record left it
+			// The word is as the last owner of the record left it.
+			st.Gate = gateNames[layout.GateOpen]
 		}
 		if l.head > position {
 			st.Lag = l.head - position

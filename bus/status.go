@@ -115,7 +115,7 @@ type SubscriberStatus struct {
 	Name        string    `json:"name"`
 	Pattern     string    `json:"pattern"`
 	Policy      string    `json:"policy"`   // "lossy", "reliable", "evict" or "demote"
-	Gate        string    `json:"gate"`     // "closed" if publishers wait for it, else "open", "evicted" or "demoted"
+	Gate        string    `json:"gate"`     // "closed" (publishers wait), "open", "evicted" or "demoted"
 	Position    uint64    `json:"position"` // the position that it reads next
 	Lag         uint64    `json:"lag"`      // positions that it has yet to read
 	Received    uint64    `json:"received"` // messages

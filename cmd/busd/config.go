@@ -43,7 +43,8 @@ func loadConfig(path string, defaults spec) ([]spec, error) {
 // parseConfig reads a configuration. Its errors begin with the path and the line number.
 func parseConfig(r io.Reader, path string, defaults spec) ([]spec, error) {
 	var specs []spec
-	sections, keys := map[string]int{}, map[string]int{} // the lines of the sections, and of the keys in this one
+	// The lines of the sections, and of the keys in the current section.
+	sections, keys := map[string]int{}, map[string]int{}
 	section := &defaults
 	at := func(n int, format string, a ...any) error {
 		return cli.Usagef("%s:%d: %w", path, n, fmt.Errorf(format, a...))

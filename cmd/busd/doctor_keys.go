@@ -122,7 +122,8 @@ func (d *doctor) checkKeyFile(i bus.Entry) {
 		if i.Key == sysvshm.Private {
 			f.Text = i.Path + " cannot be parsed"
 			f.Advice, f.Command = "if it is not the key file of a bus, give it another name; otherwise delete it", "rm "+quote(i.Path)
-			if st, err := os.Lstat(i.Path); err == nil && st.IsDir() { // its contents belong to somebody
+			// Never remove a folder: its contents belong to somebody.
+			if st, err := os.Lstat(i.Path); err == nil && st.IsDir() {
 				f.Advice, f.Command = "a folder is not a key file: give it another name", "mv -n "+quote(i.Path)+" "+quote(i.Path+".folder")
 			}
 			f.fix = nil

@@ -60,7 +60,8 @@ func (k knownBuses) names(st sysvshm.Stat) bool {
 
 // peek reads the header of a segment.
 func peek(st sysvshm.Stat) (h layout.Header, err error) {
-	if st.Size < layout.HeaderSize || st.Attached == 0 && sysvshm.ForcedRemoval() { // attaching and detaching would destroy it
+	// With forced removal, attaching to an unused segment and detaching would destroy it.
+	if st.Size < layout.HeaderSize || st.Attached == 0 && sysvshm.ForcedRemoval() {
 		return h, layout.ErrNotABus
 	}
 	m, err := sysvshm.FromID(st.ID).Attach(sysvshm.ReadOnly)

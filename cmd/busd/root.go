@@ -94,7 +94,8 @@ func busFlag(cmd *cobra.Command) *string {
 func busArgument(args []string, flag string) (string, error) {
 	name := flag
 	if len(args) > 0 {
-		if err := bus.CheckName(args[0]); err != nil { // an empty argument does not mean the default bus
+		// An empty argument does not mean the default bus.
+		if err := bus.CheckName(args[0]); err != nil {
 			return "", cli.Usagef("%w", err)
 		}
 		if flag != "" && flag != args[0] {

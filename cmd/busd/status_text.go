@@ -51,7 +51,8 @@ func statusLines(s bus.Snapshot, room frame) []string {
 		shown[i] = len(x.table.Rows)
 	}
 	if room.rows > 0 {
-		shares(shown, room.rows-len(lines)-3*len(sections)) // beside the rows a section has an empty line, a title, a heading
+		// Each section also has an empty line, a title and a heading.
+		shares(shown, room.rows-len(lines)-3*len(sections))
 	}
 	for i, x := range sections {
 		lines = append(lines, "", x.title)

@@ -109,7 +109,8 @@ func writeCompletion(cmd *cobra.Command, shell string, w io.Writer) error {
 	return err
 }
 
-// CompleteBuses completes an argument, or the value of a flag, with the names of the buses that exist.
+// CompleteBuses completes an argument, or the value of a flag, with the names of the buses that
+// exist.
 func CompleteBuses(_ *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	infos, _ := bus.List()
 	given := make(map[string]bool, len(args))

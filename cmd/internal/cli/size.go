@@ -37,7 +37,8 @@ suffixes:
 	return n * factor, nil
 }
 
-// Size is a flag's value, as [ParseSize] reads it; -1 while the flag is not given. It fits package flag and pflag.
+// Size is a flag's value, as [ParseSize] reads it; -1 while the flag is not given. It works with
+// package flag and with pflag.
 type Size int64
 
 // Set parses s.

@@ -52,7 +52,8 @@ func (e *SyntaxError) Error() string {
 
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
-// jsonError is the error after the token that ends at end. A line cannot end in the middle of a number that goes on in the next one.
+// jsonError is the error after the token that ends at end. A line cannot end in the middle of a
+// number that continues in the next one.
 func jsonError(line []byte, end int, err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		if rest := bytes.TrimLeft(line[end:], jsonSpace+",:"); len(rest) > 0 && (rest[0] == '-' || '0' <= rest[0] && rest[0] <= '9') {

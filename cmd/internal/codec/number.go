@@ -35,7 +35,8 @@ func (e *encoder) number(dst, text []byte) ([]byte, error) {
 	return n.Append(dst), nil
 }
 
-// appendPlainNumber appends the frame of a number whose text is the one rendering of an int64, a uint64 or a float64.
+// appendPlainNumber appends the frame of a number whose text is the one rendering of an int64, a
+// uint64 or a float64.
 func appendPlainNumber(dst, text []byte) ([]byte, bool) {
 	if len(text) > maxPlain {
 		return dst, false
@@ -83,9 +84,8 @@ func appendPlainFloat(dst, text []byte) ([]byte, bool) {
 	return wire.AppendFloat64(dst, math.Float64bits(v)), true
 }
 
-// recognise tells, for most numbers and without rendering them, whether text is the rendering of the float64 it reads as.
-// No two decimals of up to 15 significant digits read as the same float64
-// (C's DBL_DIG), so that such a text, without zeros to spare, is the shortest.
+// recognise reports for most numbers, without rendering them, whether text is the rendering of the
+// float64 that it is read as.
 func recognise(text []byte) (known, plain bool) {
 	significant, leading, point := 0, 0, -1
 	for i, c := range text {

@@ -9,11 +9,13 @@ import (
 // Numbers says what becomes of a JSON number. A *Numbers is a flag.Value, and a pflag.Value.
 type Numbers uint8
 
-// The ways to carry numbers. All carry an integer of up to 64 bits as such, and as a float64 what is one; they differ in the rest.
+// The ways to carry numbers. All carry an integer of up to 64 bits as an integer, and a number that
+// a float64 holds exactly as a float64. They differ in the other numbers.
 const (
 	// Nearest carries a number that is neither as the float64 nearest to it.
 	Nearest Numbers = iota
-	// Exact carries the text of any number that would not come out as the same text, as an ext of type [wire.ExtNumber].
+	// Exact carries the text of any number that would otherwise be printed as another text, as an
+	// ext of type [wire.ExtNumber].
 	Exact
 	// Refuse makes a number that is neither an error.
 	Refuse
@@ -73,7 +75,8 @@ func newNumberError(text []byte, nearest float64) error {
 type Encoder struct {
 	Format  Format
 	Numbers Numbers
-	// Rounded, if there is one, is called with the text of each number that is carried as another, and with that.
+	// Rounded, if it is not nil, is called for each number that is carried as another, with the
+	// text of the number and of the other.
 	Rounded func(text []byte, nearest float64)
 }
 

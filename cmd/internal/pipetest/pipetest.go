@@ -1,6 +1,7 @@
 //go:build linux
 
-// Package pipetest runs shell scripts in which buspub and bussub can be called, for the tests of both.
+// Package pipetest runs shell scripts in which buspub and bussub can be called, for the tests of
+// both.
 package pipetest
 
 import (
@@ -21,7 +22,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// Main runs a package's tests with the commands built, and fails if they leave System V objects behind.
+// Main runs a package's tests with the commands built, and fails if they leave System V objects
+// behind.
 func Main(m *testing.M) {
 	testproc.Main(testproc.Commands(m, "shmbus/cmd/buspub", "shmbus/cmd/bussub"), nil)
 }
