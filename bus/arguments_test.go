@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"shmbus/internal/testproc"
 )
 
 // An owner that does not exist is an error, and never the user that the number's low bits name.
@@ -46,4 +48,19 @@ func TestKeyZero(t *testing.T) {
 	require.ErrorContains(t, err, "no bus's")
 	_, err = ObserveKey(0)
 	require.ErrorIs(t, err, ErrInvalid)
+}
+
+// An object that is not there is explained in terms of buses, not of System V flags.
+func TestNoSuchBusByNumber(t *testing.T) {
+	testproc.Folder(t)
+	for name, call := range map[string]func() error{
+		"OpenKey":    func() error { _, err := OpenKey(0x7fffff01); return err },
+		"ObserveKey": func() error { _, err := ObserveKey(0x7fffff01); return err },
+		"Restore":    func() error { return Restore("x", math.MaxInt32) },
+	} {
+		err := call()
+		require.ErrorIs(t, err, ErrNotFound, name)
+		require.ErrorContains(t, err, "busd ", name)
+		require.NotContains(t, err.Error(), "Create", name)
+	}
 }

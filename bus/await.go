@@ -15,10 +15,11 @@ import (
 // ends. They wait where they would otherwise return [ErrNotFound], [ErrIncomplete] or [ErrRemoved];
 // any other error is returned at once.
 //
-// When ctx ends, the error says both why the wait ended and what was missing: errors.Is finds
-// context.DeadlineExceeded or context.Canceled as well as [ErrNotFound], and errors.As finds the
-// [*NotFoundError]. The wait looks for the bus at least 20 times a second. Functions that make,
-// list or remove buses ignore the option.
+// When ctx ends during the wait, the error says both why the wait ended and what was missing:
+// errors.Is finds context.DeadlineExceeded or context.Canceled as well as [ErrNotFound], and
+// errors.As finds the [*NotFoundError]. A context that has ended before the call is its only error.
+// The wait looks for the bus at least 20 times a second. Functions that make, list or remove buses
+// ignore the option.
 func WaitForBus(ctx context.Context) Option {
 	return func(c *config) { c.awaits, c.await = true, ctx }
 }
@@ -107,7 +108,8 @@ func (c config) named(name string) func() bool {
 // Follow opens the bus as soon as it exists, calls f with it, and closes it when f returns. If f
 // returns an error that is [ErrRemoved] because the bus was removed, Follow waits for the next bus
 // of the name and calls f again. Any other result of f, including nil, is the result of Follow. If
-// ctx ends while there is no bus, the error is that of [WaitForBus].
+// ctx ends while there is no bus, the error is that of [WaitForBus]. Follow closes the handle; f
+// that closes it itself does so after its last error.
 //
 // The next bus is another one: its positions start again at 0, and [Bus.UUID] tells the two apart.
 // Subscribe to it with [FromOldest] to receive also what was published before f was called.

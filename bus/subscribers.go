@@ -11,9 +11,9 @@ import (
 )
 
 // WaitForSubscribers returns when at least n subscriptions of living clients, of any process, want
-// the topic. If ctx ends before, it returns a [*SubscribersError]. Each of these subscriptions
-// receives what is published on the topic afterwards. The topic need not exist, and the
-// subscriptions need not be in a call. Subscriptions of observers do not count.
+// the topic. If ctx ends during the wait, it returns a [*SubscribersError]. Each of these
+// subscriptions receives what is published on the topic afterwards. The topic need not exist, and
+// the subscriptions need not be in a call. Subscriptions of observers do not count.
 //
 // It looks at least 20 times a second. Use it when a program starts, not for each message.
 func (b *Bus) WaitForSubscribers(ctx context.Context, topic string, n int) error {

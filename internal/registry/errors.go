@@ -18,6 +18,12 @@ type exists struct{}
 func (exists) Error() string        { return "the bus exists already" }
 func (exists) Is(target error) bool { return target == fs.ErrExist }
 
+// absent is the text of an error in which errors.Is finds fs.ErrNotExist.
+type absent string
+
+func (e absent) Error() string        { return string(e) }
+func (e absent) Is(target error) bool { return target == fs.ErrNotExist }
+
 // A NotFoundError says that there is no bus of a name, and which buses there are. errors.Is finds
 // fs.ErrNotExist in it.
 type NotFoundError struct {

@@ -122,6 +122,10 @@ func OpenKey(key int32, flags sysvshm.AttachFlag) (*segment.Segment, error) {
 			fs.ErrInvalid)
 	}
 	shm, err := sysvshm.Get(key, 0, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, absent(fmt.Sprintf("no segment has the key %#x: busd ls shows the keys of buses",
+			uint32(key)))
+	}
 	if err != nil {
 		return nil, err
 	}

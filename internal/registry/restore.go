@@ -16,6 +16,10 @@ import (
 // Restore writes the lost key file of a bus again, in the given folder.
 func Restore(dir, name string, shmid int) error {
 	seg, err := segment.Attach(sysvshm.FromID(shmid), sysvshm.ReadOnly)
+	if errors.Is(err, segment.ErrRemoved) || errors.Is(err, fs.ErrNotExist) {
+		return absent(fmt.Sprintf("there is no bus in segment %d: busd doctor shows those whose key "+
+			"file is lost", shmid))
+	}
 	if err != nil {
 		return err
 	}
