@@ -37,7 +37,7 @@ type Stat struct {
 
 // Stat returns the kernel's record of the queue. Times are in whole seconds.
 func (q *Queue) Stat() (Stat, error) {
-	st, errno := readStat(q.id, sysv.Stat)
+	st, errno := readStat(q.ID(), sysv.Stat)
 	if errno != 0 {
 		return Stat{}, q.ctlError("msgctl(IPC_STAT)", errno)
 	}
@@ -50,7 +50,7 @@ func (q *Queue) SetPerm(uid, gid int, mode fs.FileMode) error {
 	if r, bad := sysv.BadOwner(uid, gid); bad {
 		return q.fail("msgctl(IPC_SET)", syscall.EINVAL, r)
 	}
-	if errno := setPerm(q.id, uid, gid, mode); errno != 0 {
+	if errno := setPerm(q.ID(), uid, gid, mode); errno != 0 {
 		return q.ctlError("msgctl(IPC_SET)", errno)
 	}
 	return nil
@@ -72,7 +72,7 @@ func (q *Queue) SetMaxBytes(n int) error {
 		return q.fail(call, syscall.EINVAL, sysv.Reason{Detail: fmt.Sprintf(
 			"%d bytes: the kernel takes %d at most, and cuts off higher bits", n, math.MaxInt32)})
 	}
-	errno := setMaxBytes(q.id, n)
+	errno := setMaxBytes(q.ID(), n)
 	if errno == 0 {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (q *Queue) SetMaxBytes(n int) error {
 // Remove destroys the queue and its messages at once, for everybody. Calls that wait on it return
 // [ErrRemoved]. Only the owner, the creator, and root may do this.
 func (q *Queue) Remove() error {
-	if errno := msgctlRemove(q.id); errno != 0 {
+	if errno := msgctlRemove(q.ID()); errno != 0 {
 		return q.ctlError("msgctl(IPC_RMID)", errno)
 	}
 	return nil

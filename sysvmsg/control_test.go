@@ -105,7 +105,11 @@ func TestEveryCallSaysThatTheQueueIsGone(t *testing.T) {
 	reused := newQueue(t) // takes the slot of the kernel's table, with another identifier
 	require.NotEqual(t, q.ID(), reused.ID())
 
-	for _, queue := range []*sysvmsg.Queue{q, sysvmsg.FromID(-1), sysvmsg.FromID(1<<31 - 1)} {
+	const gone, none = "get it again by its key", "this handle names no queue"
+	for queue, text := range map[*sysvmsg.Queue]string{
+		q: gone, sysvmsg.FromID(1<<31 - 1): gone, // no queue has this identifier
+		{}: none, sysvmsg.FromID(-1): none, sysvmsg.FromID(1<<32 + reused.ID()): none,
+	} {
 		buf := make([]byte, 10)
 		discard := func(_ any, err error) error { return err }
 		for name, err := range map[string]error{
@@ -120,7 +124,7 @@ func TestEveryCallSaysThatTheQueueIsGone(t *testing.T) {
 			"Remove":      queue.Remove(),
 		} {
 			require.ErrorIs(t, err, sysvmsg.ErrRemoved, "%s of %v", name, queue)
-			require.Contains(t, err.Error(), "get it again by its key")
+			require.Contains(t, err.Error(), text)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 // gone reports whether there is certainly no queue with the identifier: IPC_STAT returns EINVAL for
 // no other reason.
 func (q *Queue) gone() bool {
-	_, errno := readStat(q.id, sysv.Stat)
+	_, errno := readStat(q.ID(), sysv.Stat)
 	return errno == syscall.EINVAL || errno == syscall.EIDRM
 }
 

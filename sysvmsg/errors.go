@@ -65,5 +65,5 @@ var object = sysv.Object{Noun: "queue", Family: "System V message queues", Optio
 	SetPerm: "Queue.SetPerm", Removed: ErrRemoved, NoSpace: ErrNoSpace}
 
 func (q *Queue) fail(call string, err error, reason sysv.Reason) error {
-	return &Error{Op: call, ID: q.id, Err: err, reason: reason}
+	return &Error{Op: call, ID: q.ID(), Err: err, reason: object.Handle(q.ID(), reason)}
 }

@@ -42,7 +42,7 @@ func (q *Queue) Send(ctx context.Context, m Message) error {
 	if st, err := q.Stat(); err == nil && len(m.Data) > st.MaxBytes {
 		return q.fail("msgsnd", syscall.EINVAL, neverFits(len(m.Data), st.MaxBytes))
 	}
-	errno, err := q.wait(ctx, "msgsnd", func() syscall.Errno { return msgsnd(q.id, m, 0) })
+	errno, err := q.wait(ctx, "msgsnd", func() syscall.Errno { return msgsnd(q.ID(), m, 0) })
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (q *Queue) TrySend(m Message) error {
 	if m.Type < 1 {
 		return q.fail("msgsnd", syscall.EINVAL, badType(m.Type))
 	}
-	return q.sendResult(m, msgsnd(q.id, m, sysv.NoWait))
+	return q.sendResult(m, msgsnd(q.ID(), m, sysv.NoWait))
 }
 
 // Receive removes a message from the queue, waiting for one until the context ends. The package
@@ -76,7 +76,7 @@ func (q *Queue) Receive(
 		return m, err
 	}
 	errno, err := q.wait(ctx, "msgrcv", func() (errno syscall.Errno) {
-		m, errno = msgrcv(q.id, buf, typ, int(flags))
+		m, errno = msgrcv(q.ID(), buf, typ, int(flags))
 		return errno
 	})
 	if err != nil {
@@ -91,7 +91,7 @@ func (q *Queue) TryReceive(buf []byte, typ int64, flags ReceiveFlag) (Message, e
 	if flags&Except != 0 && typ < 1 {
 		return Message{}, q.fail("msgrcv", syscall.EINVAL, exceptType(typ))
 	}
-	m, errno := msgrcv(q.id, buf, typ, int(flags)|sysv.NoWait)
+	m, errno := msgrcv(q.ID(), buf, typ, int(flags)|sysv.NoWait)
 	return q.receiveResult(m, buf, errno)
 }
 
@@ -103,7 +103,7 @@ func (q *Queue) Copy(buf []byte, place int) (Message, error) {
 	if place < 0 {
 		return Message{}, ErrNoMessage
 	}
-	m, errno := msgrcv(q.id, buf, int64(place), msgCopy|sysv.NoWait)
+	m, errno := msgrcv(q.ID(), buf, int64(place), msgCopy|sysv.NoWait)
 	if errno == syscall.ENOSYS || errno == syscall.EINVAL {
 		return Message{}, q.copyError(errno)
 	}

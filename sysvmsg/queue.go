@@ -39,9 +39,10 @@ const (
 func Perm(mode fs.FileMode) Flag { return Flag(mode.Perm()) }
 
 // A Queue is a handle to a message queue: its identifier. It is made by [Get] or [FromID]. There is
-// nothing to close; the queue itself lives until [Queue.Remove].
+// nothing to close; the queue itself lives until [Queue.Remove]. Every call on the zero value
+// returns [ErrRemoved], because it names no queue.
 type Queue struct {
-	id int
+	id sysv.ID
 }
 
 // Get returns the queue with the given key, and creates it, empty, if flags say so.
@@ -53,17 +54,19 @@ func Get(key Key, flags Flag) (*Queue, error) {
 	if errno != 0 {
 		return nil, getError(key, errno)
 	}
-	return &Queue{id: id}, nil
+	return FromID(id), nil
 }
 
 // FromID returns a handle to the queue with that identifier. It does not ask the kernel: if there
-// is no such queue, the first use returns [ErrRemoved].
-func FromID(id int) *Queue { return &Queue{id: id} }
+// is no such queue, the first use returns [ErrRemoved]. An identifier below 0 or above
+// math.MaxInt32 gives the zero value.
+func FromID(id int) *Queue { return &Queue{id: sysv.MakeID(id)} }
 
 // ID returns the kernel's identifier of the queue, the msqid column of ipcs -q.
-func (q *Queue) ID() int { return q.id }
+// For the zero value it is -1.
+func (q *Queue) ID() int { return q.id.Number() }
 
 // String returns "sysvmsg:" and the identifier.
-func (q *Queue) String() string { return "sysvmsg:" + strconv.Itoa(q.id) }
+func (q *Queue) String() string { return "sysvmsg:" + strconv.Itoa(q.ID()) }
 
 var _ fmt.Stringer = (*Queue)(nil)

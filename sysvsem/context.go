@@ -29,7 +29,7 @@ func (s *Set) Op(ctx context.Context, ops ...Op) error {
 		return s.fail("semop", syscall.EINTR, sysv.Reason{Kind: ErrUninterruptible,
 			Detail: ErrUninterruptible.Error()})
 	}
-	errno := sysv.Wait(ctx, func() syscall.Errno { return semtimedop(s.id, ops, -1) })
+	errno := sysv.Wait(ctx, func() syscall.Errno { return semtimedop(s.ID(), ops, -1) })
 	if errno == syscall.EINTR {
 		return s.contextError(ctx.Err())
 	}

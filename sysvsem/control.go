@@ -37,7 +37,7 @@ func (s *Set) GetNCnt(n int) (int, error) { return s.get("semctl(GETNCNT)", n, c
 func (s *Set) GetZCnt(n int) (int, error) { return s.get("semctl(GETZCNT)", n, cmdGETZCNT) }
 
 func (s *Set) get(call string, n, cmd int) (int, error) {
-	v, errno := semctl(s.id, n, cmd, 0)
+	v, errno := semctl(s.ID(), n, cmd, 0)
 	if errno != 0 {
 		return 0, s.semError(call, n, errno)
 	}
@@ -55,7 +55,7 @@ func (s *Set) SetVal(n, v int) error {
 	if v != int(int32(v)) {
 		return s.valueError("semctl(SETVAL)", n, v)
 	}
-	if _, errno := semctl(s.id, n, cmdSETVAL, v); errno != 0 {
+	if _, errno := semctl(s.ID(), n, cmdSETVAL, v); errno != 0 {
 		if errno == syscall.ERANGE {
 			return s.valueError("semctl(SETVAL)", n, v)
 		}
@@ -71,7 +71,7 @@ func (s *Set) GetAll() ([]uint16, error) {
 		return nil, s.ctlError("semctl(GETALL)", errno)
 	}
 	values := make([]uint16, n)
-	if errno := semctlValues(s.id, cmdGETALL, values); errno != 0 {
+	if errno := semctlValues(s.ID(), cmdGETALL, values); errno != 0 {
 		return nil, s.ctlError("semctl(GETALL)", errno)
 	}
 	return values, nil
@@ -92,7 +92,7 @@ func (s *Set) SetAll(values []uint16) error {
 		return s.fail(call, syscall.EINVAL, sysv.Reason{
 			Detail: fmt.Sprintf("%d values for a set of %d semaphores", len(values), n)})
 	}
-	errno = semctlValues(s.id, cmdSETALL, values)
+	errno = semctlValues(s.ID(), cmdSETALL, values)
 	if errno == syscall.ERANGE {
 		for i, v := range values {
 			if int(v) > valueMax {
@@ -108,7 +108,7 @@ func (s *Set) SetAll(values []uint16) error {
 
 // size returns the number of semaphores, which never changes while the set lives.
 func (s *Set) size() (int, syscall.Errno) {
-	st, errno := readStat(s.id, sysv.Stat)
+	st, errno := readStat(s.ID(), sysv.Stat)
 	return st.NSems, errno
 }
 
@@ -118,7 +118,7 @@ func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
 	if r, bad := sysv.BadOwner(uid, gid); bad {
 		return s.fail("semctl(IPC_SET)", syscall.EINVAL, r)
 	}
-	if errno := setPerm(s.id, uid, gid, mode); errno != 0 {
+	if errno := setPerm(s.ID(), uid, gid, mode); errno != 0 {
 		return s.ctlError("semctl(IPC_SET)", errno)
 	}
 	return nil
@@ -127,7 +127,7 @@ func (s *Set) SetPerm(uid, gid int, mode fs.FileMode) error {
 // Remove destroys the set at once, for everybody. Calls that wait on it return [ErrRemoved]. Only
 // the owner, the creator, and root may do this.
 func (s *Set) Remove() error {
-	if _, errno := semctl(s.id, 0, sysv.Remove, 0); errno != 0 {
+	if _, errno := semctl(s.ID(), 0, sysv.Remove, 0); errno != 0 {
 		return s.ctlError("semctl(IPC_RMID)", errno)
 	}
 	return nil

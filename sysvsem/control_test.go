@@ -153,7 +153,11 @@ func TestEveryCallSaysThatTheSetIsGone(t *testing.T) {
 	reused := newSet(t, 1) // takes the slot of the kernel's table, with another identifier
 	require.NotEqual(t, s.ID(), reused.ID())
 
-	for _, set := range []*sysvsem.Set{s, sysvsem.FromID(-1), sysvsem.FromID(1<<31 - 1)} {
+	const gone, none = "get it again by its key", "this handle names no set"
+	for set, text := range map[*sysvsem.Set]string{
+		s: gone, sysvsem.FromID(1<<31 - 1): gone, // no set has this identifier
+		{}: none, sysvsem.FromID(-1): none, sysvsem.FromID(1<<32 + reused.ID()): none,
+	} {
 		discard := func(_ any, err error) error { return err }
 		for name, err := range map[string]error{
 			"GetVal":    discard(set.GetVal(0)),
@@ -172,6 +176,7 @@ func TestEveryCallSaysThatTheSetIsGone(t *testing.T) {
 			"Op":        set.Op(t.Context(), v(0)),
 		} {
 			require.ErrorIs(t, err, sysvsem.ErrRemoved, "%s of %v", name, set)
+			require.Contains(t, err.Error(), text)
 		}
 	}
 }

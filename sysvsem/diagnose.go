@@ -20,7 +20,7 @@ const (
 // gone reports whether there is certainly no set with the identifier: IPC_STAT returns EINVAL for
 // no other reason.
 func (s *Set) gone() bool {
-	_, errno := readStat(s.id, sysv.Stat)
+	_, errno := readStat(s.ID(), sysv.Stat)
 	return errno == syscall.EINVAL || errno == syscall.EIDRM
 }
 

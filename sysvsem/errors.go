@@ -69,5 +69,5 @@ var object = sysv.Object{Noun: "set", Family: "System V semaphores", Option: "s"
 	SetPerm: "Set.SetPerm", Removed: ErrRemoved, NoSpace: ErrNoSpace}
 
 func (s *Set) fail(call string, err error, reason sysv.Reason) error {
-	return &Error{Op: call, ID: s.id, Err: err, reason: reason}
+	return &Error{Op: call, ID: s.ID(), Err: err, reason: object.Handle(s.ID(), reason)}
 }

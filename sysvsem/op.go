@@ -46,7 +46,7 @@ func (o Op) With(flags int16) Op {
 // neither success nor ErrWouldBlock allocates. Use it to wake others.
 func (s *Set) TryOp(ops []Op) error {
 	if allNoWait(ops) {
-		return s.result(ops, trySemop(s.id, ops))
+		return s.result(ops, trySemop(s.ID(), ops))
 	}
 	if len(ops) <= fewOps {
 		return s.result(ops, s.tryFew(ops))
@@ -63,13 +63,13 @@ const (
 
 func (s *Set) tryFew(ops []Op) syscall.Errno {
 	var buf [fewOps]Op
-	return trySemop(s.id, appendNoWait(buf[:0], ops))
+	return trySemop(s.ID(), appendNoWait(buf[:0], ops))
 }
 
 //go:noinline
 func (s *Set) tryMany(ops []Op) syscall.Errno {
 	var buf [manyOps]Op
-	return trySemop(s.id, appendNoWait(buf[:0], ops))
+	return trySemop(s.ID(), appendNoWait(buf[:0], ops))
 }
 
 func appendNoWait(dst, ops []Op) []Op {
@@ -109,7 +109,7 @@ func (s *Set) wait(d time.Duration, ops []Op, signals bool) error {
 	}
 	left := d
 	for {
-		errno := semtimedop(s.id, ops, left)
+		errno := semtimedop(s.ID(), ops, left)
 		switch {
 		case errno == syscall.EINTR && signals:
 			return ErrInterrupted

@@ -42,8 +42,9 @@ func Perm(mode fs.FileMode) Flag { return Flag(mode.Perm()) }
 
 // A Set is a handle to a semaphore set: its identifier. It is made by [Get] or
 // [FromID]. There is nothing to close; the set itself lives until [Set.Remove].
+// Every call on the zero value returns [ErrRemoved], because it names no set.
 type Set struct {
-	id int
+	id sysv.ID
 }
 
 // Get returns the set with the given key, and creates it if flags say so.
@@ -57,17 +58,19 @@ func Get(key Key, nsems int, flags Flag) (*Set, error) {
 	if errno != 0 {
 		return nil, getError(key, nsems, errno)
 	}
-	return &Set{id: id}, nil
+	return FromID(id), nil
 }
 
-// FromID returns a handle to the set with that identifier. It does not
-// ask the kernel: if there is no such set, the first use returns [ErrRemoved].
-func FromID(id int) *Set { return &Set{id: id} }
+// FromID returns a handle to the set with that identifier. It does not ask the kernel: if there
+// is no such set, the first use returns [ErrRemoved]. An identifier below 0 or above
+// math.MaxInt32 gives the zero value.
+func FromID(id int) *Set { return &Set{id: sysv.MakeID(id)} }
 
 // ID returns the kernel's identifier of the set, the semid column of ipcs -s.
-func (s *Set) ID() int { return s.id }
+// For the zero value it is -1.
+func (s *Set) ID() int { return s.id.Number() }
 
 // String returns "sysvsem:" and the identifier.
-func (s *Set) String() string { return "sysvsem:" + strconv.Itoa(s.id) }
+func (s *Set) String() string { return "sysvsem:" + strconv.Itoa(s.ID()) }
 
 var _ fmt.Stringer = (*Set)(nil)

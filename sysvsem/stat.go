@@ -22,7 +22,7 @@ type Stat struct {
 
 // Stat returns the kernel's record of the set. Times are in whole seconds.
 func (s *Set) Stat() (Stat, error) {
-	st, errno := readStat(s.id, sysv.Stat)
+	st, errno := readStat(s.ID(), sysv.Stat)
 	if errno != 0 {
 		return Stat{}, s.ctlError("semctl(IPC_STAT)", errno)
 	}

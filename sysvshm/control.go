@@ -42,7 +42,7 @@ type Stat struct {
 
 // Stat returns the kernel's record of the segment. Times are in whole seconds.
 func (s *Segment) Stat() (Stat, error) {
-	st, errno := readStat(s.id, sysv.Stat)
+	st, errno := readStat(s.ID(), sysv.Stat)
 	if errno != 0 {
 		return Stat{}, s.ctlError("shmctl(IPC_STAT)", errno)
 	}
@@ -92,9 +92,9 @@ func List() ([]Stat, error) {
 // owner or group as it is. Only the owner, the creator, and root may do this.
 func (s *Segment) SetPerm(uid, gid int, mode fs.FileMode) error {
 	if r, bad := sysv.BadOwner(uid, gid); bad {
-		return fail("shmctl(IPC_SET)", s.id, syscall.EINVAL, r)
+		return fail("shmctl(IPC_SET)", s.ID(), syscall.EINVAL, r)
 	}
-	if errno := setPerm(s.id, uid, gid, mode); errno != 0 {
+	if errno := setPerm(s.ID(), uid, gid, mode); errno != 0 {
 		return s.ctlError("shmctl(IPC_SET)", errno)
 	}
 	return nil
@@ -112,7 +112,7 @@ func (s *Segment) Lock() error { return s.command("shmctl(SHM_LOCK)", cmdSHMLOCK
 func (s *Segment) Unlock() error { return s.command("shmctl(SHM_UNLOCK)", cmdSHMUNLOCK) }
 
 func (s *Segment) command(call string, cmd int) error {
-	if errno := shmctl(s.id, cmd); errno != 0 {
+	if errno := shmctl(s.ID(), cmd); errno != 0 {
 		return s.ctlError(call, errno)
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // gone reports whether there is certainly no segment with the identifier: IPC_STAT returns EINVAL
 // for no other reason.
 func (s *Segment) gone() bool {
-	_, errno := readStat(s.id, sysv.Stat)
+	_, errno := readStat(s.ID(), sysv.Stat)
 	return errno == syscall.EINVAL || errno == syscall.EIDRM
 }
 
@@ -23,7 +23,7 @@ func (s *Segment) ctlError(call string, errno syscall.Errno) error {
 	if errno == syscall.ENOMEM {
 		reason.Detail = "RLIMIT_MEMLOCK is reached: raise it with ulimit -l, or grant CAP_IPC_LOCK"
 	}
-	return fail(call, s.id, errno, reason)
+	return fail(call, s.ID(), errno, reason)
 }
 
 // attachError explains a failed shmat.
@@ -35,7 +35,7 @@ func (s *Segment) attachError(errno syscall.Errno) error {
 	case syscall.ENOMEM:
 		reason.Detail = "no address space for the segment: see ulimit -v, and sysctl vm.max_map_count"
 	}
-	return fail("shmat", s.id, errno, reason)
+	return fail("shmat", s.ID(), errno, reason)
 }
 
 // getError explains a failed shmget.

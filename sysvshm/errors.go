@@ -46,5 +46,5 @@ var object = sysv.Object{Noun: "segment", Family: "System V shared memory", Opti
 	SetPerm: "Segment.SetPerm", Removed: ErrRemoved, NoSpace: ErrNoSpace}
 
 func fail(call string, id int, errno syscall.Errno, reason sysv.Reason) error {
-	return &Error{Op: call, ID: id, Err: errno, reason: reason}
+	return &Error{Op: call, ID: id, Err: errno, reason: object.Handle(id, reason)}
 }

@@ -32,11 +32,11 @@ type Mapping struct {
 // mapping. The length of the memory is the size that the segment was created with, even if [Get]
 // was called with a smaller size.
 func (s *Segment) Attach(flags AttachFlag) (*Mapping, error) {
-	data, errno := shmat(s.id, int(flags))
+	data, errno := shmat(s.ID(), int(flags))
 	if errno != 0 {
 		return nil, s.attachError(errno)
 	}
-	return &Mapping{id: s.id, readOnly: flags&ReadOnly != 0, data: data}, nil
+	return &Mapping{id: s.ID(), readOnly: flags&ReadOnly != 0, data: data}, nil
 }
 
 // ID returns the identifier of the segment.

@@ -101,7 +101,11 @@ func TestEveryCallSaysThatTheSegmentIsGone(t *testing.T) {
 	reused := newSegment(t, 100) // takes the slot of the kernel's table, with another identifier
 	require.NotEqual(t, s.ID(), reused.ID())
 
-	for _, segment := range []*sysvshm.Segment{s, sysvshm.FromID(-1), sysvshm.FromID(1<<31 - 1)} {
+	const gone, none = "get it again by its key", "this handle names no segment"
+	for segment, text := range map[*sysvshm.Segment]string{
+		s: gone, sysvshm.FromID(1<<31 - 1): gone, // no segment has this identifier
+		{}: none, sysvshm.FromID(-1): none, sysvshm.FromID(1<<32 + reused.ID()): none,
+	} {
 		_, errAttach := segment.Attach(sysvshm.ReadOnly)
 		_, errStat := segment.Stat()
 		for name, err := range map[string]error{
@@ -114,6 +118,7 @@ func TestEveryCallSaysThatTheSegmentIsGone(t *testing.T) {
 			"Remove":    segment.Remove(),
 		} {
 			require.ErrorIs(t, err, sysvshm.ErrRemoved, "%s of %v", name, segment)
+			require.Contains(t, err.Error(), text)
 		}
 	}
 }

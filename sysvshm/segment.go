@@ -55,9 +55,10 @@ func Perm(mode fs.FileMode) Flag { return Flag(mode.Perm()) }
 
 // A Segment is a handle to a shared memory segment: its identifier. It is made by
 // [Get] or [FromID]. There is nothing to close; the segment itself lives until
-// [Segment.Remove] and the last detach.
+// [Segment.Remove] and the last detach. Every call on the zero value returns [ErrRemoved],
+// because it names no segment.
 type Segment struct {
-	id int
+	id sysv.ID
 }
 
 // Get returns the segment with the given key, and creates it if flags say so.
@@ -74,17 +75,19 @@ func Get(key Key, size int, flags Flag) (*Segment, error) {
 	if errno != 0 {
 		return nil, getError(key, size, flags, errno)
 	}
-	return &Segment{id: id}, nil
+	return FromID(id), nil
 }
 
-// FromID returns a handle to the segment with that identifier. It does not
-// ask the kernel: if there is no such segment, the first use returns [ErrRemoved].
-func FromID(id int) *Segment { return &Segment{id: id} }
+// FromID returns a handle to the segment with that identifier. It does not ask the kernel: if there
+// is no such segment, the first use returns [ErrRemoved]. An identifier below 0 or above
+// math.MaxInt32 gives the zero value.
+func FromID(id int) *Segment { return &Segment{id: sysv.MakeID(id)} }
 
 // ID returns the kernel's identifier of the segment, the shmid column of ipcs -m.
-func (s *Segment) ID() int { return s.id }
+// For the zero value it is -1.
+func (s *Segment) ID() int { return s.id.Number() }
 
 // String returns "sysvshm:" and the identifier.
-func (s *Segment) String() string { return "sysvshm:" + strconv.Itoa(s.id) }
+func (s *Segment) String() string { return "sysvshm:" + strconv.Itoa(s.ID()) }
 
 var _ fmt.Stringer = (*Segment)(nil)

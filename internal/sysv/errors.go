@@ -77,6 +77,17 @@ func (o *Object) Gone() Reason {
 		"get it again by its key"}
 }
 
+// Handle returns the reason of a failed call on the object with the given identifier. It replaces
+// the text of [Object.Gone] if the handle names no object.
+func (o *Object) Handle(id int, r Reason) Reason {
+	if id < 0 && r.Kind == o.Removed {
+		r.Detail = fmt.Sprintf("this handle names no %s: it is a zero value, or FromID was given a "+
+			"number outside 0 to %d: make the handle with Get, or with FromID and the number in ipcs -%s",
+			o.Noun, math.MaxInt32, o.Option)
+	}
+	return r
+}
+
 // Control explains a failed call on an object. gone reports whether the object certainly does not
 // exist. Control calls gone if the error number alone does not tell.
 func (o *Object) Control(errno syscall.Errno, gone func() bool) Reason {
