@@ -31,10 +31,11 @@ const (
 //
 // A nil error means that the message is in the queue or was received, even if the context ended at
 // the same time. Any other error means that the message was not sent. If the context ended, the
-// error wraps ctx.Err(). Other errors: [ErrType], [ErrTooLarge], [ErrRemoved], os.ErrPermission.
+// error wraps ctx.Err(). Other errors: [ErrType], [ErrTooLarge], [ErrRemoved], os.ErrPermission,
+// and EINVAL for a nil context.
 func (q *Queue) Send(ctx context.Context, m Message) error {
-	if err := ctx.Err(); err != nil {
-		return q.fail("msgsnd", err, sysv.Reason{})
+	if reason, err := sysv.Alive(ctx); err != nil {
+		return q.fail("msgsnd", err, reason)
 	}
 	if err := q.TrySend(m); err != ErrFull {
 		return err
@@ -64,12 +65,12 @@ func (q *Queue) TrySend(m Message) error {
 // A nil error means that the message was removed, even if the context ended at the same time. Any
 // other error means that no message was removed. If the context ended, the error wraps ctx.Err().
 // Other errors: [ErrShortBuffer], [ErrType] if [Except] is used with a typ that is not above 0,
-// [ErrRemoved], os.ErrPermission.
+// [ErrRemoved], os.ErrPermission, and EINVAL for a nil context.
 func (q *Queue) Receive(
 	ctx context.Context, buf []byte, typ int64, flags ReceiveFlag,
 ) (Message, error) {
-	if err := ctx.Err(); err != nil {
-		return Message{}, q.fail("msgrcv", err, sysv.Reason{})
+	if reason, err := sysv.Alive(ctx); err != nil {
+		return Message{}, q.fail("msgrcv", err, reason)
 	}
 	m, err := q.TryReceive(buf, typ, flags)
 	if err != ErrNoMessage {

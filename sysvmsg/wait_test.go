@@ -321,3 +321,15 @@ func helpIgnoreSignal(q *sysvmsg.Queue) error {
 	}
 	return nil
 }
+
+func TestNilContext(t *testing.T) {
+	q := newQueue(t)
+	var none context.Context
+	_, err := q.Receive(none, make([]byte, 10), 0, 0)
+	require.NoError(t, expectText(err, "the context is nil (context.Background() never ends)",
+		syscall.EINVAL))
+	err = q.Send(none, message(1, "a"))
+	require.NoError(t, expectText(err, "the context is nil (context.Background() never ends)",
+		syscall.EINVAL))
+	require.Zero(t, stat(t, q).Messages)
+}

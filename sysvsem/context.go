@@ -12,10 +12,10 @@ import (
 //
 // A nil error means that all operations were done, even if the context ended at the same time. Any
 // other error means that none was done. If the context ended, the error wraps ctx.Err().
-// [ErrRemoved] means that the set was removed.
+// [ErrRemoved] means that the set was removed. A nil context is an error (EINVAL).
 func (s *Set) Op(ctx context.Context, ops ...Op) error {
-	if err := ctx.Err(); err != nil {
-		return s.contextError(err)
+	if reason, err := sysv.Alive(ctx); err != nil {
+		return s.fail("semop", err, reason)
 	}
 	if ctx.Done() == nil {
 		return s.Wait(-1, ops)
@@ -31,9 +31,7 @@ func (s *Set) Op(ctx context.Context, ops ...Op) error {
 	}
 	errno := sysv.Wait(ctx, func() syscall.Errno { return semtimedop(s.ID(), ops, -1) })
 	if errno == syscall.EINTR {
-		return s.contextError(ctx.Err())
+		return s.fail("semop", ctx.Err(), sysv.Reason{})
 	}
 	return s.result(ops, errno)
 }
-
-func (s *Set) contextError(err error) error { return s.fail("semop", err, sysv.Reason{}) }

@@ -186,3 +186,12 @@ func helpIgnoreSignal(s *sysvsem.Set) error {
 	}
 	return nil
 }
+
+func TestNilContext(t *testing.T) {
+	s := newSet(t, 0)
+	var none context.Context
+	err := s.Op(none, v(0))
+	require.ErrorIs(t, err, syscall.EINVAL)
+	require.ErrorContains(t, err, "the context is nil (context.Background() never ends)")
+	requireValues(t, s, 0)
+}

@@ -88,6 +88,14 @@ func (o *Object) Handle(id int, r Reason) Reason {
 	return r
 }
 
+// Alive returns the error of a context, or EINVAL and the reason if the context is nil.
+func Alive(ctx context.Context) (Reason, error) {
+	if ctx == nil {
+		return Reason{Detail: "the context is nil (context.Background() never ends)"}, syscall.EINVAL
+	}
+	return Reason{}, ctx.Err()
+}
+
 // Control explains a failed call on an object. gone reports whether the object certainly does not
 // exist. Control calls gone if the error number alone does not tell.
 func (o *Object) Control(errno syscall.Errno, gone func() bool) Reason {
