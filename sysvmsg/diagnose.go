@@ -53,6 +53,11 @@ func exceptType(typ int64) sysv.Reason {
 		"type %d: Except needs the type that is not wanted, which must be above 0", typ)}
 }
 
+func badFlags(flags ReceiveFlag) sysv.Reason {
+	return sysv.Reason{Detail: fmt.Sprintf("flags %#o: only NoError and Except are possible; "+
+		"TryReceive does not wait, and Copy leaves the message in the queue", int(flags))}
+}
+
 // receiveError explains a failed msgrcv into a buffer of size bytes.
 func (q *Queue) receiveError(size int, errno syscall.Errno) error {
 	reason := object.Control(errno, q.gone)

@@ -2,6 +2,7 @@ package sysvmsg
 
 import (
 	"context"
+	"fmt"
 	"syscall"
 
 	"shmbus/internal/linux"
@@ -65,7 +66,8 @@ func (q *Queue) TrySend(m Message) error {
 // A nil error means that the message was removed, even if the context ended at the same time. Any
 // other error means that no message was removed. If the context ended, the error wraps ctx.Err().
 // Other errors: [ErrShortBuffer], [ErrType] if [Except] is used with a typ that is not above 0,
-// [ErrRemoved], os.ErrPermission, and EINVAL for a nil context.
+// [ErrRemoved], os.ErrPermission, and EINVAL for a nil context or for flags other than [NoError]
+// and [Except].
 func (q *Queue) Receive(
 	ctx context.Context, buf []byte, typ int64, flags ReceiveFlag,
 ) (Message, error) {
@@ -89,6 +91,9 @@ func (q *Queue) Receive(
 // TryReceive removes a message from the queue if there is one that typ and flags select, and
 // returns [ErrNoMessage] otherwise. It has the arguments and the other errors of [Queue.Receive].
 func (q *Queue) TryReceive(buf []byte, typ int64, flags ReceiveFlag) (Message, error) {
+	if flags&^(NoError|Except) != 0 {
+		return Message{}, q.fail("msgrcv", syscall.EINVAL, badFlags(flags))
+	}
 	if flags&Except != 0 && typ < 1 {
 		return Message{}, q.fail("msgrcv", syscall.EINVAL, exceptType(typ))
 	}
@@ -98,11 +103,12 @@ func (q *Queue) TryReceive(buf []byte, typ int64, flags ReceiveFlag) (Message, e
 
 // Copy returns the message at the given place of the queue, 0 for the oldest, and leaves it there.
 // The message's data is in buf. [ErrNoMessage] means that the queue holds fewer messages. Other
-// errors: [ErrShortBuffer], [ErrRemoved], os.ErrPermission, and errors.ErrUnsupported where the
-// kernel was built without CONFIG_CHECKPOINT_RESTORE.
+// errors: [ErrShortBuffer], [ErrRemoved], os.ErrPermission, EINVAL for a negative place, and
+// errors.ErrUnsupported where the kernel was built without CONFIG_CHECKPOINT_RESTORE.
 func (q *Queue) Copy(buf []byte, place int) (Message, error) {
 	if place < 0 {
-		return Message{}, ErrNoMessage
+		return Message{}, q.fail("msgrcv(MSG_COPY)", syscall.EINVAL, sysv.Reason{
+			Detail: fmt.Sprintf("place %d: the oldest message has place 0", place)})
 	}
 	m, errno := msgrcv(q.ID(), buf, int64(place), msgCopy|sysv.NoWait)
 	if errno == syscall.ENOSYS || errno == syscall.EINVAL {

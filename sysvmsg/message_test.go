@@ -199,6 +199,20 @@ func TestFull(t *testing.T) {
 	require.Equal(t, 7, fill(t, empty, 0))
 }
 
+// Other flags of the system call would make Receive return at once, or leave the message there.
+func TestReceiveFlags(t *testing.T) {
+	q := newQueue(t)
+	require.NoError(t, q.TrySend(message(1, "a")))
+	for _, flags := range []sysvmsg.ReceiveFlag{unix.IPC_NOWAIT, 0o40000 /* MSG_COPY */, 1, -1,
+		sysvmsg.NoError | unix.IPC_NOWAIT} {
+		_, err := q.TryReceive(make([]byte, 10), 0, flags)
+		require.NoError(t, expectText(err, "only NoError and Except are possible", syscall.EINVAL))
+		_, err = q.Receive(t.Context(), make([]byte, 10), 0, flags)
+		require.NoError(t, expectText(err, "only NoError and Except are possible", syscall.EINVAL))
+	}
+	require.Equal(t, 1, stat(t, q).Messages)
+}
+
 func TestCopy(t *testing.T) {
 	q := newQueue(t)
 	queue := []sysvmsg.Message{message(3, "a"), message(1, ""), message(2, strings.Repeat("c", 5000))}
@@ -215,10 +229,12 @@ func TestCopy(t *testing.T) {
 			}
 		}
 	}
-	for _, place := range []int{3, 1 << 40, -1} {
+	for _, place := range []int{3, 1 << 40} {
 		_, err := q.Copy(nil, place)
 		require.Equal(t, sysvmsg.ErrNoMessage, err)
 	}
+	_, err := q.Copy(nil, -1)
+	require.NoError(t, expectText(err, "place -1: the oldest message has place 0", syscall.EINVAL))
 	require.Equal(t, 3, stat(t, q).Messages)
 }
 
