@@ -43,7 +43,7 @@ Sizes, mode and group are fixed when a bus is made.`,
 				}
 			}
 			if err := f.spec.check(); err != nil {
-				return cli.Usagef("%w", err)
+				return cli.Usagef("bus %s: %w", strings.Join(args, ", "), err)
 			}
 			var errs []error
 			for _, name := range args {

@@ -121,7 +121,7 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 	}
 	o.topic = args[0]
 	if err := bus.CheckTopic(o.topic); err != nil {
-		return cli.Usagef("%w", err)
+		return cli.Usagef("bus %s: %w", o.bus, err)
 	}
 	if len(args) > 1 {
 		o.messages = args[1:]

@@ -181,7 +181,7 @@ func (o *options) check(cmd *cobra.Command, args []string) (err error) {
 	}
 	for _, p := range o.patterns {
 		if err := bus.CheckPattern(p); err != nil {
-			return cli.Usagef("%w", err)
+			return cli.Usagef("bus %s: %w", o.bus, err)
 		}
 	}
 	for _, d := range []struct {
