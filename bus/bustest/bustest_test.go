@@ -186,6 +186,12 @@ func TestDrainFailsWhereTheSubscriptionHas(t *testing.T) {
 	require.Contains(t, failure(t, func(t testing.TB) { bustest.Drain(t, s) }), "closed")
 }
 
+func TestNilIsSaid(t *testing.T) {
+	require.Contains(t, failure(t, func(t testing.TB) { bustest.Expect(t, nil, 1) }), "is nil")
+	require.Contains(t, failure(t, func(t testing.TB) { bustest.Drain(t, nil) }), "is nil")
+	require.Contains(t, failure(t, func(t testing.TB) { bustest.StartPeer(t, nil, "a", 0) }), "is nil")
+}
+
 // fill publishes until a publisher has no room, and returns who it waited for.
 func fill(t *testing.T, p *bus.Publisher, n int) *bus.FullError {
 	t.Helper()

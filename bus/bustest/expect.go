@@ -35,6 +35,9 @@ type Message struct {
 //     and nil means a msgpack nil.
 func Expect(t testing.TB, s *bus.Subscription, want ...any) {
 	t.Helper()
+	if s == nil {
+		t.Fatal("bustest.Expect: the subscription is nil: did Subscribe return an error?")
+	}
 	if text := expect(s, want); text != "" {
 		t.Fatal("bustest.Expect: " + text)
 	}
@@ -45,6 +48,9 @@ func Expect(t testing.TB, s *bus.Subscription, want ...any) {
 // test.
 func Drain(t testing.TB, s *bus.Subscription) []bus.Message {
 	t.Helper()
+	if s == nil {
+		t.Fatal("bustest.Drain: the subscription is nil: did Subscribe return an error?")
+	}
 	var all []bus.Message
 	for {
 		m, err := s.TryNext()

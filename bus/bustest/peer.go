@@ -29,6 +29,9 @@ type Peer struct {
 // publishers wait for it until their contexts end. The peer is killed when the test ends.
 func StartPeer(t testing.TB, b *bus.Bus, pattern string, patience time.Duration) *Peer {
 	t.Helper()
+	if b == nil {
+		t.Fatal("bustest.StartPeer: the bus is nil: make it with bustest.New")
+	}
 	p := &Peer{t: t}
 	if err := p.start(b, pattern, patience); err != nil {
 		t.Fatalf("bustest: peer: %v", err)
