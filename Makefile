@@ -28,7 +28,7 @@ examples: ## test the programs in examples/, a module that uses the bus as any o
 
 .PHONY: rename
 rename: ## give the module another path, in everything that git tracks (MODULE=example.org/x/shmbus)
-	@$(GO) run ./test/rename "$(MODULE)"
+	@$(GO) run ./test/rename "$$MODULE"
 
 .PHONY: rename-test
 rename-test: ## rename a copy of the last commit, build, vet and test it, and rename it back

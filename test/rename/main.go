@@ -97,6 +97,9 @@ func newRenaming(old, new string, folders []string) *renaming {
 }
 
 // check refuses a path that Go does not take, or that means something else.
+// majorVersion is the last element of the path of a module from version 2 on. Go refuses v0 and v1.
+var majorVersion = regexp.MustCompile(`^v\d+$`)
+
 func (r *renaming) check(dir string) error {
 	if r.new == r.old {
 		return fmt.Errorf("the module has the path %s already", r.old)
@@ -105,6 +108,13 @@ func (r *renaming) check(dir string) error {
 		return fmt.Errorf("%q cannot be the path of a module: %w", r.new, err)
 	}
 	first, _, _ := strings.Cut(r.new, "/")
+	elements := strings.Split(r.new, "/")
+	switch {
+	case slices.Contains(elements, "internal"):
+		return fmt.Errorf("%q has the element internal: no other module could import it", r.new)
+	case majorVersion.MatchString(elements[len(elements)-1]):
+		return fmt.Errorf("%q ends with a major version: leave it out, this is version 0", r.new)
+	}
 	if slices.Contains(r.folders, first) {
 		return fmt.Errorf("%q begins with %s, which is a folder here: use the path at which others "+
 			"will find the module", r.new, first)

@@ -99,6 +99,9 @@ func TestRefusals(t *testing.T) {
 		"../bus":                  "cannot be the path of a module",
 		"bus/shmbus":              "is a folder here",
 		"net/shmbus":              "standard library",
+		"example.org/internal/x":  "no other module could import it",
+		"example.org/x/v1":        "major version",
+		"shmbus/v2":               "major version",
 	} {
 		require.ErrorContains(t, run(dir, []string{path}), want, "%q", path)
 	}
