@@ -67,6 +67,20 @@ func rm(name string, force bool, stderr io.Writer) error {
 	return nil
 }
 
+// notThere says that there is no bus to remove. The advice to create one is left out.
+func notThere(name string, err error) error {
+	var e *bus.NotFoundError
+	if errors.As(err, &e) && len(e.Known)+len(e.Lost)+len(e.Elsewhere) == 0 {
+		return fmt.Errorf("remove bus %q: there is no such bus, nor any other, in %s",
+			name, strings.Join(e.Dirs, ", "))
+	}
+	var op *bus.OpError
+	if errors.As(err, &op) {
+		op.Op = "remove"
+	}
+	return err
+}
+
 // removable returns the daemons that serve a bus, or an error that says why the bus should not be
 // removed.
 func removable(name string) ([]bus.ClientStatus, error) {
@@ -83,7 +97,7 @@ func removable(name string) ([]bus.ClientStatus, error) {
 	case broken(name):
 		return nil, nil
 	case errors.Is(err, bus.ErrNotFound):
-		return nil, err
+		return nil, notThere(name, err)
 	case errors.Is(err, fs.ErrPermission) && !mayRemove(name):
 		return nil, fmt.Errorf("%w; only its owner and root may remove it: run busd rm as one of them", err)
 	case errors.Is(err, bus.ErrVersion):
