@@ -16,14 +16,20 @@ import (
 type waiter struct {
 	parker   *Parker
 	word     *uint64
+	bits     *uint64 // the header's word that has bit: a set bit says that the record waits
+	bit      uint64
 	record   int           // of a subscriber; -1 for a publisher
 	unparked atomic.Bool   // by this process: its context, Close, or the death of a client
 	signal   chan struct{} // capacity 1: look again
 	place    int           // index in Parker.waiters, guarded by its mutex
 }
 
-func newWaiter(p *Parker, word *uint64, record int) waiter {
-	return waiter{parker: p, word: word, record: record, signal: make(chan struct{}, 1)}
+// newWaiter returns the waiter of a record. marks is the header's table of bits for its kind.
+func newWaiter(p *Parker, word *uint64, marks, record int) waiter {
+	return waiter{
+		parker: p, word: word, record: -1, signal: make(chan struct{}, 1),
+		bits: p.seg.Header(marks + 8*(record/64)), bit: 1 << (record % 64),
+	}
 }
 
 // woken reports whether the waiter is to look again.

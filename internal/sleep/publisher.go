@@ -10,18 +10,11 @@ import (
 )
 
 // A Publisher is a publisher record of this process that can sleep until there is room.
-type Publisher struct {
-	waiter
-	bits *uint64 // the header's word of blocked publishers that has bit
-	bit  uint64
-}
+type Publisher struct{ waiter }
 
 // NewPublisher returns the sleeping side of a publisher record that this client owns.
 func NewPublisher(p *Parker, record int) *Publisher {
-	return &Publisher{
-		waiter: newWaiter(p, p.seg.Pub(record, layout.PubWake), -1),
-		bits:   p.seg.Header(layout.HeaderBlocked + 8*(record/64)), bit: 1 << (record % 64),
-	}
+	return &Publisher{newWaiter(p, p.seg.Pub(record, layout.PubWake), layout.HeaderBlocked, record)}
 }
 
 // FallAsleep lets subscribers that move on wake this publisher from now on. The caller then looks

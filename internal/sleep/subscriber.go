@@ -11,19 +11,13 @@ import (
 
 // A Subscriber is a subscriber record of this process that can sleep until there is something to
 // read.
-type Subscriber struct {
-	waiter
-	record int
-	bits   *uint64 // the header's word of sleepers that has bit
-	bit    uint64
-}
+type Subscriber struct{ waiter }
 
 // NewSubscriber returns the sleeping side of a subscriber record that this client owns.
 func NewSubscriber(p *Parker, record int) *Subscriber {
-	return &Subscriber{
-		waiter: newWaiter(p, p.seg.Sub(record, layout.SubWake), record), record: record,
-		bits: p.seg.Header(layout.HeaderSleepers + 8*(record/64)), bit: 1 << (record % 64),
-	}
+	s := &Subscriber{newWaiter(p, p.seg.Sub(record, layout.SubWake), layout.HeaderSleepers, record)}
+	s.record = record
+	return s
 }
 
 // FallAsleep lets publishers wake this subscriber from now on. They do not certify it yet. The
