@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/testload"
 	"shmbus/internal/testproc"
 	"shmbus/sysvmsg"
 )
@@ -116,21 +117,10 @@ func stat(t testing.TB, q *sysvmsg.Queue) sysvmsg.Stat {
 	return st
 }
 
-// await returns once the condition holds.
-func await(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); {
-		if time.Now().After(deadline) {
-			require.FailNow(t, "not within 10 s: "+what)
-		}
-		time.Sleep(100 * time.Microsecond)
-	}
-}
-
 // awaitWaiters returns once n threads of a process are inside msgsnd and msgrcv, asleep.
 func awaitWaiters(t testing.TB, pid, n int) {
 	t.Helper()
-	await(t, fmt.Sprintf("%d waiters", n), func() bool {
+	testload.EventuallyWithin(t, 10*time.Second, fmt.Sprintf("%d waiters", n), func() bool {
 		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
 		require.NoError(t, err)
 		got := 0
@@ -144,18 +134,6 @@ func awaitWaiters(t testing.TB, pid, n int) {
 		}
 		return got == n
 	})
-}
-
-// inTime returns what arrives on the channel, and fails the test if nothing arrives in time.
-func inTime[T any](t testing.TB, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(10 * time.Second):
-		require.FailNow(t, "nothing within 10 s")
-		panic("unreachable")
-	}
 }
 
 func expect(err error, targets ...error) error {

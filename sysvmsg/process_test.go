@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/testload"
 	"shmbus/internal/testproc"
 	"shmbus/sysvmsg"
 )
@@ -125,7 +126,7 @@ func TestKilledWaiter(t *testing.T) {
 			require.Equal(t, unix.SIGKILL, p.Signaled())
 		}
 		require.NoError(t, w.allow(q))
-		require.NoError(t, inTime(t, done))
+		require.NoError(t, testload.InTime(t, done))
 		require.Equal(t, w.done, stat(t, q).Messages)
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/testload"
 	"shmbus/sysvmsg"
 	"shmbus/test/intercept"
 )
@@ -80,7 +81,7 @@ func TestWaitersAreWoken(t *testing.T) {
 				go func() { done <- w.do(ctx, q) }()
 				awaitWaiters(t, os.Getpid(), 1)
 				require.NoError(t, w.allow(q))
-				require.NoError(t, inTime(t, done))
+				require.NoError(t, testload.InTime(t, done))
 				require.Equal(t, w.done, stat(t, q).Messages)
 			})
 		}
@@ -93,7 +94,7 @@ func TestRemoveEndsTheWait(t *testing.T) {
 		go func() { done <- w.do(t.Context(), q) }()
 		awaitWaiters(t, os.Getpid(), 1)
 		require.NoError(t, q.Remove())
-		err := inTime(t, done)
+		err := testload.InTime(t, done)
 		require.ErrorIs(t, err, syscall.EIDRM)
 		require.ErrorIs(t, err, sysvmsg.ErrRemoved)
 	})
@@ -108,7 +109,7 @@ func TestChangeEndsTheWait(t *testing.T) {
 	go func() { done <- q.Send(t.Context(), message(1, "y")) }()
 	awaitWaiters(t, os.Getpid(), 1)
 	require.NoError(t, q.SetMaxBytes(2))
-	require.NoError(t, inTime(t, done))
+	require.NoError(t, testload.InTime(t, done))
 	require.Equal(t, 2, stat(t, q).Messages)
 }
 
@@ -122,7 +123,7 @@ func TestContextEndsTheWait(t *testing.T) {
 			awaitWaiters(t, os.Getpid(), 1)
 			cancelled := time.Now()
 			cancel()
-			err := inTime(t, done)
+			err := testload.InTime(t, done)
 			t.Log("from cancel to return:", time.Since(cancelled))
 			require.ErrorIs(t, err, context.Canceled)
 			var e *sysvmsg.Error
@@ -135,7 +136,7 @@ func TestContextEndsTheWait(t *testing.T) {
 			defer cancel()
 			done := make(chan error, 1)
 			go func() { done <- w.do(ctx, q) }()
-			err := inTime(t, done)
+			err := testload.InTime(t, done)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 			require.True(t, os.IsTimeout(err))
@@ -173,7 +174,7 @@ func TestCancelAtAnyMoment(t *testing.T) {
 			spin(i % 100) // from at once to well after the call has gone to sleep
 			cancelled := time.Now()
 			cancel()
-			require.ErrorIs(t, inTime(t, done), context.Canceled)
+			require.ErrorIs(t, testload.InTime(t, done), context.Canceled)
 			longest = max(longest, time.Since(cancelled))
 		}
 		t.Log("longest time from cancel to return:", longest)
@@ -199,7 +200,7 @@ func TestCancelAgainstSuccess(t *testing.T) {
 				}
 			})
 			both.Wait()
-			err := inTime(t, done)
+			err := testload.InTime(t, done)
 			won[err == nil]++
 			if err != nil {
 				require.ErrorIs(t, err, context.Canceled)
@@ -223,7 +224,7 @@ func TestManyWaitersCancelledTogether(t *testing.T) {
 		awaitWaiters(t, os.Getpid(), n)
 		cancel()
 		for range n {
-			require.ErrorIs(t, inTime(t, done), context.Canceled)
+			require.ErrorIs(t, testload.InTime(t, done), context.Canceled)
 		}
 		awaitWaiters(t, os.Getpid(), 0)
 		require.Equal(t, before, stat(t, q).Messages)
@@ -248,7 +249,7 @@ func TestWaitSurvivesSignals(t *testing.T) {
 				}
 				awaitWaiters(t, os.Getpid(), 1)
 				require.NoError(t, w.allow(q))
-				require.NoError(t, inTime(t, done))
+				require.NoError(t, testload.InTime(t, done))
 			})
 		}
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/testload"
 	"shmbus/sysvsem"
 )
 
@@ -52,7 +53,7 @@ func TestContextEndsTheWait(t *testing.T) {
 			go func() { done <- s.Op(ctx, p(0)) }()
 			awaitSleepers(t, s, 1)
 			tt.end(cancel)
-			err := inTime(t, done)
+			err := testload.InTime(t, done)
 			for _, is := range tt.is {
 				require.ErrorIs(t, err, is)
 			}
@@ -85,7 +86,7 @@ func TestCancelAtAnyMoment(t *testing.T) {
 		for start := time.Now(); time.Since(start) < time.Duration(i%100)*time.Microsecond; {
 		}
 		cancel()
-		require.ErrorIs(t, inTime(t, done), context.Canceled)
+		require.ErrorIs(t, testload.InTime(t, done), context.Canceled)
 	}
 	awaitSleepers(t, s, 0)
 }
@@ -105,7 +106,7 @@ func TestCancelAgainstSuccess(t *testing.T) {
 			}
 		})
 		both.Wait()
-		err := inTime(t, done)
+		err := testload.InTime(t, done)
 		left, errLeft := s.GetVal(0)
 		require.NoError(t, errLeft)
 		if err == nil {
@@ -130,7 +131,7 @@ func TestManyWaitersCancelledTogether(t *testing.T) {
 		awaitSleepers(t, s, n)
 		cancel()
 		for range n {
-			require.ErrorIs(t, inTime(t, done), context.Canceled)
+			require.ErrorIs(t, testload.InTime(t, done), context.Canceled)
 		}
 		awaitSleepers(t, s, 0)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/testload"
 	"shmbus/sysvsem"
 )
 
@@ -37,7 +38,7 @@ func TestCountsAndPid(t *testing.T) {
 	for _, op := range []sysvsem.Op{p(0), p(0), zero(1)} {
 		go func() { done <- s.OpTimeout(10*time.Second, op) }()
 	}
-	await(t, "three sleepers", func() bool {
+	testload.EventuallyWithin(t, 10*time.Second, "three sleepers", func() bool {
 		n, err := s.GetNCnt(0)
 		require.NoError(t, err)
 		z, err := s.GetZCnt(1)
@@ -51,7 +52,7 @@ func TestCountsAndPid(t *testing.T) {
 	}
 	require.NoError(t, s.SetAll([]uint16{2, 0}), "wakes them all")
 	for range 3 {
-		require.NoError(t, inTime(t, done))
+		require.NoError(t, testload.InTime(t, done))
 	}
 	pid, err := s.GetPid(0)
 	require.NoError(t, err)

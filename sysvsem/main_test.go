@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/testload"
 	"shmbus/internal/testproc"
 	"shmbus/sysvsem"
 )
@@ -87,37 +88,14 @@ func removeAtEnd(t testing.TB, s *sysvsem.Set) {
 	})
 }
 
-// await returns once the condition holds.
-func await(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); {
-		if time.Now().After(deadline) {
-			require.FailNow(t, "not within 10 s: "+what)
-		}
-		time.Sleep(100 * time.Microsecond)
-	}
-}
-
 // awaitSleepers returns once n threads wait for semaphore 0 to increase.
 func awaitSleepers(t testing.TB, s *sysvsem.Set, n int) {
 	t.Helper()
-	await(t, fmt.Sprintf("%d sleepers", n), func() bool {
+	testload.EventuallyWithin(t, 10*time.Second, fmt.Sprintf("%d sleepers", n), func() bool {
 		got, err := s.GetNCnt(0)
 		require.NoError(t, err)
 		return got == n
 	})
-}
-
-// inTime returns what arrives on the channel, and fails the test if nothing arrives in time.
-func inTime[T any](t testing.TB, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(10 * time.Second):
-		require.FailNow(t, "nothing within 10 s")
-		panic("unreachable")
-	}
 }
 
 func requireValues(t testing.TB, s *sysvsem.Set, want ...uint16) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shmbus/internal/testload"
 	"shmbus/sysvsem"
 )
 
@@ -167,14 +168,14 @@ func TestWaitersAreWoken(t *testing.T) {
 			awaitSleepers(t, s, 1)
 			requireValues(t, s, 0, 0)
 			require.NoError(t, s.TryOp([]sysvsem.Op{v(0)}))
-			require.NoError(t, inTime(t, done))
+			require.NoError(t, testload.InTime(t, done))
 			requireValues(t, s, 0, 1)
 		})
 		t.Run("way="+name+"/for zero", func(t *testing.T) {
 			s := newSet(t, 2)
 			done := make(chan error, 1)
 			go func() { done <- wait(s, zero(0)) }()
-			await(t, "a sleeper", func() bool {
+			testload.EventuallyWithin(t, 10*time.Second, "a sleeper", func() bool {
 				n, err := s.GetZCnt(0)
 				require.NoError(t, err)
 				return n == 1
@@ -184,7 +185,7 @@ func TestWaitersAreWoken(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, n, "woken at 1")
 			require.NoError(t, s.TryOp([]sysvsem.Op{p(0)}))
-			require.NoError(t, inTime(t, done))
+			require.NoError(t, testload.InTime(t, done))
 		})
 		t.Run("way="+name+"/removed", func(t *testing.T) {
 			s := newSet(t, 0)
@@ -192,7 +193,7 @@ func TestWaitersAreWoken(t *testing.T) {
 			go func() { done <- wait(s, p(0)) }()
 			awaitSleepers(t, s, 1)
 			require.NoError(t, s.Remove())
-			err := inTime(t, done)
+			err := testload.InTime(t, done)
 			require.ErrorIs(t, err, syscall.EIDRM)
 			require.ErrorIs(t, err, sysvsem.ErrRemoved)
 			require.Contains(t, err.Error(), "get it again by its key")
@@ -259,7 +260,7 @@ func TestWaitSurvivesSignals(t *testing.T) {
 				awaitSleepers(t, s, 1)
 			}
 			require.NoError(t, s.TryOp([]sysvsem.Op{v(0)}))
-			require.NoError(t, inTime(t, done))
+			require.NoError(t, testload.InTime(t, done))
 		})
 	}
 }

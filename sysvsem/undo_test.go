@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shmbus/internal/testload"
 	"shmbus/sysvsem"
 	"shmbus/test/intercept"
 )
@@ -42,7 +43,7 @@ func TestUndoAtDeath(t *testing.T) {
 	awaitSleepers(t, s, 1)
 	killed := time.Now()
 	helper.Signal(unix.SIGKILL)
-	require.NoError(t, inTime(t, done))
+	require.NoError(t, testload.InTime(t, done))
 	t.Log("from SIGKILL to the waiter:", time.Since(killed))
 	helper.Kill()
 	require.Equal(t, unix.SIGKILL, helper.Signaled())
@@ -60,7 +61,7 @@ func TestDeathBell(t *testing.T) {
 	go func() { bell <- s.Op(t.Context(), p(0)) }()
 	awaitSleepers(t, s, 1)
 	helper.Kill()
-	require.NoError(t, inTime(t, bell))
+	require.NoError(t, testload.InTime(t, bell))
 	requireValues(t, s, 0, 1)
 }
 
@@ -85,8 +86,8 @@ func TestUndoOutlivesTheThread(t *testing.T) {
 		ended <- syscall.Gettid()
 	}
 	go operate()
-	task := fmt.Sprintf("/proc/self/task/%d", inTime(t, ended))
-	await(t, "end of the thread", func() bool {
+	task := fmt.Sprintf("/proc/self/task/%d", testload.InTime(t, ended))
+	testload.EventuallyWithin(t, 10*time.Second, "end of the thread", func() bool {
 		_, err := os.Stat(task)
 		return errors.Is(err, os.ErrNotExist)
 	})

@@ -38,8 +38,28 @@ func Within(d time.Duration, condition func() bool) bool {
 // looked at when the test fails: pointers to what the condition has seen.
 func Eventually(t testing.TB, what string, condition func() bool, args ...any) {
 	t.Helper()
-	if d := Patience(); !Within(d, condition) {
+	EventuallyWithin(t, Patience(), what, condition, args...)
+}
+
+// EventuallyWithin is Eventually with a time of the caller's.
+func EventuallyWithin(
+	t testing.TB, d time.Duration, what string, condition func() bool, args ...any,
+) {
+	t.Helper()
+	if !Within(d, condition) {
 		t.Fatalf("not within "+d.String()+": "+what, args...)
+	}
+}
+
+// InTime returns what arrives on the channel, and fails the test if nothing does within 10 s.
+func InTime[T any](t testing.TB, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing within 10 s")
+		panic("unreachable")
 	}
 }
 
