@@ -14,8 +14,8 @@ type sixteen [16]byte
 
 func (s *sixteen) UnmarshalMsg(b []byte) ([]byte, error) { copy(s[:], b); return nil, nil }
 
-// The hot path allocates nothing: each way to publish, each way to receive. In the form for any goroutine that is so where
-// the caller keeps the message.
+// The hot path allocates nothing: each way to publish, each way to receive. In the form for any
+// goroutine that is so where the caller keeps the message.
 func TestNoAllocations(t *testing.T) {
 	for name, opts := range map[string][]CommonOption{"shared": nil, "exclusive": {Exclusive()}} {
 		t.Run(name, func(t *testing.T) { testNoAllocations(t, opts) })

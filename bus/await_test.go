@@ -94,7 +94,8 @@ func TestWaitForBusDoesNotWaitInVain(t *testing.T) {
 	assert.ErrorIs(t, err, ErrName)
 }
 
-// Follow calls its function with each bus of the name, one after the other, and with nothing but these.
+// Follow calls its function with each bus of the name, one after the other, and with nothing but
+// these.
 func TestFollow(t *testing.T) {
 	in, ctx := WithDir(t.TempDir()), soon(t)
 	uuids := make(chan string)
@@ -155,7 +156,8 @@ func TestFollowIsNotMisled(t *testing.T) {
 	assert.Equal(t, 1, calls)
 }
 
-// A context that ends while there is no bus ends Follow, and so does a panic, which leaves no handle open.
+// A context that ends while there is no bus ends Follow, and so does a panic, which leaves no
+// handle open.
 func TestFollowEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 	defer cancel()

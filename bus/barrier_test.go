@@ -11,8 +11,9 @@ import (
 	"shmbus/internal/fence"
 )
 
-// Close and a call that begins at the same moment see each other: the record is not given back under the call. Without the barrier of
-// close some rounds go wrong on any machine with two processors that lets a store and a later load trade places.
+// Close and a call that begins at the same moment see each other: the record is not given back
+// under the call. Without the barrier of close some rounds go wrong on any machine with two
+// processors that lets a store and a later load trade places.
 func TestBarrierOfClose(t *testing.T) {
 	type round struct {
 		lifecycle
@@ -61,8 +62,8 @@ func TestBarrierOfClose(t *testing.T) {
 	require.Zero(t, caught)
 }
 
-// Who joins the line at the moment at which the call before it ends is not forgotten. Without the barrier of queueUp some are: they
-// would wait until somebody else calls.
+// Who joins the line at the moment at which the call before it ends is not forgotten. Without the
+// barrier of queueUp some are: they would wait until somebody else calls.
 func TestBarrierOfTurns(t *testing.T) {
 	type round struct {
 		lifecycle

@@ -12,8 +12,8 @@ import (
 	"shmbus/test/machine"
 )
 
-// TestReadHasABarrierOnARM64: what Read's callback has loaded is validated by a look at the entry that no load of the
-// callback passes.
+// TestReadHasABarrierOnARM64: what Read's callback has loaded is validated by a look at the entry
+// that no load of the callback passes.
 func TestReadHasABarrierOnARM64(t *testing.T) {
 	var steps []string
 	for _, c := range machine.Build(t, "arm64", "shmbus/bus").Code(t, "shmbus/bus.(*Subscription).Read") {

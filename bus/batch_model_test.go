@@ -10,9 +10,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Publishers and subscriptions of all kinds do random things, one after the other, and a list says what must come of it: who does not
-// wait for room publishes exactly what there is room for; a reliable subscription gets all, one of a single topic all of that;
-// of a lossy one every position is delivered or lost.
+// Publishers and subscriptions of all kinds do random things, one after the other, and a list says
+// what must come of it: who does not wait for room publishes exactly what there is room for; a
+// reliable subscription gets all, one of a single topic all of that; of a lossy one every position
+// is delivered or lost.
 func TestBatchesAgainstModel(t *testing.T) {
 	const slots, payload = 64, 48
 	b := newBus(t, WithSlots(slots), WithSlotSize(payload+16), WithMaxFrame(600), WithOwnedSlots(4))
@@ -86,7 +87,8 @@ func TestBatchesAgainstModel(t *testing.T) {
 			}
 			r.had += fragments(want)
 		}
-		// receive has a reader take up to n messages, of which there are so many for it, in one of the ways.
+		// receive has a reader take up to n messages, of which there are so many for it, in one of
+		// the ways.
 		batch := make([]Message, 100)
 		receive := func(t *rapid.T, r *reader, n int) {
 			for n > 0 && r.Lag() > 0 { // some may be lost

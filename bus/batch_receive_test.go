@@ -15,7 +15,8 @@ import (
 	"shmbus/layout"
 )
 
-// What a batch gets is what there is, whoever published it, and whatever comes in between that is not wanted.
+// What a batch gets is what there is, whoever published it, and whatever comes in between that is
+// not wanted.
 func TestBatchOfDifferentMessages(t *testing.T) {
 	b := newBus(t, WithSlots(256), WithSlotSize(64))
 	ctx := soon(t)
@@ -47,7 +48,8 @@ func TestBatchOfDifferentMessages(t *testing.T) {
 	}
 }
 
-// Messages of a batch stay as they are until the next call, each in memory of its own, whatever is published meanwhile.
+// Messages of a batch stay as they are until the next call, each in memory of its own, whatever is
+// published meanwhile.
 func TestBatchMemory(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(128))
 	ctx := soon(t)
@@ -121,8 +123,8 @@ func TestBatchIsBounded(t *testing.T) {
 	}
 }
 
-// Of a lossy subscription every position is in a batch or in a loss, in order, and a loss behind some messages comes with
-// the next call.
+// Of a lossy subscription every position is in a batch or in a loss, in order, and a loss behind
+// some messages comes with the next call.
 func TestBatchLossIsExact(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	ctx := soon(t)
@@ -202,7 +204,8 @@ func TestBatchIsOvertaken(t *testing.T) {
 	t.Logf("%d received, %d lost", received, lost)
 }
 
-// Whatever goes wrong behind some messages of a batch is not forgotten: each way to receive says it next.
+// Whatever goes wrong behind some messages of a batch is not forgotten: each way to receive says it
+// next.
 func TestErrorBehindABatch(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(t *testing.T, b *Bus, p, q *Publisher)
@@ -272,8 +275,8 @@ func TestErrorBehindABatch(t *testing.T) {
 	}
 }
 
-// ReceiveBatch waits for the first message, for no other, and no longer than its context lasts. Messages that are there
-// do not keep it from seeing that the context has ended.
+// ReceiveBatch waits for the first message, for no other, and no longer than its context lasts.
+// Messages that are there do not keep it from seeing that the context has ended.
 func TestReceiveBatchEnds(t *testing.T) {
 	b := newBus(t, WithSlots(4096))
 	s, p := subscribe(t, b, ">", Reliable()), publisher(t, b, "a")
@@ -320,7 +323,8 @@ func TestReceiveBatchEnds(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 }
 
-// Sleepers are woken for every message of a batch, not for its last one alone; they hold nobody up, and those who want none of it sleep on.
+// Sleepers are woken for every message of a batch, not for its last one alone; they hold nobody up,
+// and those who want none of it sleep on.
 func TestBatchWakes(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -384,7 +388,8 @@ func TestBatchWakes(t *testing.T) {
 	}
 }
 
-// Whoever is woken for a batch resumes at its first message, not at what others published since it fell asleep.
+// A subscriber that is woken for a batch resumes at the batch's first message, not at a message
+// that others published after it fell asleep.
 func TestBatchWakesNearby(t *testing.T) {
 	for name, publish := range map[string]func(p *Publisher) error{
 		"one":   func(p *Publisher) error { return p.PublishRaw(context.Background(), frame(0)) },

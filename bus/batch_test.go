@@ -72,7 +72,8 @@ func receiveAll(t testing.TB, s *Subscription, n, size int) []Message {
 	return all
 }
 
-// A batch of frames of all sizes arrives as it was sent, up to the first frame that is none, and is counted exactly.
+// A batch of frames of all sizes arrives as it was sent, up to the first frame that is none, and is
+// counted exactly.
 func TestBatchSizes(t *testing.T) {
 	b := newBus(t, WithSlots(1024), WithSlotSize(64), WithMaxFrame(2000), WithOwnedSlots(8))
 	const payload = 48
@@ -142,8 +143,8 @@ func TestBatchSizes(t *testing.T) {
 // errAny stands for an error that has no name.
 var errAny = errors.New("any error")
 
-// All subscriptions see the same messages in the same order, and each publisher's own order in it, whether they are published and
-// received one by one, in batches, or in several slots.
+// All subscriptions see the same messages in the same order, and each publisher's own order in it,
+// whether they are published and received one by one, in batches, or in several slots.
 func TestBatchOrder(t *testing.T) {
 	const pubs, each = 4, 3000
 	b := newBus(t, WithSlots(256), WithSlotSize(64))
@@ -287,7 +288,8 @@ func TestBatchSaysFull(t *testing.T) {
 	}
 }
 
-// A batch that waits for room ends with the context, with Close, or with the bus, and says how many it has published.
+// A batch that waits for room ends with the context, with Close, or with the bus, and says how many
+// it has published.
 func TestBatchEnds(t *testing.T) {
 	for _, w := range []WaitStrategy{Adaptive, Block, Yield, Spin} {
 		for name, c := range map[string]struct {

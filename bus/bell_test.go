@@ -44,7 +44,8 @@ func TestLeavingIsNoDeath(t *testing.T) {
 	require.Zero(t, snap.Deaths)
 }
 
-// A host program that ignores SIGURG, by which a wait in the kernel is ended, hears the bell, and can end its waits.
+// A host program that ignores SIGURG, by which a wait in the kernel is ended, hears the bell, and
+// can end its waits.
 func TestBellWithoutItsSignal(t *testing.T) {
 	for _, late := range []bool{false, true} { // from the beginning, or from when the listener waits already
 		var b *Bus
@@ -100,7 +101,8 @@ func TestBellWithoutItsSignal(t *testing.T) {
 	}
 }
 
-// Where the bell cannot be heard the handle says so, instead of sleeping through wake-ups that the dead owe.
+// Where the bell cannot be heard the handle says so, instead of sleeping through wake-ups that the
+// dead owe.
 func TestHandleThatCannotHear(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, "a", Wait(Block))
@@ -116,8 +118,9 @@ func TestHandleThatCannotHear(t *testing.T) {
 	require.ErrorIs(t, err, ErrEmpty, "what needs no sleep goes on")
 }
 
-// Somebody dies between its exchange and its wake-up, and whoever noted the death is stopped before it has cleared
-// anything: those who listen wake their own sleepers, and only those to whom something may be owed.
+// Somebody dies between its exchange and its wake-up, and whoever noted the death is stopped before
+// it has cleared anything: those who listen wake their own sleepers, and only those to whom
+// something may be owed.
 func TestDeathWakesWhomItOwes(t *testing.T) {
 	var b *Bus
 	var wanted, other *Subscription
@@ -156,7 +159,7 @@ func TestDeathWakesWhomItOwes(t *testing.T) {
 	snap, err := b.Snapshot()
 	require.NoError(t, err)
 	dead := snap.Publishers[0].Client
-	// Whoever marked it dead was quick, and is stopped.
+	// Another client has marked it dead already, and is stopped before it goes on.
 	marked := layout.MakeClientState(b.seg.ClientState(dead).Generation(), layout.ClientDead)
 	atomic.StoreUint64(b.seg.Client(dead, layout.ClientStateWord), uint64(marked))
 	kill()

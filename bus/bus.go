@@ -26,8 +26,8 @@ type Bus struct {
 	topics *topics.Table
 	member *members.Member
 	name   string
-	// The lock on the folder of a daemon: its presence check uses it, and after that unref. It is nil
-	// for other clients.
+	// The lock on the folder of a daemon: its presence check uses it, and after that unref. It is
+	// nil for other clients.
 	folder *registry.FolderLock
 
 	mu     sync.Mutex

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A publisher that looks for room in the middle of a frame has woken for its first fragment: it certifies for all but itself, and would move
-// a sleeper past what it has published already.
+// A publisher that looks for room in the middle of a frame has woken for its first fragment: it
+// certifies for all but itself, and would move a sleeper past what it has published already.
 func TestNobodyIsCertifiedIntoAFrame(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	ctx := soon(t)

@@ -71,8 +71,8 @@ func TestCreateBesideManyClients(t *testing.T) {
 	require.NoError(t, Remove("x", opts...))
 }
 
-// A creator that was killed where its key was just taken by somebody else leaves a key file that names what is
-// not the bus's. Nobody removes that on its word.
+// A creator that was killed where its key was just taken by somebody else leaves a key file that
+// names what is not the bus's. Nobody removes that on its word.
 func TestStrangersUnderTheKeyOfADeadCreator(t *testing.T) {
 	const sems = 5
 	for _, tt := range []struct {

@@ -6,8 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A death makes those look again to whom anybody may owe a wake-up, whoever has died: who was to pay it may have been stopped. Here that is
-// who has taken the record of a publisher that published and woke nobody.
+// A death makes those look again to whom anybody may owe a wake-up, whoever has died: who was to
+// pay it may have been stopped. Here that is who has taken the record of a publisher that published
+// and woke nobody.
 func TestDeathWakesWhomTheStoppedOwe(t *testing.T) {
 	var b *Bus
 	if !inChild() {

@@ -66,12 +66,12 @@
 //
 // # Reliable subscriptions and the ring
 //
-// The ring keeps for a reliable subscription what it has not read, and with it everything
-// published after that, on whatever topic. Once the subscription is a lap behind, publishers of
-// all topics wait. A subscription that waits in a call is moved on past messages that it does not
-// want. One that is outside a call is not: if its topics are quiet and its program does something
-// else, it holds the publishers of busy topics after one lap. Let a goroutine wait in Next or All,
-// or give the subscription a policy that ends the wait.
+// The ring keeps for a reliable subscription what it has not read, and with it everything published
+// after that, on whatever topic. Once the subscription is a lap behind, publishers of all topics
+// wait. A subscription that waits in a call is moved on past messages that it does not want. A
+// subscription that is not in a call stays where it is: if its topics are quiet and its program
+// does something else, it holds the publishers of busy topics after one lap. Let a goroutine wait
+// in Next or All, or give the subscription a policy that ends the wait.
 //
 // A goroutine that publishes to a reliable subscription of its own, and reads it afterwards, waits
 // for itself as soon as the ring is full. The wait ends with its context, and never if the context

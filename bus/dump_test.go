@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The segment is in no core dump: neither the creator's, nor that of who opened the bus or looks at it.
+// The segment is in no core dump: neither the creator's, nor that of who opened the bus or looks at
+// it.
 func TestSegmentStaysOutOfCores(t *testing.T) {
 	b := newBus(t)
 	reopen(t, b)

@@ -14,8 +14,8 @@ import (
 	"shmbus/test/intercept"
 )
 
-// TestEarlyTimeouts: on Linux up to 5.18 a timed wait may end early. A publisher that waits for room waits on, and goes
-// on when there is some; so does everybody else that sleeps in its process.
+// TestEarlyTimeouts: on Linux up to 5.18 a timed wait may end early. A publisher that waits for
+// room waits on, and goes on when there is some; so does everybody else that sleeps in its process.
 func TestEarlyTimeouts(t *testing.T) {
 	const child = "SHMBUS_TEST_EARLY"
 	if os.Getenv(child) == "" {

@@ -71,7 +71,8 @@ func bothForms(t *testing.T, f func(t *testing.T, p *Publisher, s *Subscription)
 	}
 }
 
-// A value that cannot be encoded is an error that says what it is and where, and never a panic or the end of the process.
+// A value that cannot be encoded is an error that says what it is and where, and never a panic or
+// the end of the process.
 func TestValuesThatCannotBeEncoded(t *testing.T) {
 	cyclic := &loop{Name: "x"}
 	cyclic.Next = &loop{Name: "y", Next: cyclic}
@@ -213,7 +214,8 @@ func TestValuesThatCanBeEncoded(t *testing.T) {
 	}
 }
 
-// A panic in a type's own encoding is the type's: it comes out of Publish as it is, and nothing is held.
+// A panic in a type's own encoding is the type's: it comes out of Publish as it is, and nothing is
+// held.
 func TestPanicsOfTypesAreTheirs(t *testing.T) {
 	bothForms(t, func(t *testing.T, p *Publisher, s *Subscription) {
 		ctx := soon(t)

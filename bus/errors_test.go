@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A publish that waited too long says both why it waits no longer and for whom it waited, also where it waited behind another call.
+// A publish that waited too long says both why it waits no longer and for whom it waited, also
+// where it waited behind another call.
 func TestTooLongAWaitIsFullAndDeadline(t *testing.T) {
 	for name, publish := range map[string]func(b *Bus, p *Publisher, ctx context.Context) error{
 		"Publish":    func(_ *Bus, p *Publisher, ctx context.Context) error { return p.Publish(ctx, 1) },

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Evict ends the reliable subscriptions of a process, asleep or not, and only those; publishers that wait for them go on.
+// Evict ends the reliable subscriptions of a process, asleep or not, and only those; publishers
+// that wait for them go on.
 func TestEvict(t *testing.T) {
 	b := newBus(t, WithSlots(8))
 	reader, err := b.Subscribe("x", Reliable())

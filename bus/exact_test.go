@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Who insists on sizes gets them or an error that names both; who does not gets the bus as it is, and learns at its
-// limits what the bus has.
+// Who insists on sizes gets them or an error that names both; who does not gets the bus as it is,
+// and learns at its limits what the bus has.
 func TestExactSizes(t *testing.T) {
 	dir := WithDir(t.TempDir())
 	made, created, err := OpenOrCreate("x", dir, WithExactSizes(), WithSlots(128), WithPublishers(2), WithSubscribers(60), WithMaxFrame(1<<10))

@@ -88,7 +88,8 @@ func ExampleOpenOrCreate() {
 	// false
 }
 
-// Where processes share an IPC namespace, but not the folder of key files, a bus is opened by the key that ipcs shows.
+// Where processes share an IPC namespace, but not the folder of key files, a bus is opened by the
+// key that ipcs shows.
 func ExampleOpenKey() {
 	b, done := exampleBus("prices")
 	defer done()
@@ -145,7 +146,7 @@ func ExampleList() {
 	// Output: prices live 0600
 }
 
-// Whoever uses a bus that is removed gets ErrRemoved.
+// After the removal each call on a handle of the bus returns ErrRemoved.
 func ExampleRemove() {
 	b, done := exampleBus("prices")
 	defer done()
@@ -310,7 +311,8 @@ func ExampleBus_WatchDeaths() {
 	// Output: context deadline exceeded
 }
 
-// Whoever does not watch can clear what the dead left now and then; those who need a record take over one of the dead in any case.
+// A program that watches no deaths can call Reap now and then. It need not: a client that needs a
+// record takes over one of a dead client by itself.
 func ExampleBus_Reap() {
 	b, done := exampleBus("prices")
 	defer done()

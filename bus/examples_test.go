@@ -22,8 +22,8 @@ var noExample = map[string]string{
 // waysIn are the types through whose methods a program works on a bus.
 var waysIn = map[string]bool{"Bus": true, "Observer": true, "Publisher": true, "Subscription": true, "Reservation": true}
 
-// Every way in has an example, which is run: every function that is not an option, and every method that takes a context or
-// returns an error, but for Close.
+// Every way in has an example, which is run: every function that is not an option, and every method
+// that takes a context or returns an error, but for Close.
 func TestEveryWayInHasAnExample(t *testing.T) {
 	paths, err := filepath.Glob("*.go")
 	require.NoError(t, err)

@@ -29,8 +29,8 @@ import (
 //	           d    advance the cursor
 //	           count
 //
-// Any other case restarts on the slow path. For publishing that is publish.go and, where the ring is
-// full, room.go. For receiving it is, in this order, receive.go, look.go, wait.go and loss.go.
+// Any other case restarts on the slow path. For publishing that is publish.go and, where the ring
+// is full, room.go. For receiving it is, in this order, receive.go, look.go, wait.go and loss.go.
 
 // PublishRaw publishes bytes that are one msgpack frame already; it does not check them. While the
 // ring is full it waits for reliable subscribers until ctx ends, unless the publisher has [NoWait].

@@ -118,8 +118,9 @@ func topicWithTag(tag uint32) string {
 	}
 }
 
-// A fragment is never taken for a message, be its publisher, topic and tag all zero: neither by one who comes in the middle of a
-// frame and has received nothing, nor by one who has, whether they wait for each fragment or find them there.
+// A fragment is never taken for a message, be its publisher, topic and tag all zero: neither by one
+// who comes in the middle of a frame and has received nothing, nor by one who has, whether they
+// wait for each fragment or find them there.
 func TestFragmentIsNoMessage(t *testing.T) {
 	for _, tag := range []uint32{0, 1} {
 		for way, receive := range receivers {
@@ -128,7 +129,8 @@ func TestFragmentIsNoMessage(t *testing.T) {
 				p := publisher(t, b, topicWithTag(tag))
 				require.Zero(t, p.id)
 				require.Zero(t, p.Index())
-				// expect has a subscription receive a message, once the function that it returns is called.
+				// expect has a subscription receive a message, once the function that it returns is
+				// called.
 				expect := func(s *Subscription, want []byte) (received func()) {
 					done := make(chan error)
 					go func() {
@@ -171,8 +173,8 @@ func TestFragmentIsNoMessage(t *testing.T) {
 	}
 }
 
-// Of a frame of which the rest was lost, the beginning is reported as lost before the next message of its publisher, though that is
-// like the one before the frame.
+// Of a frame of which the rest was lost, the beginning is reported as lost before the next message
+// of its publisher, though that is like the one before the frame.
 func TestBrokenFrameBeforeMatch(t *testing.T) {
 	for way, receive := range receivers {
 		t.Run(way, func(t *testing.T) {
@@ -200,7 +202,8 @@ func TestBrokenFrameBeforeMatch(t *testing.T) {
 	}
 }
 
-// A frame that its publisher has given up, and that nobody ends, costs others nothing: their messages are still taken the short way.
+// A frame that its publisher has given up, and that nobody ends, costs others nothing: their
+// messages are still taken the short way.
 func TestMatchBesideABrokenFrame(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	s, p, q := subscribe(t, b, ">"), publisher(t, b, "a"), publisher(t, b, "b")
@@ -225,7 +228,8 @@ func TestMatchBesideABrokenFrame(t *testing.T) {
 	require.Zero(t, s.Stats().Lost)
 }
 
-// What was said to be over stays so, though there are messages, and though they are like the last one received.
+// What was said to be over stays so, though there are messages, and though they are like the last
+// one received.
 func TestEvictedReceivesNoMore(t *testing.T) {
 	forms := map[string][]SubscribeOption{"shared": {EvictAfter(1)}, "exclusive": {EvictAfter(1), Exclusive()}}
 	for way, receive := range receivers {

@@ -14,8 +14,8 @@ import (
 	"shmbus/internal/registry"
 )
 
-// Whoever a bus's mode lets in may look into the folders that were made for it. A private bus's follow the umask, as
-// far as the bus's owner can still use them.
+// The folders that were made for a bus can be searched by all users whom its mode lets in. Those of
+// a private bus follow the umask, as far as its owner can still use them.
 func TestFolderModeFollowsTheBus(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o027, 0o077, 0o777} {
 		for mode, need := range map[fs.FileMode]fs.FileMode{0o600: 0o700, 0o660: 0o755, 0o640: 0o755, 0o666: 0o755, 0o604: 0o755} {
@@ -50,7 +50,8 @@ func TestFolderThatExistsKeepsItsMode(t *testing.T) {
 	require.NoError(t, Remove("x", WithDir(dir)))
 }
 
-// What cannot be read is not what is not there. Whoever looks, and whoever makes a bus, is told what is in the way.
+// A folder that cannot be read is not the same as one that does not exist. Opening and creating a
+// bus both say what is in the way.
 func TestWhatIsNoFolder(t *testing.T) {
 	above := t.TempDir()
 	at := func(name string) string { return filepath.Join(above, name) }

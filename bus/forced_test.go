@@ -9,8 +9,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// Where the kernel destroys a segment with its last mapping, who is the last one is told before it leaves; looking at what
-// there is destroys nothing.
+// Where the kernel destroys a segment with its last mapping, who is the last one is told before it
+// leaves; looking at what there is destroys nothing.
 func TestForcedRemoval(t *testing.T) {
 	b := newBus(t)
 	require.NoError(t, b.Kept())

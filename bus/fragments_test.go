@@ -25,7 +25,8 @@ func part(i, n int, mark byte) (layout.FrameInfo, []byte) {
 	return layout.MakeFrameInfo(len(b), flags, 3, 0), b
 }
 
-// The beginning of one frame and the end of another one of the same size are no message, whatever was lost in between.
+// The beginning of one frame and the end of another one of the same size are no message, whatever
+// was lost in between.
 func TestFramesOfTheSameSizeAreNotMixed(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -20,7 +20,8 @@ func slotOf(b *Bus, i int) int {
 	return b.seg.Map.Slots.At(int(layout.Entry(atomic.LoadUint64(b.seg.Word(b.seg.Map.Entries.At(i)))).Slot()))
 }
 
-// TestDamagedMessages: a message that no correct program published is an error, by every way to receive, and the next one comes.
+// TestDamagedMessages: a message that no correct program published is an error, by every way to
+// receive, and the next one comes.
 func TestDamagedMessages(t *testing.T) {
 	or := func(word *uint64, bits uint64) { atomic.OrUint64(word, bits) }
 	for name, c := range map[string]struct {
@@ -65,7 +66,8 @@ func TestDamagedMessages(t *testing.T) {
 	}
 }
 
-// TestAstray: a subscription that damage has sent beyond the head says so and goes on, instead of waiting there for ever.
+// TestAstray: a subscription that damage has sent beyond the head says so and goes on, instead of
+// waiting there for ever.
 func TestAstray(t *testing.T) {
 	for _, far := range []uint64{9, 1 << 20, 1 << 33, 1 << 40} { // the last has the lap of position 0
 		b := newBus(t, WithSlots(8))
@@ -90,7 +92,8 @@ func TestAstray(t *testing.T) {
 	}
 }
 
-// TestDamagedTopic: a record whose name is none or has another hash is no topic, for subscribers and observers.
+// TestDamagedTopic: a record whose name is none or has another hash is no topic, for subscribers
+// and observers.
 func TestDamagedTopic(t *testing.T) {
 	for name, damage := range map[string]func(b *Bus){
 		"name":   func(b *Bus) { b.seg.Text(b.seg.Map.Topics.At(0)+layout.TopicName, 1)[0] = 'X' },
@@ -125,7 +128,8 @@ func TestDamagedTopic(t *testing.T) {
 	}
 }
 
-// TestDamagedPublisherRecord: a record whose pairs are damaged is passed over, and named when there is no other.
+// TestDamagedPublisherRecord: a record whose pairs are damaged is passed over, and named when there
+// is no other.
 func TestDamagedPublisherRecord(t *testing.T) {
 	b := newBus(t, WithPublishers(2))
 	atomic.StoreUint64(b.seg.Pub(0, layout.PubOwned), uint64(layout.Settled(1<<30)))
@@ -137,7 +141,8 @@ func TestDamagedPublisherRecord(t *testing.T) {
 	require.ErrorContains(t, err, "publisher record 0 names slot 1073741824")
 }
 
-// TestPublishingFarAhead: positions so high that the limit of a look at the gates wraps; the wait ends with its context.
+// TestPublishingFarAhead: positions so high that the limit of a look at the gates wraps; the wait
+// ends with its context.
 func TestPublishingFarAhead(t *testing.T) {
 	b := newBus(t, WithSlots(8))
 	// The certified position is a hint for the head, and these laps agree with it.
@@ -160,7 +165,8 @@ func TestPublishingFarAhead(t *testing.T) {
 	require.Less(t, time.Since(start), 20*time.Second)
 }
 
-// TestSetOfAnotherSize: a header that names a set with too few semaphores is refused, whatever its checksum.
+// TestSetOfAnotherSize: a header that names a set with too few semaphores is refused, whatever its
+// checksum.
 func TestSetOfAnotherSize(t *testing.T) {
 	b := newBus(t)
 	small, err := sysvsem.Get(sysvsem.Private, 3, sysvsem.Create|0o600)
@@ -175,7 +181,8 @@ func TestSetOfAnotherSize(t *testing.T) {
 	copy(b.seg.Mem, image)
 }
 
-// TestRemoveOfDamagedBus: whoever opened a bus before its header was damaged learns that it is removed, also while awake.
+// TestRemoveOfDamagedBus: whoever opened a bus before its header was damaged learns that it is
+// removed, also while awake.
 func TestRemoveOfDamagedBus(t *testing.T) {
 	dir := WithDir(t.TempDir())
 	b, err := Create("x", dir)

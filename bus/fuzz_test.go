@@ -47,8 +47,8 @@ func checkMessage(t *testing.T, b *Bus, m Message) {
 	}
 }
 
-// A specimen is a segment with a few messages that can be brought back into that state again and again. Nobody finds it by
-// a key, and it goes with the process.
+// A specimen is a segment with a few messages that can be brought back into that state again and
+// again. Nobody finds it by a key, and it goes with the process.
 type specimen struct {
 	shm     *sysvshm.Segment
 	set     *sysvsem.Set
@@ -86,8 +86,8 @@ func newSpecimen(tb testing.TB) *specimen {
 	return x
 }
 
-// ownKey returns a System V key for this process, and has what the key stands for removed at the end. The fuzzer ends
-// its workers as it likes, so what those left that are gone is removed, too.
+// ownKey returns a System V key for this process, and has what the key stands for removed at the
+// end. The fuzzer ends its workers as it likes, so what those left that are gone is removed, too.
 func ownKey(tb testing.TB) int32 {
 	const mark = 0x5e << 24
 	tb.Cleanup(func() {
@@ -121,8 +121,9 @@ func (x *specimen) open() (*Bus, error) {
 	return b, err
 }
 
-// FuzzSegment attaches to a segment with words overwritten, and uses all that there is. The input is a list of {word, value} of 2 and
-// 8 bytes; what it makes of the header gets a right checksum if its length is odd.
+// FuzzSegment attaches to a segment with words overwritten, and uses all that there is. The input
+// is a list of {word, value} of 2 and 8 bytes; what it makes of the header gets a right checksum if
+// its length is odd.
 func FuzzSegment(f *testing.F) {
 	x := newSpecimen(f)
 	word := func(at int, v uint64) []byte {
@@ -228,8 +229,8 @@ func (x *specimen) use(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
-// FuzzFrames publishes frames with made-up headers, through the ring, to subscriptions. The input is a list of {flags, size, publisher,
-// topic, prefix of 8 bytes}.
+// FuzzFrames publishes frames with made-up headers, through the ring, to subscriptions. The input
+// is a list of {flags, size, publisher, topic, prefix of 8 bytes}.
 func FuzzFrames(f *testing.F) {
 	x := newSpecimen(f)
 	frame := func(flags, size, pub, topic byte, prefix uint64) []byte {
@@ -294,7 +295,8 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// FuzzKeyFile reads and removes by key files of any content: whatever they say, what is somebody else's stays.
+// FuzzKeyFile reads and removes by key files of any content: whatever they say, what is somebody
+// else's stays.
 func FuzzKeyFile(f *testing.F) {
 	key := ownKey(f)
 	f.Add([]byte(""))

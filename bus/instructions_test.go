@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A small publish has one locked instruction, that of the exchange, and a receive none: there are none in what
-// the bus adds to the ring. The XCHG of an atomic store on amd64 is one. Of the steps of the ring nothing is called.
+// A small publish has one locked instruction, that of the exchange, and a receive none: there are
+// none in what the bus adds to the ring. The XCHG of an atomic store on amd64 is one. Of the steps
+// of the ring nothing is called.
 func TestLockedInstructions(t *testing.T) {
 	locked := regexp.MustCompile(`\t(LOCK|XCHG\w*|[LMS]FENCE|XADD\w*)\b.*`)
 	inlined := map[string]bool{"(*lifecycle).enterAlone": true, "(*Subscription).wakeBlocked": true, "(*Subscription).count": true}

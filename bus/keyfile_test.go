@@ -14,7 +14,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// What a killed creator left is cleared whatever the times of file and objects say: the clock may have been set in between.
+// What a killed creator left is cleared whatever the times of file and objects say: the clock may
+// have been set in between.
 func TestLeftoversAfterClockSteps(t *testing.T) {
 	for name, step := range map[string]time.Duration{"back": 48 * time.Hour, "forward": -48 * time.Hour} {
 		t.Run(name, func(t *testing.T) {

@@ -88,7 +88,8 @@ func TestBadNamesAndSizes(t *testing.T) {
 	require.Empty(t, infos, "a failed creation leaves no key file")
 }
 
-// A creator can die behind each of its steps; the next one must succeed and leave nothing of the first.
+// A creator can die behind each of its steps; the next one must succeed and leave nothing of the
+// first.
 func TestCreateAfterCreatorDied(t *testing.T) {
 	intent := func(t *testing.T, lock *registry.LockedKey) int32 {
 		key, err := sysvshm.Ftok(lock.Path, 1)

@@ -60,7 +60,8 @@ func subscribe(t testing.TB, b *Bus, pattern string, opts ...SubscribeOption) *S
 
 var kept []any
 
-// keep keeps a child's publisher or subscription, which would be closed if the garbage collector could take it.
+// keep keeps a child's publisher or subscription, which would be closed if the garbage collector
+// could take it.
 func keep[T any](user T, _ error) { kept = append(kept, user) }
 
 var (
@@ -69,12 +70,13 @@ var (
 	eventually = testload.Eventually
 )
 
-// asleep returns the condition that exactly n of the handle's sleepers sleep, after their last look, and that nothing but a
-// wake-up or a death will make them look again.
+// asleep returns the condition that exactly n of the handle's sleepers sleep, after their last
+// look, and that nothing but a wake-up or a death will make them look again.
 func asleep(t testing.TB, b *Bus, n int) func() bool {
 	t.Helper()
 	return func() bool {
-		// Whoever begins to listen to the death bell makes all look once more, before it waits.
+		// A client that begins to listen to the death bell makes all look once more before it
+		// waits.
 		if listeners, err := b.seg.Set.GetNCnt(layout.SemBell); err != nil || n > 0 && listeners == 0 {
 			return false
 		}

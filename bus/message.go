@@ -14,8 +14,8 @@ import (
 type Message struct {
 	Topic    string
 	Position uint64 // in the bus's one order; of its last slot, if it took several
-	// Raw is the msgpack frame. The caller owns it; with [Exclusive] it is valid until the next call
-	// on the subscription.
+	// Raw is the msgpack frame. The caller owns it; with [Exclusive] it is valid until the next
+	// call on the subscription.
 	Raw       []byte
 	nanos     int64
 	Publisher int // number of its publisher's record; a later publisher may get the same record

@@ -32,7 +32,8 @@ func watch(t testing.TB, o *Observer, pattern string, opts ...SubscribeOption) *
 	return s
 }
 
-// An observer receives what its patterns match, also of topics that are made later and of which no other subscriber knows.
+// An observer receives what its patterns match, also of topics that are made later and of which no
+// other subscriber knows.
 func TestObserverReceives(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	ctx := soon(t)
@@ -97,7 +98,8 @@ func TestObserverLoss(t *testing.T) {
 	require.NotZero(t, passive.Stats().Lost)
 }
 
-// Every way in which a call waits ends with a message, with its context, with Close of either, and with the removal of the bus.
+// Every way in which a call waits ends with a message, with its context, with Close of either, and
+// with the removal of the bus.
 func TestObserverWaits(t *testing.T) {
 	for _, w := range []WaitStrategy{Adaptive, Block, Yield, Spin} {
 		t.Run(w.String(), func(t *testing.T) {

@@ -38,8 +38,8 @@ func TestPacing(t *testing.T) {
 	}
 }
 
-// Two that answer each other make no runs. Rests are for trying whether that has changed, and become rare: twice as many messages
-// between one and the next, and in the end one in 16,384.
+// Two that answer each other make no runs. Rests are for trying whether that has changed, and
+// become rare: twice as many messages between one and the next, and in the end one in 16,384.
 func TestPacingOfPingPong(t *testing.T) {
 	const messages = 1 << 20
 	var tr pacing
@@ -86,7 +86,8 @@ func TestPacingAnyRuns(t *testing.T) {
 	})
 }
 
-// caughtUp counts the messages since it was called before, and nobody rests who gives the processor away instead.
+// caughtUp counts the messages since it was called before, and nobody rests who gives the processor
+// away instead.
 func TestPacingCaughtUp(t *testing.T) {
 	for wait, want := range map[WaitStrategy]int{Adaptive: restMax, Yield: restMax, Spin: restMaxSpin, Block: 0} {
 		var tr pacing
@@ -105,7 +106,8 @@ func TestPacingCaughtUp(t *testing.T) {
 	require.Zero(t, tr.gap)
 }
 
-// A subscription rests where it has received a run of messages, in whatever way, and finds nothing more.
+// A subscription rests where it has received a run of messages, in whatever way, and finds nothing
+// more.
 func TestSubscriptionRests(t *testing.T) {
 	for w, want := range map[WaitStrategy][]int{
 		Yield: {16, 32, 64, 128, 256, 256}, Spin: {16, 32, 64, 64, 64, 64}, Block: make([]int, 6),

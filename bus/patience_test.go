@@ -54,7 +54,8 @@ func fill(t *testing.T, b *Bus) {
 	require.NoError(t, p.Close())
 }
 
-// Promise 3: a publisher that does not wait goes on when the subscriber in its way has died, however it publishes, though nobody listens.
+// Promise 3: a publisher that does not wait goes on when the subscriber in its way has died,
+// however it publishes, though nobody listens.
 func TestNoWaitGoesOnAfterADeath(t *testing.T) {
 	sub := func(h *Bus, say func(string)) {
 		h.Subscribe(">", Reliable())
@@ -80,8 +81,8 @@ func TestNoWaitGoesOnAfterADeath(t *testing.T) {
 // passes lets time pass for a publisher's next look.
 func passes(p *Publisher, d time.Duration) { p.stalls.looked = p.stalls.looked.Add(-d) }
 
-// Promise 5: the patience of a subscription is over for publishers that do not wait, too, however they publish, and not before. Of a
-// long time between two calls only an eighth of it counts.
+// Promise 5: the patience of a subscription is over for publishers that do not wait, too, however
+// they publish, and not before. Of a long time between two calls only an eighth of it counts.
 func TestPatienceOfNoWait(t *testing.T) {
 	for name, publish := range ways {
 		for _, tt := range []struct {
@@ -108,7 +109,8 @@ func TestPatienceOfNoWait(t *testing.T) {
 	}
 }
 
-// A subscription that has moved has all of its patience before it, and so has the next one in its record.
+// A subscription that has moved has all of its patience before it, and so has the next one in its
+// record.
 func TestPatienceBeginsAnew(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	s := subscribe(t, b, ">", EvictAfter(time.Minute))
@@ -143,7 +145,8 @@ func TestPatienceBeginsAnew(t *testing.T) {
 	require.NoError(t, p.PublishRaw(ctx, []byte{1}))
 }
 
-// While a publisher waits it looks every few milliseconds: if it was stopped for an hour, that was not the subscriber's time.
+// While a publisher waits it looks every few milliseconds: if it was stopped for an hour, that was
+// not the subscriber's time.
 func TestStoppedPublisherUsesUpNoPatience(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	s := subscribe(t, b, ">", EvictAfter(time.Minute))
@@ -186,8 +189,8 @@ func TestPatienceOfSeveral(t *testing.T) {
 	}
 }
 
-// A gate's generation has 32 bits: at their wrap a gate is still another gate, helpers of the one before leave it alone, and its
-// subscription has its own patience.
+// A gate's generation has 32 bits: at their wrap a gate is still another gate, helpers of the one
+// before leave it alone, and its subscription has its own patience.
 func TestGenerationOfGateWraps(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	ctx := soon(t)
@@ -243,7 +246,8 @@ func TestFullSaysWhoIsBehind(t *testing.T) {
 	}
 }
 
-// A goroutine that waits for itself can not be told from one that waits for another of its process; but the error says what it may be.
+// A goroutine that waits for itself can not be told from one that waits for another of its process;
+// but the error says what it may be.
 func TestFullSaysItIsItself(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	subscribe(t, b, ">", Reliable())
@@ -252,7 +256,8 @@ func TestFullSaysItIsItself(t *testing.T) {
 		for _, w := range []WaitStrategy{Adaptive, Block, Yield, Spin} {
 			p := publisher(t, b, "a", Wait(w))
 			var full *FullError
-			// A context that has ended before the publisher looked at the ring says nothing of it: on a slow machine it takes a longer one.
+			// A context that has ended before the publisher looked at the ring says nothing of it:
+			// on a slow machine it takes a longer one.
 			for d := 5 * time.Millisecond; ; d *= 4 {
 				ctx, cancel := context.WithTimeout(context.Background(), d)
 				err := publish(p, ctx)
@@ -299,7 +304,8 @@ func TestFullDoesNotAllocate(t *testing.T) {
 	}))
 }
 
-// A frame that the ring does not carry is an error of its own, and nothing of it is published, whoever listens.
+// A frame that the ring does not carry is an error of its own, and nothing of it is published,
+// whoever listens.
 func TestFrameThatDoesNotFitTheRing(t *testing.T) {
 	for _, tt := range []struct {
 		opts []Option
@@ -355,8 +361,8 @@ func TestFrameThatDoesNotFitTheRing(t *testing.T) {
 	}
 }
 
-// A bus that an earlier version made may say that it takes frames which its ring does not carry. They are not published any more;
-// but processes of that version go on to, and are understood.
+// A bus that an earlier version made may say that it takes frames which its ring does not carry.
+// They are not published any more; but processes of that version go on to, and are understood.
 func TestBusThatPromisedMore(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithSlotSize(64))
 	h := b.seg.Identity
@@ -378,8 +384,8 @@ func TestBusThatPromisedMore(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// A gate protects what is still held: who joins at a position that is long gone stops nobody, and then loses nothing that was published
-// since it joined.
+// A gate protects what is still held: who joins at a position that is long gone stops nobody, and
+// then loses nothing that was published since it joined.
 func TestReliableFromALostPosition(t *testing.T) {
 	for _, position := range []uint64{0, 5, 900, 1000 - 65} {
 		b := newBus(t, WithSlots(64))
@@ -408,7 +414,8 @@ func TestReliableFromALostPosition(t *testing.T) {
 	}
 }
 
-// A late context ends, as it is asked for the first time, and with the last one that is asked before something has happened.
+// A late context ends, as it is asked for the first time, and with the last one that is asked
+// before something has happened.
 type late struct {
 	context.Context
 	happens func()
@@ -422,7 +429,7 @@ func (l *late) Err() error {
 	return context.DeadlineExceeded
 }
 
-// Whoever was stopped for longer than its time finds what came meanwhile.
+// A call that was stopped for longer than its time finds what came meanwhile.
 func TestOneMoreLookAfterTheTime(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	ctx := soon(t)
@@ -485,7 +492,8 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// Errors do not speak of files where a bus is meant, and are found to be those of package fs all the same.
+// Errors do not speak of files where a bus is meant, and are found to be those of package fs all
+// the same.
 func TestSentinels(t *testing.T) {
 	for _, tt := range []struct {
 		err  error

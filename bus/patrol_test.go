@@ -61,8 +61,9 @@ func roomOf(t *testing.T, ctx context.Context, b *Bus, w WaitStrategy) error {
 	return err
 }
 
-// A bus that is taken away in whatever manner, with nobody to announce it, ends every call that waits with ErrRemoved
-// well before a second has passed (the aim is 100 ms), and can be made again under its name.
+// A bus that is taken away in whatever manner, with nobody to announce it, ends every call that
+// waits with ErrRemoved well before a second has passed (the aim is 100 ms), and can be made again
+// under its name.
 func TestTakenAway(t *testing.T) {
 	for _, taken := range []struct {
 		name string
@@ -107,7 +108,8 @@ func TestTakenAway(t *testing.T) {
 	}
 }
 
-// Whoever finds it tells the others: among many each would find it in time, but not soon.
+// The client that finds the removal tells the others: each of many would find it in time, but not
+// soon.
 func TestTakenAwayFromMany(t *testing.T) {
 	const handles = 60
 	b := newBus(t, WithSlots(64))

@@ -21,8 +21,8 @@ import (
 	"shmbus/sysvsem"
 )
 
-// A process that gave up the privileges with which it opened the bus publishes, says that it cannot wake, and takes
-// the wake-up from nobody: the next who publishes wakes.
+// A process that gave up the privileges with which it opened the bus publishes, says that it cannot
+// wake, and takes the wake-up from nobody: the next who publishes wakes.
 func TestPublisherThatMayNotPost(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("this test gives up root's privileges in a child process: run it as root")
@@ -97,8 +97,8 @@ func TestPublisherThatMayNotPost(t *testing.T) {
 	}
 }
 
-// Whoever sleeps when the process loses the permission to post is not stuck: a context ends the wait, and so does Close, also where the
-// signal is ignored that would end it.
+// A call that sleeps when the process loses the permission to post is not stuck: a context ends the
+// wait, and so does Close, also where the signal that would end it is ignored.
 func TestSleeperThatMayNotBePosted(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("this test gives up root's privileges in a child process: run it as root")

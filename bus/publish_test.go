@@ -153,7 +153,8 @@ func cancelled() context.Context {
 	return ctx
 }
 
-// Every size around the boundaries of slots and fragments, with and without a time, in every way of publishing.
+// Every size around the boundaries of slots and fragments, with and without a time, in every way of
+// publishing.
 func TestFrameSizes(t *testing.T) {
 	b := newBus(t, WithSlotSize(128), WithMaxFrame(5000), WithSlots(128))
 	ctx := soon(t)

@@ -32,10 +32,11 @@ type Publisher struct {
 	tag   uint32
 	label layout.Entry // of the tag
 	room  int          // bytes of a frame that fits one slot
-	// room on the fast path of PublishRaw; 0 if frames get a time, which the fast path does not add.
+	// room on the fast path of PublishRaw; 0 if frames get a time, which the fast path does not
+	// add.
 	fastRoom uint
-	// fastRoom if the fast path needs no turn, because the publisher is exclusive and no reservation
-	// is outstanding; otherwise 0.
+	// fastRoom if the fast path needs no turn, because the publisher is exclusive and no
+	// reservation is outstanding; otherwise 0.
 	fastAlone uint
 	// A frame that fits a slot is only copied, so PublishBatch may fill several slots at once.
 	runs    bool

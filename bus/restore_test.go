@@ -26,7 +26,8 @@ func attend(t *testing.T, b *Bus) {
 	t.Cleanup(func() { s.Close(); <-done })
 }
 
-// A key file that is lost is written again by whoever waits: as it was, whoever made it before, and only once.
+// A key file that is lost is written again by whoever waits: as it was, whoever made it before, and
+// only once.
 func TestKeyFileIsWrittenAgain(t *testing.T) {
 	dir := t.TempDir()
 	b, err := Create("x", WithDir(dir), WithMode(0o640))
@@ -126,7 +127,8 @@ func TestLostKeyFileIsNamed(t *testing.T) {
 	}
 }
 
-// A bus of another folder is not taken for one that has lost its key file, whoever has written what elsewhere.
+// A bus of another folder is not taken for one that has lost its key file, whoever has written what
+// elsewhere.
 func TestBusOfAnotherFolderIsNotLost(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	healthy, err := Create("x", WithDir(other))
@@ -178,7 +180,8 @@ func TestBusOfAnotherFolderIsNotLost(t *testing.T) {
 	}
 }
 
-// While a daemon serves a bus, a cleaner that respects locks (systemd-tmpfiles) passes over its folder.
+// While a daemon serves a bus, a cleaner that respects locks (systemd-tmpfiles) passes over its
+// folder.
 func TestFolderIsKeptFromCleaners(t *testing.T) {
 	dir := t.TempDir()
 	cleanable := func() bool {

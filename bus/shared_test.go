@@ -28,8 +28,8 @@ func balanced(t *testing.T, b *Bus) {
 	require.True(t, books.Balanced(), "%+v", books)
 }
 
-// Goroutines share one publisher, by every call it has, and one subscription: each message arrives once, whole, those of each goroutine in
-// their order where one goroutine receives.
+// Goroutines share one publisher, by every call it has, and one subscription: each message arrives
+// once, whole, those of each goroutine in their order where one goroutine receives.
 func TestManyGoroutinesShare(t *testing.T) {
 	for _, receivers := range []int{1, 4} {
 		t.Run(fmt.Sprintf("receivers=%d", receivers), func(t *testing.T) {
@@ -133,7 +133,8 @@ func TestManyGoroutinesShare(t *testing.T) {
 	}
 }
 
-// A call waits for its turn no longer than its context, however long the one before it waits; Close ends them all.
+// A call waits for its turn no longer than its context, however long the one before it waits; Close
+// ends them all.
 func TestTurnsEndWithTheirContexts(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	hold := subscribe(t, b, "a", Reliable())
@@ -255,8 +256,8 @@ func aside(f func()) {
 	<-done
 }
 
-// A context that panics where a call would wait for its turn, for a record or for a message leaves no seat in a line, and nobody
-// marked as asleep.
+// A context that panics where a call would wait for its turn, for a record or for a message leaves
+// no seat in a line, and nobody marked as asleep.
 func TestContextsThatPanicLeaveNoSeat(t *testing.T) {
 	t.Run("turn", func(t *testing.T) {
 		b := newBus(t)
@@ -313,8 +314,8 @@ func TestContextsThatPanicLeaveNoSeat(t *testing.T) {
 	}
 }
 
-// Code of the caller's that panics or leaves its goroutine, and arguments that are nil, leave nothing held: the next call goes on, and Close
-// returns.
+// Code of the caller's that panics or leaves its goroutine, and arguments that are nil, leave
+// nothing held: the next call goes on, and Close returns.
 func TestPanicsHoldNothing(t *testing.T) {
 	for _, form := range forms {
 		t.Run(form.name, func(t *testing.T) {
@@ -639,7 +640,8 @@ func is(raw []byte, b byte) error {
 	return nil
 }
 
-// Reservations do not hold the publisher, may be many, end once, by any goroutine or by the garbage collector.
+// Reservations do not hold the publisher, may be many, end once, by any goroutine or by the garbage
+// collector.
 func TestReservationsApart(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithPublishers(16))
 	ctx := soon(t)
@@ -744,7 +746,8 @@ func TestDroppedIsClosed(t *testing.T) {
 	require.Len(t, snap.Clients, 1)
 }
 
-// Publishing without a Publisher takes as many records as there are goroutines, for any number of topics, and gives them back.
+// Publishing without a Publisher takes as many records as there are goroutines, for any number of
+// topics, and gives them back.
 func TestBusPublish(t *testing.T) {
 	const goroutines, topics = 16, 500
 	each := 3000
@@ -826,7 +829,8 @@ func count(all func(func(Message, error) bool)) func(func(int, Message) bool) {
 	}
 }
 
-// Where the table is full, calls share the records that the handle has; a handle that has none says so.
+// Where the table is full, calls share the records that the handle has; a handle that has none says
+// so.
 func TestBusPublishWhereTheTableIsFull(t *testing.T) {
 	b := newBus(t, WithPublishers(8), WithSlots(64))
 	hold := subscribe(t, b, "a", Reliable())
@@ -874,7 +878,8 @@ func TestBusPublishWhereTheTableIsFull(t *testing.T) {
 	balanced(t, h)
 }
 
-// Calls that find the table full at the same time do not wait for each other's records, of which there are none.
+// Calls that find the table full at the same time do not wait for each other's records, of which
+// there are none.
 func TestBusPublishAtOnceWhereTheTableIsFull(t *testing.T) {
 	for _, publishers := range []int{poolShare, 2 * poolShare, 4 * poolMost} {
 		b := newBus(t, WithPublishers(publishers))
@@ -978,7 +983,8 @@ func TestFramesThatChangeInABatch(t *testing.T) {
 	balanced(t, b)
 }
 
-// Who keeps the bytes of a reservation and writes to them spoils what others publish, and nothing else.
+// Who keeps the bytes of a reservation and writes to them spoils what others publish, and nothing
+// else.
 func TestKeptBytesSpoilContentOnly(t *testing.T) {
 	if fence.RaceEnabled {
 		return // it is a race, and the bytes are a copy

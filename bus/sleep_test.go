@@ -75,7 +75,8 @@ func TestDeadlineOfNext(t *testing.T) {
 }
 
 // A publish makes no system call unless somebody who wants the message sleeps: the segment counts
-// the posts. And however often the ring is lapped, the quiet sleepers are neither woken nor do they lose anything.
+// the posts. And however often the ring is lapped, the quiet sleepers are neither woken nor do they
+// lose anything.
 func TestOnlyTheInterestedAreWoken(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	ctx := soon(t)
@@ -207,8 +208,8 @@ func TestPingPong(t *testing.T) {
 	}
 }
 
-// A waker that stops half way must not hide the sleeper from the next one: whatever state it leaves the wake
-// word in, a publish wakes the sleeper.
+// A waker that stops half way must not hide the sleeper from the next one: whatever state it leaves
+// the wake word in, a publish wakes the sleeper.
 func TestWakerStoppedHalfWay(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	ctx := soon(t)
@@ -225,8 +226,8 @@ func TestWakerStoppedHalfWay(t *testing.T) {
 	}
 }
 
-// The record of a dead publisher is given to a new owner with another topic: whoever sleeps on the old one is woken,
-// since the dead may have published and not woken.
+// The record of a dead publisher is given to a new owner with another topic: whoever sleeps on the
+// old one is woken, since the dead may have published and not woken.
 func TestNewOwnerPaysTheDeadsWakeUp(t *testing.T) {
 	b := newBus(t, WithSlots(64), WithPublishers(1))
 	ctx := soon(t)
@@ -235,7 +236,8 @@ func TestNewOwnerPaysTheDeadsWakeUp(t *testing.T) {
 	got := make(chan error)
 	go func() { _, err := s.Next(ctx); got <- err }()
 	eventually(t, "asleep", asleep(t, b, 1))
-	// It dies behind its exchange: published, nobody woken, its record owned by a client that is gone.
+	// It dies behind its exchange: published, nobody woken, its record owned by a client that is
+	// gone.
 	p.ring.Fill(0, []byte{1})
 	p.ring.Rescan()
 	require.Zero(t, p.ring.Exchange(p.whole+1, p.tag))

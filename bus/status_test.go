@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// filledIn sets every field of a value to something of its own, and slices and pointers to one element.
+// filledIn sets every field of a value to something of its own, and slices and pointers to one
+// element.
 func filledIn(v reflect.Value, n *uint64) {
 	*n++
 	switch v.Kind() {
@@ -44,7 +45,8 @@ func filledIn(v reflect.Value, n *uint64) {
 	}
 }
 
-// The JSON of a snapshot is a promise: fields are added, and none is renamed or changes its form. It says all that a snapshot does.
+// The JSON of a snapshot is a promise: fields are added, and none is renamed or changes its form.
+// It says all that a snapshot does.
 func TestSnapshotJSON(t *testing.T) {
 	var s Snapshot
 	var n uint64
@@ -72,7 +74,8 @@ func TestModeIsOctal(t *testing.T) {
 	assert.Error(t, m.UnmarshalText([]byte("rw-")))
 }
 
-// twoSnapshots are half a second apart, with a publisher and a subscriber that stay and a publisher whose record gets another owner.
+// twoSnapshots are half a second apart, with a publisher and a subscriber that stay and a publisher
+// whose record gets another owner.
 func twoSnapshots() (before, after Snapshot) {
 	start := time.Unix(1700000000, 0)
 	at := func(taken time.Time, n uint64) Snapshot {

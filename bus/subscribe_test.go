@@ -278,7 +278,8 @@ func TestEvictedWhileItReadsOn(t *testing.T) {
 	require.ErrorIs(t, err, ErrEvicted)
 }
 
-// What is published between a look that finds nothing and the notice of an eviction is delivered, or counted as lost.
+// What is published between a look that finds nothing and the notice of an eviction is delivered,
+// or counted as lost.
 func TestEvictedBeforeItLooksAgain(t *testing.T) {
 	tryNext := func(_ context.Context, s *Subscription, m *Message) (err error) {
 		*m, err = s.TryNext()
@@ -371,8 +372,9 @@ func TestOneOrder(t *testing.T) {
 	require.True(t, books.Balanced(), "%+v", books)
 }
 
-// A frame larger than the whole ring reaches a reliable subscriber that was asleep when it began.
-// A frame as large as the ring carries reaches a subscriber that was asleep when it began, and holds nobody who wants something else.
+// A frame larger than the whole ring reaches a reliable subscriber that was asleep when it began. A
+// frame as large as the ring carries reaches a subscriber that was asleep when it began, and holds
+// nobody who wants something else.
 func TestLargestFrame(t *testing.T) {
 	b := newBus(t, WithSlots(16), WithSlotSize(64))
 	ctx := soon(t)
@@ -399,8 +401,8 @@ func TestLargestFrame(t *testing.T) {
 	require.NoError(t, <-other)
 }
 
-// However frames of several publishers are mixed, cut off by loss and given up: every position is delivered,
-// lost, or part of a frame that its publisher gave up.
+// However frames of several publishers are mixed, cut off by loss and given up: every position is
+// delivered, lost, or part of a frame that its publisher gave up.
 func TestEveryPositionIsAccountedFor(t *testing.T) {
 	for seed := range uint64(20) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
@@ -430,8 +432,8 @@ func TestEveryPositionIsAccountedFor(t *testing.T) {
 			p := pubs[rnd.IntN(len(pubs))]
 			size := 1 + rnd.IntN(400)
 			if slots(size) > 1 && rnd.IntN(10) == 0 {
-				// The publisher gives up after the first fragment, as one whose context ends does. Nothing is lost with
-				// it while the subscriber keeps up.
+				// The publisher gives up after the first fragment, as one whose context ends does.
+				// Nothing is lost with it while the subscriber keeps up.
 				drain()
 				before := lost
 				p.ring.FillWord(0, uint64(size))

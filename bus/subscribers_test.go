@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whoever was waited for receives what is published afterwards, be it in a call or not, before the topic exists or after.
+// A subscription that was waited for receives what is published afterwards, whether or not it is in
+// a call, and whether or not the topic existed.
 func TestWaitForSubscribers(t *testing.T) {
 	b := newBus(t)
 	far := reopen(t, b)
@@ -43,7 +44,8 @@ func TestWaitForSubscribers(t *testing.T) {
 	assert.NoError(t, <-received)
 }
 
-// Patterns that are longer than their place in the record count by what is whole of them, and by the topics that they are known to want.
+// Patterns that are longer than their place in the record count by what is whole of them, and by
+// the topics that they are known to want.
 func TestWaitForSubscribersWithLongPatterns(t *testing.T) {
 	b := newBus(t)
 	ctx := soon(t)
@@ -89,7 +91,8 @@ func TestWaitForSubscribersEnds(t *testing.T) {
 	assert.ErrorIs(t, <-removed, ErrClosed)
 }
 
-// A subscription that was cut off is none that one waits for, but the one that has its record next is.
+// A subscription that was cut off is none that one waits for, but the one that has its record next
+// is.
 func TestWaitForSubscribersAmongTheEvicted(t *testing.T) {
 	b := newBus(t, WithSlots(8))
 	s := subscribe(t, b, "t", EvictAfter(time.Millisecond))

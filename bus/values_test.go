@@ -47,7 +47,8 @@ func TestInterningEndsWithTheFrame(t *testing.T) {
 	}
 }
 
-// internedRows reads what a list of structs with interned strings is, by way of the msgpack package.
+// internedRows reads what a list of structs with interned strings is, by way of the msgpack
+// package.
 type internedRows struct{ list []internedRow }
 
 type internedRow struct {
@@ -107,7 +108,8 @@ func (a *asking) DecodeMsgpack(d *msgpack.Decoder) (err error) {
 	return err
 }
 
-// A frame that would kill or exhaust the process is an error for whoever decodes it, in each way, and the next message comes.
+// A frame that would kill or exhaust the process is an error for whoever decodes it, in each way,
+// and the next message comes.
 func TestHostileFramesAreErrors(t *testing.T) {
 	b := newBus(t, WithMaxFrame(8<<20), WithSlots(1<<16))
 	ctx := soon(t)

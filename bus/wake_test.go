@@ -19,7 +19,8 @@ func inKernel(t testing.TB, b *Bus) {
 	})
 }
 
-// within returns what is received within some seconds, long before the waits of the test end by themselves.
+// within returns what is received within some seconds, long before the waits of the test end by
+// themselves.
 func within[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
@@ -31,8 +32,8 @@ func within[T any](t testing.TB, c <-chan T) T {
 	panic("unreachable")
 }
 
-// Generations of wake words have 16 bits: across their wrap each sleep is woken, and a claim of an earlier sleep does not pass for one of
-// this.
+// Generations of wake words have 16 bits: across their wrap each sleep is woken, and a claim of an
+// earlier sleep does not pass for one of this.
 func TestWakeGenerationWraps(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, "a", Wait(Block))

@@ -68,7 +68,8 @@ func TestEvictedInItsSleep(t *testing.T) {
 	require.ErrorAs(t, <-got, &evicted)
 }
 
-// A subscription that goes to sleep wakes the publishers that wait for room: it has moved, perhaps not by half a lap.
+// A subscription that goes to sleep wakes the publishers that wait for room: it has moved, perhaps
+// not by half a lap.
 func TestSleeperWakesTheBlockedFirst(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, ">", Reliable(), Wait(Block))
@@ -92,8 +93,8 @@ func TestSleeperWakesTheBlockedFirst(t *testing.T) {
 	require.Equal(t, uint8(layout.Notified), wakeOf(b.seg.Pub(p.Index(), layout.PubWake)), "when it leaves")
 }
 
-// Whoever is awake, has left or is dead has no bit among the sleepers and no interest: publishers would look at its record for each of
-// their messages.
+// A subscriber that is awake, has left or is dead has no bit among the sleepers and no interest:
+// otherwise publishers would look at its record for each of their messages.
 func TestNobodyWhoIsGoneIsLookedAt(t *testing.T) {
 	var b *Bus
 	if !inChild() {
@@ -130,8 +131,8 @@ func TestNobodyWhoIsGoneIsLookedAt(t *testing.T) {
 	require.Zero(t, atomic.LoadUint64(&p.interest[0]), "it has left")
 }
 
-// soundAsleep returns the condition that the handle's one sleeper waits in the kernel, and looks at its wake word only when its
-// semaphore is posted.
+// soundAsleep returns the condition that the handle's one sleeper waits in the kernel, and looks at
+// its wake word only when its semaphore is posted.
 func soundAsleep(t testing.TB, b *Bus) func() bool {
 	t.Helper()
 	inBed := asleep(t, b, 1)
@@ -142,8 +143,9 @@ func soundAsleep(t testing.TB, b *Bus) func() bool {
 	}
 }
 
-// Whoever has claimed a sleeper may be stopped before it posts. So others post for it: a publisher of what the sleeper wants, and
-// who certifies, whatever it publishes, since a claimed sleeper moves no more and publishers would wait for it.
+// A client that has claimed a sleeper may be stopped before it posts. So others post for it: a
+// publisher of what the sleeper wants, and each certifier, because a claimed sleeper is not moved
+// any more and publishers would wait for it.
 func TestClaimedSleeperIsPosted(t *testing.T) {
 	for name, messages := range map[string]map[string]int{"publisher": {"wanted": 1}, "certifier": {"other": 200, "wanted": 1}} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +167,8 @@ func TestClaimedSleeperIsPosted(t *testing.T) {
 	}
 }
 
-// A sleeper takes its last look once publishers can know that it sleeps: whatever came before keeps it awake.
+// A sleeper takes its last look once publishers can know that it sleeps: whatever came before keeps
+// it awake.
 func TestLastLook(t *testing.T) {
 	for name, comes := range map[string]func(*testing.T, *Bus, *Subscription){
 		"nothing":   nil,
@@ -195,7 +198,8 @@ func TestLastLook(t *testing.T) {
 	}
 }
 
-// A topic that comes between the two looks that a sleeper takes at the topics is seen by the second.
+// A topic that comes between the two looks that a sleeper takes at the topics is seen by the
+// second.
 func TestTopicBeforeTheLastLook(t *testing.T) {
 	b := newBus(t, WithSlots(64))
 	s := subscribe(t, b, "a")
@@ -204,7 +208,8 @@ func TestTopicBeforeTheLastLook(t *testing.T) {
 	require.False(t, s.lastLook())
 }
 
-// Messages of so many laps later that their entries seem to be of the future are seen by the last look, too.
+// Messages of so many laps later that their entries seem to be of the future are seen by the last
+// look, too.
 func TestLastLookAfterLaps(t *testing.T) {
 	b := newBus(t, WithSlots(8))
 	p := publisher(t, b, "a")

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Who joins, leaves and dies is told once, in this order, by name and pid, beginning with those who are there.
+// Who joins, leaves and dies is told once, in this order, by name and pid, beginning with those who
+// are there.
 func TestWatchClients(t *testing.T) {
 	var b *Bus
 	if !inChild() {

@@ -13,8 +13,9 @@ import (
 	"shmbus/layout"
 )
 
-// forward moves the ring on by laps, as that many messages like those of the last lap would: entries, positions in slots,
-// certified position, and the positions of those who sleep. The head is at the beginning of a lap, and nobody publishes.
+// forward moves the ring on by laps, as that many messages like those of the last lap would:
+// entries, positions in slots, certified position, and the positions of those who sleep. The head
+// is at the beginning of a lap, and nobody publishes.
 func forward(t testing.TB, b *Bus, laps uint64) {
 	t.Helper()
 	seg, slots := b.seg, uint64(b.seg.Map.Geometry.Slots)
@@ -42,8 +43,8 @@ func forward(t testing.TB, b *Bus, laps uint64) {
 	require.Equal(t, to, b.ring.Head())
 }
 
-// sleepsFor are numbers of laps after which those who slept look at entries of another time: the laps of entries have 32
-// bits, and their order is known for half of them.
+// sleepsFor are numbers of laps after which those who slept look at entries of another time: the
+// laps of entries have 32 bits, and their order is known for half of them.
 var sleepsFor = []uint64{1, 1000, 1<<31 - 1, 1 << 31, 1<<31 + 1, 1<<31 + 1000, 1<<32 - 1, 1 << 32, 1<<32 + 1, 1<<33 + 1<<31}
 
 func eachSleep(t *testing.T, f func(t *testing.T, laps uint64)) {
@@ -106,8 +107,8 @@ func TestPublisherIsIdleForLaps(t *testing.T) {
 	}
 }
 
-// A subscription that was not read says exactly what it lost, and goes on, whatever the entries look like, which topic they are
-// of, and whoever reads.
+// A subscription that was not read says exactly what it lost, and goes on, whatever the entries
+// look like, which topic they are of, and whoever reads.
 func TestSubscriptionIsIdleForLaps(t *testing.T) {
 	observer := func(t *testing.T, b *Bus, pattern string, opts ...SubscribeOption) *Subscription {
 		s, err := observe(t, b).Subscribe(pattern, opts...)
@@ -239,7 +240,8 @@ func TestSleeperIsCertifiedForLaps(t *testing.T) {
 	}
 }
 
-// A wake word holds the low 46 bits of a position. Before a sleeper's cursor is too far behind to tell the others from them, it is woken.
+// A wake word holds the low 46 bits of a position. Before a sleeper's cursor is too far behind to
+// tell the others from them, it is woken.
 func TestSleeperIsNotMovedTooFar(t *testing.T) {
 	const maxSleep = 1 << 44 // of package sleep
 	b := newBus(t, WithSlots(8), WithSlotSize(64))

@@ -41,8 +41,8 @@ func exampleWriter(s *sysvshm.Segment) error {
 	return m.Detach()
 }
 
-// A segment that is removed as soon as it is attached cannot be left behind. Whoever
-// knows its identifier may attach it until the last one has detached.
+// A segment that is removed as soon as it is attached cannot be left behind. A process
+// that knows its identifier may attach it until the last one has detached.
 func ExampleSegment_Remove() {
 	s, err := sysvshm.Get(sysvshm.Private, 4096, 0o600)
 	if err != nil {

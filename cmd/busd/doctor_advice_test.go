@@ -29,8 +29,8 @@ func setHeader(t *testing.T, b *bus.Bus, offset int, bytes ...byte) {
 	require.NoError(t, m.Detach())
 }
 
-// Each command that doctor gives is run in the state for which it gives it: the finding is gone then, and a healthy bus in the same
-// folder is as it was.
+// Each command that doctor gives is run in the state for which it gives it: the finding is gone
+// then, and a healthy bus in the same folder is as it was.
 func TestAdviceHelps(t *testing.T) {
 	states := map[string]struct {
 		check string
@@ -131,7 +131,8 @@ func TestAdviceHelps(t *testing.T) {
 	}
 }
 
-// Doctor gives no command, and --fix does nothing, where a bus may be in order that it cannot judge.
+// Doctor gives no command, and --fix does nothing, where a bus may be in order that it cannot
+// judge.
 func TestAdviceHarmsNobody(t *testing.T) {
 	for name, state := range map[string]struct {
 		check string

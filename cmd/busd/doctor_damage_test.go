@@ -191,7 +191,8 @@ func traffic(c *testproc.Child) {
 	}
 }
 
-// TestDoctorOnBusyBus: on a healthy bus under full traffic, whose processes are killed all the time, doctor finds no damage.
+// TestDoctorOnBusyBus: on a healthy bus under full traffic, whose processes are killed all the
+// time, doctor finds no damage.
 func TestDoctorOnBusyBus(t *testing.T) {
 	testproc.Folder(t)
 	b := makeBus(t, "prices", bus.WithPublishers(32), bus.WithSlots(256), bus.WithOwnedSlots(3))

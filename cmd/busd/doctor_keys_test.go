@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whoever may write to the folder of key files may make anything there under the name of one.
+// A user who may write to the folder of key files may make any kind of file there, with the name of
+// a key file.
 func TestAFIFOInPlaceOfAKeyFileHoldsNobody(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.shmbus")
 	require.NoError(t, unix.Mkfifo(path, 0o600))

@@ -13,7 +13,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// forceRemoval has the kernel destroy segments with their last mapping, in the tests' own IPC namespace.
+// forceRemoval has the kernel destroy segments with their last mapping, in the tests' own IPC
+// namespace.
 func forceRemoval(t *testing.T) {
 	const setting = "/proc/sys/kernel/shm_rmid_forced"
 	require.NoError(t, os.WriteFile(setting, []byte("1"), 0))

@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 // binary returns the path of busd as a user would run it.
 func binary() string { return filepath.Join(testproc.Bin(), "busd") }
 
-// startBussub starts a subscriber in a process of its own, which is killed at the end of the test. It has subscribed when this
-// function returns.
+// startBussub starts a subscriber in a process of its own, which is killed at the end of the test.
+// It has subscribed when this function returns.
 func startBussub(t *testing.T, b *bus.Bus, args ...string) *testproc.Process {
 	t.Helper()
 	p, err := testproc.Launch(testproc.Command("bussub", append([]string{"-b", b.Name()}, args...)...))
@@ -84,8 +84,8 @@ func discard(shmid, semid int) {
 	_ = sysvsem.FromID(semid).Remove()
 }
 
-// needNamespace skips a test that looks at every System V object there is, and may remove some, where
-// those are not only its own.
+// needNamespace skips a test that looks at every System V object there is, and may remove some,
+// where those are not only its own.
 func needNamespace(t *testing.T) {
 	t.Helper()
 	own, err := os.Readlink("/proc/self/ns/ipc")

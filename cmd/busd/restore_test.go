@@ -14,7 +14,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// Of several buses of a name, restore takes the one that has lost its key file, and says which is which where that is not known.
+// Of several buses of a name, restore takes the one that has lost its key file, and says which is
+// which where that is not known.
 func TestRestoreTellsBusesOfOneNameApart(t *testing.T) {
 	other := testproc.Folder(t)
 	healthy := makeBus(t, "x")

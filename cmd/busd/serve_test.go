@@ -35,7 +35,8 @@ type process struct {
 	manager *manager
 }
 
-// startBusd starts busd and waits until it is ready. It is killed at the end of the test, if it still runs.
+// startBusd starts busd and waits until it is ready. It is killed at the end of the test, if it
+// still runs.
 func startBusd(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := launchBusd(t, args...)
@@ -337,8 +338,9 @@ func TestServeFailsWhenABusCanNotBeMade(t *testing.T) {
 	require.Regexp(t, `(?m)^busd: .*"bad".*not a key file.*$`, p.text())
 }
 
-// TestServeIdleCostsNothing: at rest busd looks once a second whether the bus is still there, some 300 µs of processor time and ten
-// times that one of its threads runs. In the first five seconds it looks 25 times as often.
+// TestServeIdleCostsNothing: at rest busd looks once a second whether the bus is still there, some
+// 300 µs of processor time and ten times that one of its threads runs. In the first five seconds it
+// looks 25 times as often.
 func TestServeIdleCostsNothing(t *testing.T) {
 	testproc.Folder(t)
 	removeAfter(t, "prices")

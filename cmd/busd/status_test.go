@@ -176,7 +176,8 @@ func TestStatusWatchRedrawsOnATerminal(t *testing.T) {
 	require.Contains(t, seen, "\x1b[J", "and what more lines left")
 }
 
-// Whatever the size of the terminal: no line is wider, there are no more lines, and every table keeps a share of them.
+// Whatever the size of the terminal: no line is wider, there are no more lines, and every table
+// keeps a share of them.
 func TestStatusFitsTheTerminal(t *testing.T) {
 	_, after := twoLooks()
 	for i := range 30 {

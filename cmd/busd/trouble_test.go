@@ -102,7 +102,8 @@ func TestBlocked(t *testing.T) {
 	require.Equal(t, "reader (pid 11), which subscribes to eu.> with policy evict, does not read and is 64 positions behind; 1 publisher waits", blocked(blockedAt(0).BlockedBy))
 }
 
-// A stopped reliable subscriber that leaves publishers no room is named by everything that looks at the bus, with what to do, which helps.
+// A stopped reliable subscriber that leaves publishers no room is named by everything that looks at
+// the bus, with what to do, which helps.
 func TestStoppedSubscriber(t *testing.T) {
 	testproc.Folder(t)
 	b := makeBus(t, "prices")

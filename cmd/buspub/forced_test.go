@@ -12,7 +12,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// Where the kernel destroys a bus that nobody has attached any more, a message that goes with it was not published.
+// Where the kernel destroys a bus that nobody has attached any more, a message that goes with it
+// was not published.
 func TestMessageLostWithTheBus(t *testing.T) {
 	home(t)
 	const setting = "/proc/sys/kernel/shm_rmid_forced" // of the tests' own IPC namespace

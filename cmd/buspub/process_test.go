@@ -15,7 +15,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// Another process may make the description of a pipe non-blocking that both have open, at any moment.
+// Another process may make the description of a pipe non-blocking that both have open, at any
+// moment.
 func TestNonBlockingInput(t *testing.T) {
 	home(t)
 	b := create(t, "b")

@@ -405,7 +405,8 @@ func TestStats(t *testing.T) {
 	require.Regexp(t, `^buspub: 3 messages, 3 bytes, 0\.\d+ s, \d\d messages/s\n$`, stderr)
 }
 
-// A process that is stopped for longer than --timeout looks once more: what it waited for may have come meanwhile.
+// A process that is stopped for longer than --timeout looks once more: what it waited for may have
+// come meanwhile.
 func TestStoppedBeyondTheTimeout(t *testing.T) {
 	home(t)
 	b := create(t, "b", bus.WithSlots(8))

@@ -13,7 +13,8 @@ import (
 	"shmbus/internal/testload"
 )
 
-// An observer prints what any subscription would, also of topics that come later, and nobody sees it.
+// An observer prints what any subscription would, also of topics that come later, and nobody sees
+// it.
 func TestObserve(t *testing.T) {
 	home(t)
 	b := create(t, "b")

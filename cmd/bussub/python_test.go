@@ -22,8 +22,9 @@ import (
 	"shmbus/cmd/internal/codec"
 )
 
-// python returns an interpreter that has the msgpack module (Debian: python3-msgpack). Where there is none the test is left out, but not
-// where SHMBUS_TEST_TOOLS=required says that all tools are there.
+// python returns an interpreter that has the msgpack module (Debian: python3-msgpack). Where there
+// is none the test is left out, but not where SHMBUS_TEST_TOOLS=required says that all tools are
+// there.
 func python(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"python3", "/usr/bin/python3"} {
@@ -153,8 +154,9 @@ func decodes(t *testing.T, b *bus.Bus, lines []byte) {
 	require.ErrorIs(t, err, bus.ErrEmpty)
 }
 
-// What awk, printf, Python and a generator of every way to write numbers put on a bus as JSON is read by Python's msgpack, by Go into
-// any, and from bussub's JSON as the values that were written; which numbers are rounded, Python's decimal says as well.
+// What awk, printf, Python and a generator of every way to write numbers put on a bus as JSON is
+// read by Python's msgpack, by Go into any, and from bussub's JSON as the values that were written;
+// which numbers are rounded, Python's decimal says as well.
 func TestPythonReadsWhatWasWritten(t *testing.T) {
 	py := python(t)
 	home(t)
@@ -202,7 +204,8 @@ func TestPythonReadsWhatWasWritten(t *testing.T) {
 	decodes(t, b, lines)
 }
 
-// What Python packs comes out to the byte, also by way of JSON, and is printed and decoded as the values that were packed.
+// What Python packs comes out to the byte, also by way of JSON, and is printed and decoded as the
+// values that were packed.
 func TestPythonsMessagesComeOutAsTheyWere(t *testing.T) {
 	py := python(t)
 	home(t)

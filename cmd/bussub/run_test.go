@@ -27,7 +27,8 @@ func print(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), code
 }
 
-// background runs the command in this process until the test ends or the returned function sends a signal.
+// background runs the command in this process until the test ends or the returned function sends a
+// signal.
 func background(t *testing.T, stdout io.Writer, stderr *text, args ...string) (end func(syscall.Signal) int) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	// Whoever comes first makes the bus.
+	// The program that comes first makes the bus.
 	b, _, err := bus.OpenOrCreate(*name)
 	if err != nil {
 		return err

@@ -341,7 +341,8 @@ type (
 
 func (c *coded) UnmarshalText(b []byte) error { return nil }
 
-// A frame may have a key for an embedded type that is not exported, which nobody can set as a whole.
+// A frame may have a key for an embedded type that is not exported, which nobody can set as a
+// whole.
 func TestEmbeddedTypesThatAreNotExported(t *testing.T) {
 	type row struct {
 		A int `msgpack:"a"`
@@ -513,7 +514,8 @@ func TestManyLearnATypeAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// Types that decode themselves do, wherever they are, also if they take more than one value; but what they get is checked before.
+// Types that decode themselves do, wherever they are, also if they take more than one value; but
+// what they get is checked before.
 func TestTypesThatDecodeThemselves(t *testing.T) {
 	type holder struct {
 		Before int
@@ -653,8 +655,9 @@ func TestHostileFrames(t *testing.T) {
 	}
 }
 
-// FuzzDecode: any bytes are decoded into any of these or are an error, in memory proportional to their number; what is decoded is
-// well-formed, and any bytes that are can be skipped and looked at.
+// FuzzDecode: any bytes are decoded into any of these or are an error, in memory proportional to
+// their number; what is decoded is well-formed, and any bytes that are can be skipped and looked
+// at.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		"\x82\xa1a\x01\xa1b\x92\xc0\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00", "\xd6\xff\x00\x00\x00\x01", "\xd6N1.10", "\x81\x01\x02",

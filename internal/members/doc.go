@@ -24,8 +24,8 @@
 //
 // A publisher or subscriber record belongs to the client that its owner word names. It is free if
 // the word is 0 or names a client that is dead, and it is taken by compare-and-swap:
-// [Member.TakePublisher], [Member.TakeSubscriber]. Whoever takes over the record of a dead client
-// brings it into the state of a free one first.
+// [Member.TakePublisher], [Member.TakeSubscriber]. A client that takes over the record of a dead
+// one brings it into the state of a free record first.
 //
 // # Presence
 //

@@ -14,8 +14,8 @@ import (
 	"shmbus/sysvsem"
 )
 
-// Whoever takes the record of a client that died does not make the dead look alive, at no step: not
-// even if it is stopped there. Nor does it look dead itself once it has joined.
+// A client that takes the record of a dead one never makes the dead client look alive, at whatever
+// step it is stopped. Nor does it look dead itself once it has joined.
 func TestJoinerDoesNotReviveTheDead(t *testing.T) {
 	seg := segtest.New(t, segtest.Clients(2))
 	m := newMember(t, seg)

@@ -12,8 +12,8 @@ import (
 	"shmbus/layout"
 )
 
-// Whoever takes a dead subscriber's record may be stopped at once. So the gate is open before the
-// record has an owner that is alive.
+// A client that takes a dead subscriber's record may be stopped at once. So the gate is open before
+// the record has an owner that is alive.
 func TestGateOfTheDeadIsOpenBeforeItsRecordIsTaken(t *testing.T) {
 	seg := segtest.New(t)
 	m := newMember(t, seg)

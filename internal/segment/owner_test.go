@@ -14,9 +14,9 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// Whoever asks after a client's death whether it is alive is never told that it is, though the next
-// client of the record has joined before the answer. A goroutine does to the record what clients do
-// that join and die in it, one after the other.
+// After a client's death neither Alive nor a new census ever says that it is alive, though the next
+// client of the record may have joined before the answer. A goroutine does to the record what
+// clients do that join and die in it, one after the other.
 func TestTheDeadAreNotTakenForTheirHeirs(t *testing.T) {
 	seg, c := segtest.New(t), 3
 	state := seg.Client(c, layout.ClientStateWord)

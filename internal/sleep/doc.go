@@ -3,8 +3,8 @@
 // # Wake words
 //
 // The record of each publisher and of each subscriber has a wake word: position, generation and
-// state. Its owner makes it asleep and awake. Whoever wakes the owner claims the word, posts the
-// sleep semaphore of the owner's client, and marks the word notified:
+// state. Its owner makes it asleep and awake. A client that wakes the owner claims the word, posts
+// the sleep semaphore of the owner's client, and marks the word notified:
 //
 //	awake    -> asleep     FallAsleep, by the owner
 //	asleep   -> claimed    by a waker, before it posts

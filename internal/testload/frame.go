@@ -8,7 +8,7 @@ import (
 )
 
 // A frame of the tests carries who sent it, its number, and a checksum of it all and of its size.
-// One that is shorter than HeaderSize repeats its own size in every byte.
+// A frame shorter than HeaderSize repeats its own size in every byte.
 //
 //	0   checksum  uint32  CRC-32C of the rest, begun with the frame's size
 //	4   sender    uint32

@@ -10,8 +10,8 @@ import (
 	"shmbus/layout"
 )
 
-// Whoever matches topics begins where it stood, and whoever makes one begins after those that are
-// known: with each topic once, ten thousand take ten thousand steps and not fifty million.
+// A search for new topics begins where the last one ended, and a topic is made after those that are
+// known. So ten thousand topics, each opened once, take ten thousand steps and not fifty million.
 func TestTopicsAreLookedAtOnce(t *testing.T) {
 	seg := segtest.New(t)
 	me := layout.MakeOwner(0, 1, layout.OwnerHeld)

@@ -63,7 +63,7 @@ var steps = func() (t [256]step) {
 
 // Check reports whether b is one whole msgpack value that announces no more than b holds and is
 // nested no deeper than [MaxDepth]. If not, it returns how many bytes precede the fault, and what
-// that is. Whoever decodes a checked frame may trust its counts: all that are open at one time
+// that is. A decoder of a checked frame may trust its counts: all that are open at one time
 // announce together no more elements than there are bytes left.
 func Check(b []byte) (offset int, err error) {
 	end, err := Pass(b, 0, 0)

@@ -84,8 +84,9 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// What fits is told from what does not by exact arithmetic: a decimal of n digits fits the float64 nearest to it if no other decimal
-// of n digits is nearer to that. And whatever strconv prints of a float64 with 17 digits or as few as possible, fits.
+// What fits is told from what does not by exact arithmetic: a decimal of n digits fits the float64
+// nearest to it if no other decimal of n digits is nearer to that. And whatever strconv prints of a
+// float64 with 17 digits or as few as possible, fits.
 func TestNearestAgainstExactArithmetic(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 5))
 	unfit := 0

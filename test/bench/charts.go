@@ -26,8 +26,8 @@ func chartsOf(r results) (charts []namedChart) {
 	return charts
 }
 
-// rowsOf returns the rows of a table in the class that most of its rounds were in, and which class that is. Classes are not mixed, and
-// noisy rows left out.
+// rowsOf returns the rows of a table in the class that most of its rounds were in, and which class
+// that is. Classes are not mixed, and noisy rows left out.
 func (r results) rowsOf(table string) (rows []tables.Row, class host.Class) {
 	rounds := map[host.Class]int{}
 	for _, t := range r.Tables {
@@ -137,7 +137,8 @@ func bySize(r results) namedChart {
 	return namedChart{"throughput-by-size", c}
 }
 
-// grouped draws a line of the column shmbus for each value of a parameter, with the point for one from the column single.
+// grouped draws a line of the column shmbus for each value of a parameter, with the point for one
+// from the column single.
 func grouped(r results, table, param, group, single string, groups map[string]string, order []string) (series []plot.Series, class host.Class) {
 	rows, class := r.rowsOf(table)
 	for i, g := range order {
@@ -195,7 +196,8 @@ func byRing(r results) namedChart {
 	return namedChart{"throughput-by-ring", c}
 }
 
-// nines is an axis on which each further nine of a percentile is as far from the one before: the value is 1/(1-p).
+// nines is an axis on which each further nine of a percentile is as far from the one before: the
+// value is 1/(1-p).
 var nines = plot.Axis{Label: "percentile of round trips, %", Log: true, Ticks: []plot.Tick{
 	{At: 2, Label: "50"}, {At: 4, Label: "75"}, {At: 10, Label: "90"}, {At: 100, Label: "99"}, {At: 1000, Label: "99.9"}, {At: 10000, Label: "99.99"},
 }}
@@ -210,7 +212,8 @@ func percentiles(d tables.Distribution) (points []plot.Point) {
 	return points
 }
 
-// latency is a chart of the distributions of a table. label names a row's distribution, or leaves it out.
+// latency is a chart of the distributions of a table. label names a row's distribution, or leaves
+// it out.
 func latency(r results, table, title, name string, label func(row tables.Row, of string) (text, contender string)) namedChart {
 	rows, class := r.rowsOf(table)
 	c := plot.Chart{

@@ -66,7 +66,8 @@ func TestPlot(t *testing.T) {
 	}
 }
 
-// A chart has the figures of one class, in order, and none that were skipped or are of too few messages.
+// A chart has the figures of one class, in order, and none that were skipped or are of too few
+// messages.
 func TestCharts(t *testing.T) {
 	var r results
 	b, _ := json.Marshal(drawn)

@@ -16,7 +16,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// fake is a transport over a socket that does, once in a while, what a broken bus would do; fault= says what.
+// fake is a transport over a socket that does, once in a while, what a broken bus would do; fault=
+// says what.
 type fake struct {
 	fault    string
 	listener net.Listener
@@ -161,7 +162,8 @@ func (f failing) Run(n int) (worker.Report, error) {
 
 func (f failing) Close() error { return nil }
 
-// dozing is a worker that says that it slept before so many percent of the messages, and got them at that moment.
+// dozing is a worker that says that it slept before so many percent of the messages, and got them
+// at that moment.
 type dozing struct{ percent, moment int }
 
 func (d dozing) Run(n int) (worker.Report, error) {

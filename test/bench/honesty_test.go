@@ -187,7 +187,8 @@ func TestUnknownContenders(t *testing.T) {
 	}
 }
 
-// What a server does in a run is seen, whatever it says itself; who sends and receives in one process has a throughput.
+// What a server does in a run is seen, whatever it says itself; who sends and receives in one
+// process has a throughput.
 func TestServersAndInProcess(t *testing.T) {
 	const messages = 200_000 // a channel takes 20,000 of them in less than a millisecond
 	h := testHost(t)

@@ -1,4 +1,5 @@
-// Command bench measures the bus against other ways between processes, and against what the hardware allows.
+// Command bench measures the bus against other ways between processes, and against what the
+// hardware allows.
 //
 //	bench tables                                              all tables: make bench
 //	bench pair --a shmbus:size=48 --b native/ring:size=48     one against another, in alternation
@@ -71,7 +72,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return flag.ErrHelp
 }
 
-// newHost returns a host that runs this program for workers in Go, and everything on the processors that --cpus names.
+// newHost returns a host that runs this program for workers in Go, and everything on the processors
+// that --cpus names.
 func newHost(processors string) (*host.Host, error) {
 	cpus, err := parseCPUs(processors)
 	if err != nil {

@@ -138,8 +138,8 @@ func printLoad(ctx context.Context, w io.Writer) (host.Load, error) {
 	return load, nil
 }
 
-// makeTables makes and prints the tables. A case that fails does not keep the others from being made, but is an error in the end. One that
-// is noisy is none.
+// makeTables makes and prints the tables. A case that fails does not keep the others from being
+// made, but is an error in the end. One that is noisy is none.
 func makeTables(ctx context.Context, b *tables.Bench, chosen []tables.Table, file string, stdout io.Writer) error {
 	machine := host.ThisMachine()
 	all := results{Taken: time.Now().UTC(), Host: machine, Rounds: b.Rounds, Run: b.Run.String()}

@@ -39,8 +39,8 @@ var roles = map[string]role{
 	"wake":       {(*host.Host).WakeUp, host.WakeTime(50), []host.Metric{host.WakeTime(99)}},
 }
 
-// A claim that A is at least so many times as fast as B is shown by so many pairs or more, if the lower end of the interval of the median
-// ratio is at most so much below it.
+// A claim that A is at least so many times as fast as B is shown by so many pairs or more, if the
+// lower end of the interval of the median ratio is at most so much below it.
 const (
 	pairsNeeded = 20
 	claimMargin = 0.01
@@ -130,8 +130,8 @@ func pair(ctx context.Context, h *host.Host, o pairOptions, stdout io.Writer) (e
 	return err
 }
 
-// conclude prints what the rounds of each class say. It is an error if those of the class with most rounds do not show that A is at least
-// so many times as fast as B, unless that is 0.
+// conclude prints what the rounds of each class say. It is an error if those of the class with most
+// rounds do not show that A is at least so many times as fast as B, unless that is 0.
 func conclude(stdout io.Writer, rounds []host.Round, m host.Metric, atLeast float64) error {
 	verdict := errors.New("no pair was measured")
 	judged := false

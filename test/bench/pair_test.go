@@ -62,7 +62,8 @@ func pairs(class host.Class, a, b []int) (rounds []host.Round) {
 	return rounds
 }
 
-// The lower end of the interval is what counts, of twenty pairs of one class or more; of times, less is faster.
+// The lower end of the interval is what counts, of twenty pairs of one class or more; of times,
+// less is faster.
 func TestClaims(t *testing.T) {
 	figure := func(higher bool) host.Metric {
 		return host.Metric{Unit: "ns", Higher: higher, Of: func(t host.Turn) (float64, error) { return float64(t.N), nil }}

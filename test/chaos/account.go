@@ -53,7 +53,8 @@ func (a *accounts) count(publisher uint32) uint64 {
 	return a.list[publisher].count
 }
 
-// settle compares what a publisher noted with what it published. It is gone, and the truth has passed the head that there was then.
+// settle compares what a publisher noted with what it published. It is gone, and the truth has
+// passed the head that there was then.
 func (a *accounts) settle(publisher uint32, begun, acked uint64) error {
 	switch n := a.count(publisher); {
 	case n < acked:

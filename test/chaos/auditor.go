@@ -17,8 +17,9 @@ import (
 	"shmbus/sysvshm"
 )
 
-// An auditor reads every slot of the ring and keeps the truth. It takes a subscription's record for its gate, and reads with a cursor of
-// its own, so that nothing is overwritten before it has seen it.
+// An auditor reads every slot of the ring and keeps the truth. It takes a subscription's record for
+// its gate, and reads with a cursor of its own, so that nothing is overwritten before it has seen
+// it.
 type auditor struct {
 	truth    *truth
 	first    uint64 // position of the truth
@@ -61,7 +62,8 @@ const (
 func newAuditor(b *bus.Bus) (*auditor, error) {
 	a := &auditor{accounts: new(accounts), quit: make(chan struct{}), done: make(chan error, 1)}
 	var err error
-	// The second subscription does what the first, which reads past package bus, does not: waking publishers that wait for room.
+	// The second subscription does what the first, which reads past package bus, does not: waking
+	// publishers that wait for room.
 	if a.hold, err = b.Subscribe(holdPattern, bus.Reliable()); err != nil {
 		return nil, err
 	}

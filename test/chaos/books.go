@@ -19,8 +19,8 @@ func balanced(b ring.Books) error {
 	return nil
 }
 
-// vacant says what still belongs to somebody in the segment of a bus that everybody has left. It reads the words as
-// docs/layout.md draws them.
+// vacant says what still belongs to somebody in the segment of a bus that everybody has left. It
+// reads the words as docs/layout.md draws them.
 func vacant(mem []byte, m layout.Map) error {
 	word := func(off int) uint64 { return binary.LittleEndian.Uint64(mem[off:]) }
 	for _, bits := range []struct {

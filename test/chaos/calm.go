@@ -7,15 +7,17 @@ import (
 	"time"
 )
 
-// Every death makes all sleepers look again, so among many deaths a wake-up that was forgotten is soon made up for. Therefore there are calms,
-// in which nobody dies, stops or continues, and nothing but wake-ups keeps the bus going.
+// Every death makes all sleepers look again, so among many deaths a wake-up that was forgotten is
+// soon made up for. Therefore there are calms, in which nobody dies, stops or continues, and
+// nothing but wake-ups keeps the bus going.
 const (
 	calmFor   = 5 * time.Second  // how long it must be calm before that is believed
 	calmMost  = 20 * time.Second // how long to wait for it: who is to kill itself may do so in a calm
 	calmEvery = 400              // kills
 )
 
-// calm keeps still until it has been calm for a while, and then checks that everybody has got on meanwhile.
+// calm keeps still until it has been calm for a while, and then checks that everybody has got on
+// meanwhile.
 func (c *round) calm(ctx context.Context) {
 	c.deed("calm")
 	var since time.Time

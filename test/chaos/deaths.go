@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// obituaries compares the deaths that there were with those that the watcher reports. Either may come first.
+// obituaries compares the deaths that there were with those that the watcher reports. Either may
+// come first.
 type obituaries struct {
 	open    map[int]obituary      // by pid: dead and not reported
 	early   map[int]time.Duration // by pid: reported and not known to be dead

@@ -69,7 +69,8 @@ func (c *round) join(role string) error {
 		p.job = randomPublisher(c.rnd, c.lastID, c.options)
 	} else {
 		p.job = randomSubscriber(c.rnd, c.lastID)
-		// In the first lap of a bus that does not begin at 0 the oldest would be what was never published.
+		// In the first lap of a bus that does not begin at 0 the oldest would be what was never
+		// published.
 		p.Oldest = p.Oldest && c.auditor.truth.head.Load() >= c.auditor.first+uint64(c.slots)
 		p.expect = newExpectation(c.auditor.truth, wishOf(p.Patterns), p.Policy, c.slots)
 	}
@@ -119,8 +120,8 @@ func (c *round) sendOff(p *process) {
 	p.leave()
 }
 
-// stopped says for how long one that was stopped, by whomever, stays so. Whom publishers wait for, by their own promise, is
-// stopped for a moment only.
+// stopped says for how long one that was stopped, by whomever, stays so. Whom publishers wait for,
+// by their own promise, is stopped for a moment only.
 func (c *round) stopped(p *process) {
 	c.stirred++
 	p.stopped = true

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// A diary is what a worker has written down so far, in words of a mapped file: a few words that are always up to date, and
-// events in a circle. The worker waits when the coordinator has not read the oldest.
+// A diary is what a worker has written down so far, in words of a mapped file: a few words that are
+// always up to date, and events in a circle. The worker waits when the coordinator has not read the
+// oldest.
 type diary struct{ mapped }
 
 // Words of a diary.

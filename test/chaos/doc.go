@@ -1,12 +1,14 @@
 //go:build linux
 
-// Command chaos shows that a bus keeps its promises while its clients are killed, stopped, started and sent away at random:
-// dozens of publishers and subscribers of all kinds, each a process of its own, and busd.
+// Command chaos shows that a bus keeps its promises while its clients are killed, stopped, started
+// and sent away at random: dozens of publishers and subscribers of all kinds, each a process of its
+// own, and busd.
 //
 //	go run -tags faults ./test/chaos [-kills 1000] [-duration 0] [-seed N] …
 //
-// With the build tag faults processes also kill and stop themselves between two steps of a protocol (see package fault), and
-// buses begin close to where their counters wrap; without it, only signals from outside do.
+// With the build tag faults processes also kill and stop themselves between two steps of a protocol
+// (see package fault), and buses begin close to where their counters wrap; without it, only signals
+// from outside do.
 //
 // Everything that happens is checked, by parties that do not trust each other:
 //
@@ -19,6 +21,6 @@
 //   - A watcher reports deaths, which are compared with the kills.
 //   - At the end of a round nobody owns anything, and every slot is in exactly one place.
 //
-// The seed decides who does what to whom; when exactly, the kernel's scheduler does. At a violation chaos ends with exit
-// code 1, and names the seed and the folder with the logs.
+// The seed decides who does what to whom; when exactly, the kernel's scheduler does. At a violation
+// chaos ends with exit code 1, and names the seed and the folder with the logs.
 package main

@@ -25,7 +25,8 @@ type partial struct {
 	whole bool   // all fragments so far
 	hit   answer // were positions lost since it began
 
-	// The first so many of count may have been settled without a word, of which nothing that is certain tells; the others begin at since.
+	// The first so many of count may have been settled without a word, of which nothing that is
+	// certain tells; the others begin at since.
 	doubt, since uint64
 }
 
@@ -34,9 +35,9 @@ func (o *partial) is(from, count uint64) bool {
 	return count > 0 && (o.from == from && o.count == count || o.doubt > 0 && o.since == from && o.count-o.doubt == count)
 }
 
-// An expectation is what a subscription must say next, given what it has said so far and the truth. It follows the promises of
-// package bus: one order, nothing missing, and every position that a subscription wanted delivered, lost, or part of a
-// frame that its publisher gave up.
+// An expectation is what a subscription must say next, given what it has said so far and the truth.
+// It follows the promises of package bus: one order, nothing missing, and every position that a
+// subscription wanted delivered, lost, or part of a frame that its publisher gave up.
 type expectation struct {
 	truth *truth
 	wish  wish
@@ -138,8 +139,8 @@ func (x *expectation) choices(p uint64) choice {
 	return choice{at: after}
 }
 
-// owed says whether what is there of an unfinished frame is lost, should the frame not go on: if no position was lost since it began,
-// its publisher gave it up.
+// owed says whether what is there of an unfinished frame is lost, should the frame not go on: if no
+// position was lost since it began, its publisher gave it up.
 func (x *expectation) owed(o *partial) answer {
 	switch {
 	case o.count == 0:
@@ -240,8 +241,9 @@ func (x *expectation) deliver(p uint64, publisher, number uint32, record uint16,
 	return nil
 }
 
-// lose judges a loss, which is of one of two kinds: positions that were overwritten, all from where the subscription is to where it
-// goes on; or consumed fragments of a frame of which others were lost.
+// lose judges a loss, which is of one of two kinds: positions that were overwritten, all from where
+// the subscription is to where it goes on; or consumed fragments of a frame of which others were
+// lost.
 func (x *expectation) lose(e event) error {
 	from, to, count, head := e.a, e.b, e.c, e.d
 	x.losses++
@@ -287,7 +289,8 @@ func (x *expectation) lap(from, to uint64) error {
 		return fmt.Errorf("loss of %d to %d: %w", from, to, err)
 	}
 	x.lossy = true
-	// A message that was seen in place before it was overwritten has told that the frame before it was given up.
+	// A message that was seen in place before it was overwritten has told that the frame before it
+	// was given up.
 	f := x.truth.at(from)
 	if o := &x.open[f.record]; f.begins() && x.wish[f.topic] && o.whole && o.hit != yes {
 		o.doubt = o.count

@@ -249,7 +249,8 @@ func TestExpectationOfFramesThatWereGivenUp(t *testing.T) {
 	require.NoError(t, s.judge(t, "reliable"))
 }
 
-// A reader that saw the publisher's next message in place, before that was overwritten, knows that the frame was given up.
+// A reader that saw the publisher's next message in place, before that was overwritten, knows that
+// the frame was given up.
 func TestExpectationOfWhatWasSeenInPlace(t *testing.T) {
 	for _, next := range []uint16{0, 1} {
 		s := newScript()
@@ -272,8 +273,9 @@ func TestExpectationOfWhatWasSeenInPlace(t *testing.T) {
 	}
 }
 
-// What it knows stays so, whatever is lost afterwards: in place it saw the beginning of the next frame, or of the next but
-// one message is lost too. A frame of which the rest is lost is owed with or without the one before.
+// What it knows stays so, whatever is lost afterwards: in place it saw the beginning of the next
+// frame, or of the next but one message is lost too. A frame of which the rest is lost is owed with
+// or without the one before.
 func TestExpectationOfWhatWasSeenInPlaceAndThenLost(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -349,7 +351,8 @@ func TestExpectationOfWhatWasSeenInPlaceAndThenLost(t *testing.T) {
 	}
 }
 
-// Who wants a quiet topic only may report a loss long after the last thing it said, as far back as the truth reaches.
+// Who wants a quiet topic only may report a loss long after the last thing it said, as far back as
+// the truth reaches.
 func TestExpectationOfALateReport(t *testing.T) {
 	for _, tt := range []struct {
 		between int

@@ -27,8 +27,8 @@ var rare = map[string][]string{
 // parting are the protocols that a worker passes when it leaves.
 var parting = []string{"wipe", "free", "leave"}
 
-// randomFault returns what is to happen to a worker inside of a protocol, "" for nothing. Of several points it takes the one that
-// was hit least often so far.
+// randomFault returns what is to happen to a worker inside of a protocol, "" for nothing. Of
+// several points it takes the one that was hit least often so far.
 func randomFault(r *rand.Rand, role string, hits map[fault.Point]int) string {
 	if !fault.Enabled {
 		return ""

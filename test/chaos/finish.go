@@ -104,8 +104,8 @@ func (c *round) closeBooks() {
 	c.balance()
 }
 
-// balance checks that every slot is in exactly one place, and that the records of the dead can all be used again, with all
-// their slots.
+// balance checks that every slot is in exactly one place, and that the records of the dead can all
+// be used again, with all their slots.
 func (c *round) balance() {
 	books, err := inspect.Audit(c.bus.ShmID())
 	if err == nil {

@@ -73,7 +73,8 @@ func (j job) String() string {
 // pick returns one of the choices.
 func pick[T any](r *rand.Rand, choices ...T) T { return choices[r.IntN(len(choices))] }
 
-// waits are what workers do when they wait. On few processors, those that never sleep are the exception.
+// waits are what workers do when they wait. On few processors, those that never sleep are the
+// exception.
 func pickWait(r *rand.Rand) bus.WaitStrategy {
 	switch r.IntN(40) {
 	case 0:

@@ -31,7 +31,8 @@ func (c *round) judge() {
 	})
 }
 
-// readDiary judges a process's events as far as the truth has come, and reports whether that is all of them.
+// readDiary judges a process's events as far as the truth has come, and reports whether that is all
+// of them.
 func (c *round) readDiary(p *process, head uint64) bool {
 	for !c.verdict.failed() {
 		e, ok := p.place.diary.peek()

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mapped is a file of n words, shared between the coordinator and a worker. What a worker has stored survives its death.
+// A mapped is a file of n words, shared between the coordinator and a worker. What a worker has
+// stored survives its death.
 type mapped struct {
 	words []uint64
 	mem   []byte

@@ -29,8 +29,9 @@ type encoded []byte
 
 func (e encoded) MarshalMsg(b []byte) ([]byte, error) { return append(b, e...), nil }
 
-// exclusive reports whether the worker of the given ID uses the bus from one goroutine alone, which every other one does: all that
-// it publishes comes from one record. Others' reservations have records of their own.
+// exclusive reports whether the worker of the given ID uses the bus from one goroutine alone, which
+// every other one does: all that it publishes comes from one record. Others' reservations have
+// records of their own.
 func exclusive(id uint32) bool { return id%2 == 0 }
 
 // publish publishes numbered messages in bursts until the worker is to leave.
@@ -132,7 +133,8 @@ func (w *worker) size(room int) int {
 	return 1000
 }
 
-// publishOne publishes a message in one of the ways that there are, and returns how many it has published: none if it was given up.
+// publishOne publishes a message in one of the ways that there are, and returns how many it has
+// published: none if it was given up.
 func (w *worker) publishOne(p *bus.Publisher, s message) (n int, err error) {
 	ctx, cancel := w.patience()
 	defer cancel()

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// patience is how long something may take that should take a moment, on a machine with other things to do.
+	// patience is how long something may take that should take a moment, on a machine with other
+	// things to do.
 	patience = 20 * time.Second
 	// tick is how often the coordinator looks.
 	tick = 2 * time.Millisecond
@@ -109,7 +110,8 @@ func (c *round) create() error {
 			return err
 		}
 		if i < len(faults)-1 {
-			// What was complete is removed, so that the next one is not told that there is one already.
+			// What was complete is removed, so that the next one is not told that there is one
+			// already.
 			if err := bus.Remove(busName); err != nil && !errors.Is(err, bus.ErrNotFound) {
 				return fmt.Errorf("removing what a creator left that died at %s: %w", f, err)
 			}
@@ -208,8 +210,8 @@ func (c *round) step() {
 	}
 }
 
-// resume continues those that have been stopped for long enough, excuses a standstill while one is stopped that publishers must wait
-// for, and sends off those whose time has come.
+// resume continues those that have been stopped for long enough, excuses a standstill while one is
+// stopped that publishers must wait for, and sends off those whose time has come.
 func (c *round) resume() {
 	now := time.Now()
 	for _, p := range c.alive {

@@ -119,8 +119,8 @@ func (l limit) reached(kills int) bool {
 	return l.kills > 0 && kills >= l.kills || !l.until.IsZero() && time.Now().After(l.until)
 }
 
-// first returns the position at which the bus of a round begins: a little before laps wrap, or before positions in wake
-// words do.
+// first returns the position at which the bus of a round begins: a little before laps wrap, or
+// before positions in wake words do.
 func (r *run) firstPosition(round int) uint64 {
 	if r.first != 0 || !fault.Enabled {
 		return r.first

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// A standstill measures the longest time in which nothing was published although somebody could have: times in which a
-// subscriber that publishers must wait for was stopped, and the beginning and the end of a round, are excused.
+// A standstill measures the longest time in which nothing was published although somebody could
+// have: times in which a subscriber that publishers must wait for was stopped, and the beginning
+// and the end of a round, are excused.
 type standstill struct {
 	mu      sync.Mutex
 	moved   time.Time // when something was published last
@@ -16,8 +17,8 @@ type standstill struct {
 	longest time.Duration
 }
 
-// look notes whether the head has moved since the last look. A standstill counts up to the last look that saw one, so that
-// the observer's own absence is none.
+// look notes whether the head has moved since the last look. A standstill counts up to the last
+// look that saw one, so that the observer's own absence is none.
 func (s *standstill) look(moved bool, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

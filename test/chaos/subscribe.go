@@ -48,7 +48,8 @@ func (w *worker) subscribe() {
 
 func (u subscriber) head() uint64 { return u.s.Position() + u.s.Lag() }
 
-// read receives until the worker is to leave. It reports false when the subscription has ended by itself.
+// read receives until the worker is to leave. It reports false when the subscription has ended by
+// itself.
 func (u subscriber) read() bool {
 	var m bus.Message
 	batch := make([]bus.Message, u.Batch)
@@ -74,7 +75,8 @@ func (u subscriber) read() bool {
 	return true
 }
 
-// readBatch receives some messages at once. What happens to the ring while it examines them is none of their concern.
+// readBatch receives some messages at once. What happens to the ring while it examines them is none
+// of their concern.
 func (u subscriber) readBatch(batch []bus.Message) error {
 	n, err := u.s.ReceiveBatch(u.ctx, batch)
 	for _, m := range batch[:n] {

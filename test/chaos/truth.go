@@ -29,7 +29,8 @@ func (f fact) String() string {
 		f.publisher, f.number, f.part, f.first, f.record, topics[f.topic], f.flags)
 }
 
-// A truth holds the facts of the last positions, up to its head. One goroutine adds to it, others may read.
+// A truth holds the facts of the last positions, up to its head. One goroutine adds to it, others
+// may read.
 type truth struct {
 	facts []fact
 	head  atomic.Uint64

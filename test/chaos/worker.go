@@ -17,7 +17,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// exitFault is the exit code of a worker that saw a promise broken. What it saw is on its standard error.
+// exitFault is the exit code of a worker that saw a promise broken. What it saw is on its standard
+// error.
 const exitFault = 3
 
 // A worker is the worker's own side of a process.
@@ -47,7 +48,7 @@ func play(role func(*worker)) func(*testproc.Child) {
 		w.diary, err = openDiary(w.Diary)
 		w.check(err)
 		if w.Role == rolePublish || w.Role == roleSubscribe {
-			// Whoever checks comes first on a crowded machine.
+			// The checkers come first on a crowded machine.
 			unix.Setpriority(unix.PRIO_PROCESS, 0, 5)
 		}
 		role(w)

@@ -129,8 +129,8 @@ func TestRound(t *testing.T) {
 	require.Contains(t, stdout.String(), "0 violations")
 }
 
-// TestMutationsFollowFromTheSeed: where and how is the same each time, every area and kind gets its share, and nothing is
-// touched outside.
+// TestMutationsFollowFromTheSeed: where and how is the same each time, every area and kind gets its
+// share, and nothing is touched outside.
 func TestMutationsFollowFromTheSeed(t *testing.T) {
 	m, err := layout.NewMap(layout.Geometry{Slots: 8, SlotSize: 64, Owned: 2, Publishers: 2, Subscribers: 64, Clients: 4, Topics: 4, MaxFrame: 500})
 	require.NoError(t, err)

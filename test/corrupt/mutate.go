@@ -82,7 +82,8 @@ func word(f func(r *rand.Rand, old uint64) uint64) func(*rand.Rand, []byte, int)
 	}
 }
 
-// plausible is a word as far as a reader can tell that has another field wrong: extremes in one half only.
+// plausible is a word as far as a reader can tell that has another field wrong: extremes in one
+// half only.
 func plausible(r *rand.Rand, old uint64) uint64 {
 	extremes := []uint32{0, 1, 2, 3, 1<<20 - 1, 1 << 16, 1<<16 - 1, 1<<31 - 1, 1 << 31, 1<<32 - 1}
 	half := uint64(extremes[r.IntN(len(extremes))])
@@ -145,8 +146,8 @@ func (u *mutator) mutate() (where, how string) {
 // identify restores what says that this is a bus, without which nobody comes in.
 func (u *mutator) identify() { copy(u.mem, u.pristine[:layout.HeaderState+8]) }
 
-// heal brings the segment into the state that it had when it was new: the workers' own ideas are wrong then, but who comes
-// anew finds a bus that works, until it is damaged again.
+// heal brings the segment into the state that it had when it was new: the workers' own ideas are
+// wrong then, but who comes anew finds a bus that works, until it is damaged again.
 func (u *mutator) heal() { copy(u.mem, u.pristine) }
 
 func weighted[T any](r *rand.Rand, list []T, weight func(T) int) T {

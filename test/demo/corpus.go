@@ -26,7 +26,8 @@ type corpus struct {
 // errEnough ends the making of a corpus.
 var errEnough = errors.New("enough")
 
-// writeCorpus writes the given number of lines, or fewer if there is no more text. bin is the demo's own folder.
+// writeCorpus writes the given number of lines, or fewer if there is no more text. bin is the
+// demo's own folder.
 func writeCorpus(bin string, lines int) (corpus, error) {
 	var c corpus
 	f, err := nameless()
@@ -173,7 +174,8 @@ type comparison struct {
 	identical bool
 }
 
-// compare compares byte for byte. It leaves the positions in the files as they are: others read and write there.
+// compare compares byte for byte. It leaves the positions in the files as they are: others read and
+// write there.
 func compare(want, got *os.File) (comparison, error) {
 	var c comparison
 	a, err := contents(want)

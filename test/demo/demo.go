@@ -367,8 +367,8 @@ func (d *demo) await(ctx context.Context, what string, so func() (bool, error)) 
 	}
 }
 
-// finish ends the processes one kind after another, so that the accounts can be closed. If all went well the file may
-// come to its end first.
+// finish ends the processes one kind after another, so that the accounts can be closed. If all went
+// well the file may come to its end first.
 func (d *demo) finish(ctx context.Context, well bool) error {
 	pub, sub := d.child("buspub"), d.child("bussub")
 	if well {
@@ -440,7 +440,8 @@ func (d *demo) finish(ctx context.Context, well bool) error {
 	return d.judge()
 }
 
-// cleanUp ends what still runs, and removes the bus and the folder. It may be called more than once.
+// cleanUp ends what still runs, and removes the bus and the folder. It may be called more than
+// once.
 func (d *demo) cleanUp() {
 	d.mu.Lock()
 	all := slices.Clone(d.children)

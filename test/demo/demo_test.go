@@ -221,7 +221,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// A demo that is killed takes its processes with it; what is left of its bus is found by busd doctor.
+// A demo that is killed takes its processes with it; what is left of its bus is found by busd
+// doctor.
 func TestKilled(t *testing.T) {
 	s := start(t, testproc.Bin(), "-duration", "1m")
 	require.NoError(t, s.cmd.Process.Kill())

@@ -29,8 +29,8 @@ type painter struct {
 	lines []string
 }
 
-// frame returns at most h lines of at most w-1 cells: a terminal that has written its last column is in
-// a state of its own.
+// frame returns at most h lines of at most w-1 cells: a terminal that has written its last column
+// is in a state of its own.
 func frame(v view, w, h int, k look) []string {
 	p := &painter{view: v, look: k, width: max(min(w, maxWidth)-1, 1)}
 	if h < tiniest || w < 32 {
@@ -42,7 +42,8 @@ func frame(v view, w, h int, k look) []string {
 	p.ring()
 	gap := h >= 22
 	p.space(gap)
-	// The layout is the same from the first frame to the last: events get their place before they happen.
+	// The layout is the same from the first frame to the last: events get their place before they
+	// happen.
 	rest := h - len(p.lines) - 2*b2i(gap)
 	subs := 0
 	if rest >= 14 {

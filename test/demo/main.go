@@ -1,19 +1,22 @@
 //go:build linux
 
-// Command demo shows a bus at work: a daemon, publishers of this machine's own statistics, real files through buspub and
-// bussub, subscribers fast, slow and asleep, each a process of its own; and what happens when some of them are killed or stopped.
+// Command demo shows a bus at work: a daemon, publishers of this machine's own statistics, real
+// files through buspub and bussub, subscribers fast, slow and asleep, each a process of its own;
+// and what happens when some of them are killed or stopped.
 //
 //	demo [-duration 12s] [-plain]
 //
 // It needs busd, buspub and bussub in its own folder. On a terminal it draws a live view, elsewhere
-// it prints a line every other second; at the end, a summary. It ends by itself, or with SIGINT or SIGTERM, and leaves nothing
-// behind. A demo that was killed with SIGKILL takes its processes with it, and busd doctor finds what is left of its bus.
+// it prints a line every other second; at the end, a summary. It ends by itself, or with SIGINT or
+// SIGTERM, and leaves nothing behind. A demo that was killed with SIGKILL takes its processes with
+// it, and busd doctor finds what is left of its bus.
 //
-// Exit codes: 0 done, also after a signal or when nobody reads standard output any more; 1 something failed;
-// 2 wrong usage.
+// Exit codes: 0 done, also after a signal or when nobody reads standard output any more; 1
+// something failed; 2 wrong usage.
 //
-// The processes of the demo are started as "demo publish SOURCE" and "demo subscribe NAME …". Programs to copy are in the folder
-// examples: each of them does one thing, and does not keep accounts of it as these do.
+// The processes of the demo are started as "demo publish SOURCE" and "demo subscribe NAME …".
+// Programs to copy are in the folder examples: each of them does one thing, and does not keep
+// accounts of it as these do.
 package main
 
 import (
@@ -90,8 +93,8 @@ func run(args []string, stdout *os.File, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// The runtime kills a process that writes to a broken standard output, unless SIGPIPE is caught. It is not ignored, because
-	// that would be inherited.
+	// The runtime kills a process that writes to a broken standard output, unless SIGPIPE is
+	// caught. It is not ignored, because that would be inherited.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()

@@ -11,7 +11,8 @@ import (
 	"strconv"
 )
 
-// Stamp begins every sample: it lets a subscriber check that it sees all samples of a process, in order.
+// Stamp begins every sample: it lets a subscriber check that it sees all samples of a process, in
+// order.
 type Stamp struct {
 	Seq uint64 `msgpack:"seq"` // from 1, by topic and process
 	Pid int    `msgpack:"pid"`
@@ -248,7 +249,8 @@ func word(name []byte) string {
 	}, bytes.TrimSpace(name)))
 }
 
-// procFiles keeps files of /proc open, each of which is made anew when it is read from its beginning.
+// procFiles keeps files of /proc open, each of which is made anew when it is read from its
+// beginning.
 type procFiles struct {
 	open map[string]*os.File
 	buf  []byte

@@ -22,7 +22,8 @@ const (
 // errNobodyReads is that standard output is closed.
 var errNobodyReads = errors.New("nobody reads standard output")
 
-// A screen is standard output: a terminal, on which frames are drawn, or something else, into which lines are printed.
+// A screen is standard output: a terminal, on which frames are drawn, or something else, into which
+// lines are printed.
 type screen struct {
 	out  *os.File
 	live bool

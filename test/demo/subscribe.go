@@ -22,7 +22,8 @@ const (
 	drainFor = 1500 * time.Millisecond
 )
 
-// A report is what a subscriber tells the demo, as a line of JSON: totals, except where it says otherwise.
+// A report is what a subscriber tells the demo, as a line of JSON: totals, except where it says
+// otherwise.
 type report struct {
 	Received  uint64    `json:"received"`
 	Bytes     uint64    `json:"bytes"`
@@ -41,8 +42,8 @@ type report struct {
 
 type loss struct{ From, To, Count uint64 }
 
-// subscribe is the role that receives, until its standard input ends. A line "pause" there makes it stand
-// still until a line "resume".
+// subscribe is the role that receives, until its standard input ends. A line "pause" there makes it
+// stand still until a line "resume".
 func subscribe(args []string, stdin io.Reader, stdout io.Writer) error {
 	fs := flag.NewFlagSet(roleSubscribe, flag.ContinueOnError)
 	name := fs.String("name", "", "of the client")
@@ -126,7 +127,8 @@ func (r *receiving) run(ctx context.Context) error {
 	return nil
 }
 
-// next returns the next message. One that naps looks only when it is awake, so that nobody wakes it.
+// next returns the next message. One that naps looks only when it is awake, so that nobody wakes
+// it.
 func (r *receiving) next(ctx context.Context) (bus.Message, error) {
 	if r.nap == 0 {
 		return r.sub.Next(ctx)
@@ -173,7 +175,8 @@ func (r *receiving) add(m bus.Message, err error) error {
 	return nil
 }
 
-// check compares a sample with the one before it: the next of the same process, or the first of another.
+// check compares a sample with the one before it: the next of the same process, or the first of
+// another.
 func (r *receiving) check(m bus.Message) {
 	var now Stamp
 	if m.Decode(&now) != nil || now.Pid == 0 {
@@ -223,8 +226,8 @@ func (r *receiving) obey(stdin io.Reader, end func()) {
 	end()
 }
 
-// tell reports from time to time. It is not the goroutine that receives: a demo that was stopped reads nothing, and that
-// must not keep a reliable subscriber from receiving.
+// tell reports from time to time. It is not the goroutine that receives: a demo that was stopped
+// reads nothing, and that must not keep a reliable subscriber from receiving.
 func (r *receiving) tell(ctx context.Context, w io.Writer) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()

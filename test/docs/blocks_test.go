@@ -155,8 +155,8 @@ var sessions = map[string]session{
 	},
 }
 
-// What a reader pastes works: every block of shell commands is run, as it stands, in a fresh folder in which make build
-// has been; no command of it fails.
+// What a reader pastes works: every block of shell commands is run, as it stands, in a fresh folder
+// in which make build has been; no command of it fails.
 func TestBlocks(t *testing.T) {
 	used := map[string]bool{}
 	for _, b := range blocks(t) {
@@ -253,8 +253,8 @@ func isProgram(b block) bool {
 	return b.language == "go" && strings.HasPrefix(b.text, "package main\n")
 }
 
-// What a page shows in Go is compiled and run: a program by the shell commands after it, and anything else as a part of
-// an example of snippets/, with the same lines in the same order.
+// What a page shows in Go is compiled and run: a program by the shell commands after it, and
+// anything else as a part of an example of snippets/, with the same lines in the same order.
 func TestGoBlocks(t *testing.T) {
 	var snippets []string
 	files, err := filepath.Glob("snippets/*_test.go")
@@ -307,8 +307,8 @@ func TestLinks(t *testing.T) {
 	require.Greater(t, n, 20)
 }
 
-// The tests that a page names are there, so that a promise does not lose its test by a rename. Where a page names the
-// package before the tests, "bus: `TestOneOrder`, …", they are in that.
+// The tests that a page names are there, so that a promise does not lose its test by a rename.
+// Where a page names the package before the tests, "bus: `TestOneOrder`, …", they are in that.
 func TestNamedTests(t *testing.T) {
 	source := map[string]string{} // by package
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
@@ -394,7 +394,8 @@ func TestCommandsInText(t *testing.T) {
 					words[i] = "0"
 				}
 			}
-			// A placeholder may stand for an argument: with --help nobody looks at them, but at the flags.
+			// A placeholder may stand for an argument: with --help nobody looks at them, but at the
+			// flags.
 			for _, flag := range []string{"--group", "--numbers", "--mode", "-b"} {
 				if words[len(words)-1] == flag {
 					words = words[:len(words)-1]
@@ -409,7 +410,8 @@ func TestCommandsInText(t *testing.T) {
 	require.Greater(t, n, 20)
 }
 
-// The unit file of the manual starts at boot, and its busd takes the flags that it is given and the example of a configuration.
+// The unit file of the manual starts at boot, and its busd takes the flags that it is given and the
+// example of a configuration.
 func TestUnitFile(t *testing.T) {
 	for _, b := range blocks(t) {
 		if b.language != "ini" || !strings.Contains(b.text, "ExecStart=") {

@@ -1,10 +1,10 @@
-// Command genlines writes JSON lines of mixed sizes, from 20 bytes to 200 kB: most are small, a few hundred of
-// a million are larger than any slot. The same arguments give the same lines.
+// Command genlines writes JSON lines of mixed sizes, from 20 bytes to 200 kB: most are small, a few
+// hundred of a million are larger than any slot. The same arguments give the same lines.
 //
 //	genlines COUNT [SEED [SOURCE]]
 //
-// Each line carries SOURCE and a number that counts up, so that the order of a source's lines can be checked
-// after they were mixed with those of others.
+// Each line carries SOURCE and a number that counts up, so that the order of a source's lines can
+// be checked after they were mixed with those of others.
 package main
 
 import (

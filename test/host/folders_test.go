@@ -46,7 +46,8 @@ func TestFolderPermissions(t *testing.T) {
 	})
 }
 
-// The folder that is made for a bus lets in whom the bus lets in, under the umasks of hardened hosts, too.
+// The folder that is made for a bus lets in whom the bus lets in, under the umasks of hardened
+// hosts, too.
 func TestFolderUnderUmask(t *testing.T) {
 	for _, maker := range []user{{}, owner} {
 		for _, umask := range []string{"022", "027", "077", "0777"} {
@@ -76,8 +77,9 @@ func TestFolderThatMustNotBeRead(t *testing.T) {
 	}
 }
 
-// A user has more than one default folder: processes with and without a runtime folder find each other's buses, a private
-// bus's folder is opened to others for a shared one, and what somebody else made of one of them is passed over.
+// A user has more than one default folder: processes with and without a runtime folder find each
+// other's buses, a private bus's folder is opened to others for a shared one, and what somebody
+// else made of one of them is passed over.
 func TestDefaultFolders(t *testing.T) {
 	folder(t, user{}, 0o755)
 	tmp := t.TempDir()
@@ -113,8 +115,8 @@ func TestDefaultFolders(t *testing.T) {
 	require.Empty(t, ask(t, "remove", login...)["remove"])
 }
 
-// A lost key file is written again by clients of the bus's owner and of root only, and is the owner's again; a file of anybody
-// else's is not written to.
+// A lost key file is written again by clients of the bus's owner and of root only, and is the
+// owner's again; a file of anybody else's is not written to.
 func TestLostKeyFileOfOthersBus(t *testing.T) {
 	dir := folder(t, user{}, os.ModeSticky|0o777)
 	path := filepath.Join(dir, busName+".shmbus")
@@ -172,7 +174,8 @@ func restoreAs(t *testing.T, u user, shmid int) error {
 	return os.ErrPermission
 }
 
-// The default folder of a user below /tmp is used only if it is the user's own: others can have made it first.
+// The default folder of a user below /tmp is used only if it is the user's own: others can have
+// made it first.
 func TestDefaultFolder(t *testing.T) {
 	own := fmt.Sprintf("shmbus-%d", owner.uid)
 	squat := func(t *testing.T, prepare func(tmp, dir string)) (create, list report, dir string) {
@@ -234,8 +237,9 @@ func TestDefaultFolder(t *testing.T) {
 	}
 }
 
-// In a folder in which everybody may make files, as /tmp, the name of a key file may be planted by another user. Nobody is led into another file
-// by it, made to wait, or made to remove what is not the bus's.
+// In a folder in which everybody may make files, as /tmp, the name of a key file may be planted by
+// another user. Nobody is led into another file by it, made to wait, or made to remove what is not
+// the bus's.
 func TestPlantedKeyFile(t *testing.T) {
 	shared := func(t *testing.T) (dir, path string) {
 		dir = folder(t, user{}, os.ModeSticky|0o777)
@@ -282,7 +286,8 @@ func TestPlantedKeyFile(t *testing.T) {
 		require.Contains(t, ask(t, "create", owner.run)["create"], "owns its key file")
 		require.Empty(t, segments(t))
 
-		// Root takes the name: with a file of its own, since who planted the other may have it open.
+		// Root takes the name: with a file of its own, since who planted the other may have it
+		// open.
 		planted, err := os.OpenFile(path, os.O_RDWR, 0)
 		require.NoError(t, err)
 		defer planted.Close()

@@ -22,8 +22,8 @@ import (
 	"shmbus/sysvsem"
 )
 
-// A limit that is too low is named by the error together with what raises it; nothing is left behind, and when
-// the limit is raised as the error says, there is a bus.
+// A limit that is too low is named by the error together with what raises it; nothing is left
+// behind, and when the limit is raised as the error says, there is a bus.
 func TestLimits(t *testing.T) {
 	for _, tt := range []struct{ name, setting, says string }{
 		{"SEMMSL", "kernel/sem=100 1024000000 500 32000", "SEMMSL allows 100"},
@@ -48,7 +48,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// limitRole sets a limit, tries to create a bus, raises the limit as the error says, and tries again.
+// limitRole sets a limit, tries to create a bus, raises the limit as the error says, and tries
+// again.
 func limitRole(c *testproc.Child) {
 	c.Check(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	limit, dir := os.Getenv("LIMIT"), os.Getenv("SHMBUS_DIR")

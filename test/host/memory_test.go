@@ -17,7 +17,8 @@ import (
 	"shmbus/internal/testload"
 )
 
-// group makes a memory control group of the given size below this process's, and returns its folder.
+// group makes a memory control group of the given size below this process's, and returns its
+// folder.
 func group(t *testing.T, bytes int) string {
 	t.Helper()
 	lines, err := os.ReadFile("/proc/self/cgroup")
@@ -47,8 +48,9 @@ func group(t *testing.T, bytes int) string {
 	return ""
 }
 
-// Pages of the segment are charged to the control group of who touches them first. When that is full its process is killed, in the middle of
-// filling a slot most likely, and for the others that is a death as any other.
+// Pages of the segment are charged to the control group of who touches them first. When that is
+// full its process is killed, in the middle of filling a slot most likely, and for the others that
+// is a death as any other.
 func TestFullMemoryGroup(t *testing.T) {
 	const limit = 48 << 20
 	dir := folder(t, user{}, 0o755)
@@ -77,7 +79,7 @@ func TestFullMemoryGroup(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, books.Balanced(), "%+v", books)
 
-	// Whoever has room of its own goes on, through the whole ring.
+	// A process that has room of its own goes on, through the whole ring.
 	p, err := b.Publisher("on")
 	require.NoError(t, err)
 	frame := make([]byte, 1<<20-64)

@@ -21,8 +21,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// Pids are of no account: processes of other pid namespaces, which have the same pid or one that nobody here can see, are
-// alive for as long as they are.
+// Pids are of no account: processes of other pid namespaces, which have the same pid or one that
+// nobody here can see, are alive for as long as they are.
 func TestPidNamespaces(t *testing.T) {
 	dir := folder(t, user{}, 0o755)
 	b, err := bus.Create(busName, bus.WithSlots(64))
@@ -75,7 +75,8 @@ func TestPidNamespaces(t *testing.T) {
 	require.Contains(t, status, "echo-1")
 	require.NotContains(t, status, "dead")
 
-	// The gate of the one that holds it closed opens with its death, and not before, though it has the pid of others.
+	// The gate of the one that holds it closed opens with its death, and not before, though it has
+	// the pid of others.
 	full := func() error {
 		q, err := b.Publisher("ask", bus.NoWait())
 		require.NoError(t, err)
@@ -115,7 +116,8 @@ func TestPidNamespaces(t *testing.T) {
 	nothing(t, dir)
 }
 
-// The key file alone leads nowhere from another IPC namespace, or to somebody else's objects, and the error says why.
+// The key file alone leads nowhere from another IPC namespace, or to somebody else's objects, and
+// the error says why.
 func TestIPCNamespaces(t *testing.T) {
 	dir := folder(t, user{}, 0o755)
 	b, err := bus.Create(busName, bus.WithSlots(64))
@@ -172,7 +174,8 @@ func TestIPCNamespaces(t *testing.T) {
 	})
 }
 
-// foreignRole makes objects that have nothing to do with a bus under the key of one, and does to the bus what can be done.
+// foreignRole makes objects that have nothing to do with a bus under the key of one, and does to
+// the bus what can be done.
 func foreignRole(c *testproc.Child) {
 	n, err := strconv.Atoi(os.Getenv("KEY"))
 	c.Check(err)

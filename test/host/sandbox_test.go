@@ -15,7 +15,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// A sandbox without System V IPC, as some seccomp profiles make it, is named by the error, whichever call it refuses and however.
+// A sandbox without System V IPC, as some seccomp profiles make it, is named by the error,
+// whichever call it refuses and however.
 func TestSandboxes(t *testing.T) {
 	for _, tt := range []struct {
 		name string

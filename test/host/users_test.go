@@ -108,8 +108,9 @@ func run(t *testing.T, c *exec.Cmd) (output string, code int) {
 	return string(out), c.ProcessState.ExitCode()
 }
 
-// Who may do what: publishing and subscribing take the right to read and write, observing that to read, removing ownership. Whoever may not
-// is told what it would take, and leaves the bus as it is.
+// Who may do what: publishing and subscribing take the right to read and write, observing that to
+// read, removing ownership. A user who may not is told what it would take, and
+// leaves the bus as it is.
 func TestModes(t *testing.T) {
 	type rights struct{ use, look bool }
 	all, look, none := rights{true, true}, rights{look: true}, rights{}

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Package intercept lets a test answer a process's own system calls in the kernel's place, by a seccomp filter
-// with a listener: the code under test does not know. So it meets kernels and sandboxes that are not to be had here.
+// Package intercept lets a test answer a process's own system calls in the kernel's place, by a
+// seccomp filter with a listener: the code under test does not know. So it meets kernels and
+// sandboxes that are not to be had here.
 package intercept
 
 import (
@@ -22,7 +23,8 @@ func (c Call) Bytes(arg, n int) []byte {
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(&c.Args[arg])), n)
 }
 
-// An Answer is the error that a call ends with, or 0, after a delay. Kernel leaves the call to the kernel.
+// An Answer is the error that a call ends with, or 0, after a delay. Kernel leaves the call to the
+// kernel.
 type Answer struct {
 	After  time.Duration
 	Errno  unix.Errno
@@ -46,9 +48,10 @@ type (
 	}
 )
 
-// Calls has every call with the given number answered, in all threads of the process, for good: the process is one
-// that the test has started for this. answer runs in one goroutine, and makes no such call itself. Calls that a signal
-// interrupts before their answer are made anew, and answered twice.
+// Calls has every call with the given number answered, in all threads of the process, for good: the
+// process is one that the test has started for this. answer runs in one goroutine, and makes no
+// such call itself. Calls that a signal interrupts before their answer are made anew, and answered
+// twice.
 func Calls(number uint32, answer func(Call) Answer) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)

@@ -1,5 +1,6 @@
-// Package machine shows tests the machine code of functions, as compiled for any architecture: whether a memory
-// barrier stands where a memory model asks for it is seen there, and no run on one machine proves it.
+// Package machine shows tests the machine code of functions, as compiled for any architecture:
+// whether a memory barrier stands where a memory model asks for it is seen there, and no run on one
+// machine proves it.
 package machine
 
 import (
@@ -29,8 +30,9 @@ func Build(t testing.TB, goarch, path string) Program {
 	return p
 }
 
-// look opens the sources that the program is made of. So go test knows that they matter, and that a result
-// that it has is of others: code that is for another architecture changes no binary of this one.
+// look opens the sources that the program is made of. So go test knows that they matter, and that a
+// result that it has is of others: code that is for another architecture changes no binary of this
+// one.
 func look(t testing.TB, path string) {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-deps", "-test", "-f", "{{if .Module}}{{if .Module.Main}}{{.Dir}}{{end}}{{end}}", path)
@@ -58,8 +60,8 @@ var (
 	callee = regexp.MustCompile(`^CALL (\S+?)(\.abi0)?\(SB\)$`)
 )
 
-// Code returns the instructions of a function, "shmbus/ring.(*Cursor).Valid", each as "LDAR (R0), R0". A call is "CALL"
-// and the full name of what is called.
+// Code returns the instructions of a function, "shmbus/ring.(*Cursor).Valid", each as "LDAR (R0),
+// R0". A call is "CALL" and the full name of what is called.
 func (p Program) Code(t testing.TB, function string) []string {
 	t.Helper()
 	cmd := exec.Command("go", "tool", "objdump", "-s", "^"+regexp.QuoteMeta(function)+`(\.abi0)?$`, p.file)

@@ -34,7 +34,8 @@ func must(err error) {
 	}
 }
 
-// publish publishes numbered messages, of several goroutines on one publisher, and returns how many.
+// publish publishes numbered messages, of several goroutines on one publisher, and returns how
+// many.
 func publish(c *testproc.Child, b *bus.Bus, j job) []uint64 {
 	rnd := rand.New(rand.NewPCG(j.Seed, 1))
 	p, err := b.Publisher(innocentTopic(j.ID))

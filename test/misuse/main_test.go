@@ -44,7 +44,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// Whatever some processes do with their publishers and subscriptions, others lose nothing and the bus is sound.
+// Whatever some processes do with their publishers and subscriptions, others lose nothing and the
+// bus is sound.
 func TestMisuse(t *testing.T) {
 	last := *duration
 	if last == 0 {

@@ -21,7 +21,8 @@ import (
 
 const goroutines = 8
 
-// A misuser is a process that uses a bus wrongly. What it has is shared by all its goroutines, which replace it now and then while others use it.
+// A misuser is a process that uses a bus wrongly. What it has is shared by all its goroutines,
+// which replace it now and then while others use it.
 type misuser struct {
 	key   int32
 	id    int
@@ -167,7 +168,8 @@ type value func(b []byte) ([]byte, error)
 
 func (v value) MarshalMsg(b []byte) ([]byte, error) { return v(b) }
 
-// A context that is the misuser's own: it never says that it has ended, and panics after some calls.
+// A context that is the misuser's own: it never says that it has ended, and panics after some
+// calls.
 type treacherous struct {
 	context.Context
 	left atomic.Int32

@@ -1,11 +1,13 @@
 //go:build linux
 
-// Command mutate takes protections out of a copy of this tree, one at a time, and runs the tests that are to notice it.
+// Command mutate takes protections out of a copy of this tree, one at a time, and runs the tests
+// that are to notice it.
 //
 //	mutate [-quick] [-only WORD] [-list]
 //
-// The mutations are in table.go. A mutation that no test notices survives: a test is missing, or the protection is not needed. The exit code
-// is 0 if each was caught, and 1 if one survived, does not build, or no longer applies because the code has changed.
+// The mutations are in table.go. A mutation that no test notices survives: a test is missing, or
+// the protection is not needed. The exit code is 0 if each was caught, and 1 if one survived, does
+// not build, or no longer applies because the code has changed.
 package main
 
 import (

@@ -2,8 +2,9 @@
 
 package main
 
-// Left out, since they harm nobody, as the code says where they are: loading the cursor before the wake word in ring.Ring.Protected, and
-// going awake before the cursor has moved in sleep.Subscriber.WakeUp.
+// Left out, since they harm nobody, as the code says where they are: loading the cursor before the
+// wake word in ring.Ring.Protected, and going awake before the cursor has moved in
+// sleep.Subscriber.WakeUp.
 var table = []mutation{
 	{
 		name:   "a publisher looks at sleepers whom another has claimed and not posted",

@@ -91,7 +91,8 @@ func copyFile(to, from string, d fs.DirEntry) error {
 
 func (t *tree) remove() error { return os.RemoveAll(t.dir) }
 
-// sound reports an error unless the tests pass as long as nothing is mutated: otherwise they would say nothing about mutations.
+// sound reports an error unless the tests pass as long as nothing is mutated: otherwise they would
+// say nothing about mutations.
 func (t *tree) sound(ctx context.Context, all []mutation, timeout time.Duration) error {
 	run := map[string][]string{}
 	for _, m := range all {
@@ -160,7 +161,8 @@ func (o outcome) by() string {
 // buildTimeout is how long a test binary may take to be built.
 const buildTimeout = 10 * time.Minute
 
-// test runs go test. Whatever System V objects are left are gone with the IPC namespaces that the test binaries make for themselves.
+// test runs go test. Whatever System V objects are left are gone with the IPC namespaces that the
+// test binaries make for themselves.
 func (t *tree) test(ctx context.Context, pkg, run string, times int, timeout time.Duration) outcome {
 	ctx, cancel := context.WithTimeout(ctx, timeout+buildTimeout)
 	defer cancel()

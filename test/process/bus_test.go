@@ -24,7 +24,8 @@ import (
 
 const busName = "proc"
 
-// newBus creates the bus of a test, which is removed when the test ends. Workers find it by SHMBUS_DIR.
+// newBus creates the bus of a test, which is removed when the test ends. Workers find it by
+// SHMBUS_DIR.
 func newBus(t testing.TB, c creation, more ...bus.Option) *bus.Bus {
 	t.Helper()
 	useDir(t)
@@ -80,9 +81,9 @@ func snapshot(t testing.TB, b *bus.Bus) bus.Snapshot {
 	return s
 }
 
-// awaitAsleep waits until n subscriptions are asleep, as far as the segment says: a few of them may be about to take their last
-// look. The given workers have no thread that runs either, so all of theirs have. None of them may have
-// reported a fault meanwhile.
+// awaitAsleep waits until n subscriptions are asleep, as far as the segment says: a few of them may
+// be about to take their last look. The given workers have no thread that runs either, so all of
+// theirs have. None of them may have reported a fault meanwhile.
 func awaitAsleep(t testing.TB, b *bus.Bus, n int, workers ...*worker) {
 	t.Helper()
 	var s bus.Snapshot
@@ -142,8 +143,8 @@ func (f *feed) publish(ctx context.Context, n int) {
 	}
 }
 
-// balance checks that every slot is in exactly one place, and that with all other publishers gone the records of the dead
-// can all be used again, with all their slots.
+// balance checks that every slot is in exactly one place, and that with all other publishers gone
+// the records of the dead can all be used again, with all their slots.
 func balance(t testing.TB, b *bus.Bus) {
 	t.Helper()
 	_, err := b.Reap()
@@ -154,7 +155,8 @@ func balance(t testing.TB, b *bus.Bus) {
 	// A pair's evidence may be a pair of a record that is settled later.
 	for pass := 0; pass == 0 || pass <= n && audit(t, b).Unsettled > 0; pass++ {
 		var all []*bus.Publisher
-		// Whoever hears of a death may be clearing a record just now, which is in use until that is done.
+		// A client that has heard of a death may still be clearing a record, which is in use until
+		// that is done.
 		testload.Eventually(t, "a record is free and can not be used", func() bool {
 			for {
 				p, err := b.Publisher("all")

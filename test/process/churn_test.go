@@ -14,8 +14,9 @@ import (
 	"shmbus/bus"
 )
 
-// Any number of processes open, create, use and remove one bus, all at once, and some are killed over it. Each gets a
-// bus, or learns that there is none; nobody takes the next bus, or the half of one, for damage.
+// Any number of processes open, create, use and remove one bus, all at once, and some are killed
+// over it. Each gets a bus, or learns that there is none; nobody takes the next bus, or the half of
+// one, for damage.
 func TestChurn(t *testing.T) {
 	const processes, duration = 8, 3 * time.Second
 	useDir(t)

@@ -12,9 +12,9 @@ import (
 	"shmbus/internal/testload"
 )
 
-// Promises 2 and 3: publishers are killed at random instants of a tight loop, hundreds of times, out of the run and
-// out of a stop. Others go on meanwhile, all that is received is whole and in order, and in the end every
-// slot and every record is there.
+// Promises 2 and 3: publishers are killed at random instants of a tight loop, hundreds of times,
+// out of the run and out of a stop. Others go on meanwhile, all that is received is whole and in
+// order, and in the end every slot and every record is there.
 func TestPublishersKilledAtRandom(t *testing.T) {
 	for _, tt := range []struct {
 		name          string

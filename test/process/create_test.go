@@ -45,8 +45,8 @@ func TestCreateRace(t *testing.T) {
 	}
 }
 
-// killAtCall lets a worker run from mark(1) and kills it as it enters its k-th system call, which it names. finished says that it
-// reached mark(2) before.
+// killAtCall lets a worker run from mark(1) and kills it as it enters its k-th system call, which
+// it names. finished says that it reached mark(2) before.
 func killAtCall(t *testing.T, j job, k int) (name string, finished bool) {
 	t.Helper()
 	tr := trace(t, j)
@@ -62,7 +62,8 @@ func killAtCall(t *testing.T, j job, k int) (name string, finished bool) {
 	return name, false
 }
 
-// A creator that is killed at any of its system calls is in nobody's way: the next one creates the bus, and nothing is left.
+// A creator that is killed at any of its system calls is in nobody's way: the next one creates the
+// bus, and nothing is left.
 func TestCreatorKilledAtEveryCall(t *testing.T) {
 	for _, next := range []string{"create", "remove, create"} {
 		t.Run("next="+next, func(t *testing.T) {
@@ -96,8 +97,9 @@ func TestCreatorKilledAtEveryCall(t *testing.T) {
 	}
 }
 
-// smallIdentifiers makes the next identifiers as short as those on a machine that has just started, where it can be done.
-// What a key file says of a finished bus is then shorter than what it said before.
+// smallIdentifiers makes the next identifiers as short as those on a machine that has just started,
+// where it can be done. What a key file says of a finished bus is then shorter than what it said
+// before.
 func smallIdentifiers(t *testing.T) {
 	t.Helper()
 	for _, kind := range []string{"shm", "sem"} {

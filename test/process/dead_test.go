@@ -20,8 +20,8 @@ import (
 	"shmbus/internal/testload"
 )
 
-// joiner comes to a bus on which others have died, and uses all that they left: it takes their records over as they are, or, if it
-// has batches, clears them first.
+// joiner comes to a bus on which others have died, and uses all that they left: it takes their
+// records over as they are, or, if it has batches, clears them first.
 func (v *victim) joiner() {
 	b := v.open()
 	if v.Batch > 0 {
@@ -67,8 +67,9 @@ func (v *victim) joiner() {
 	v.Check(b.Close())
 }
 
-// Promise 3, where nobody listens: a reliable subscriber that held the ring full has died, and publishers have died in the middle of
-// an exchange. Whoever comes to that bus then, and is stopped at any point, holds nobody; nor does it when it is killed there.
+// Promise 3, where nobody listens: a reliable subscriber that held the ring full has died, and
+// publishers have died in the middle of an exchange. A process that comes to that bus then
+// holds nobody when it is stopped at any point, nor when it is killed there.
 func TestFaultsAmongTheDead(t *testing.T) {
 	few := creation{Clients: 2} // who comes takes the client record of the dead, too
 	for name, j := range map[string]job{
@@ -97,7 +98,8 @@ func TestFaultsAmongTheDead(t *testing.T) {
 	}
 }
 
-// amongTheDead lets somebody come to such a bus, to whom happens what spec says, and returns which points it came by, and how often.
+// amongTheDead lets somebody come to such a bus, to whom happens what spec says, and returns which
+// points it came by, and how often.
 func amongTheDead(t *testing.T, j job, spec string) map[fault.Point]uint64 {
 	t.Helper()
 	b := newBus(t, creation{Slots: 64, SlotSize: 128, Publishers: 6, Subscribers: 64, Topics: 64, Clients: j.Creation.Clients})

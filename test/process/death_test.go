@@ -14,9 +14,9 @@ import (
 	"shmbus/internal/testload"
 )
 
-// Promise 3: when a reliable subscriber is killed that holds the ring full, publishers go on as soon as the kernel
-// has reported its death, whether anybody watches, nobody does, or the watcher is stopped. 10 ms are
-// the aim; ten times as much is a failure even on a busy machine.
+// Promise 3: when a reliable subscriber is killed that holds the ring full, publishers go on as
+// soon as the kernel has reported its death, whether anybody watches, nobody does, or the watcher
+// is stopped. 10 ms are the aim; ten times as much is a failure even on a busy machine.
 func TestKilledSubscriberDelaysNobody(t *testing.T) {
 	const rounds, limit = 20, 100 * time.Millisecond
 	for _, tt := range []struct {

@@ -19,13 +19,15 @@ import (
 	"shmbus/internal/testload"
 )
 
-// Promises 2, 3, 5, 6 and 8, at every step of every protocol: at each point that package fault names a process is killed, or
-// stopped and continued, or one of its goroutines is held. Meanwhile the others publish and receive on, and
-// check all that they receive; after it, what the victim published is complete, sleepers have been woken for it, its death
-// has been heard of, and every slot is in exactly one place.
+// Promises 2, 3, 5, 6 and 8, at every step of every protocol: at each point that package fault
+// names a process is killed, or stopped and continued, or one of its goroutines is held. Meanwhile
+// the others publish and receive on, and check all that they receive; after it, what the victim
+// published is complete, sleepers have been woken for it, its death has been heard of, and every
+// slot is in exactly one place.
 //
-// Which victims come by a point is found out by watching each once, so that a point no victim comes by is an error. Each
-// point is struck in one scenario, and in those that ask for it; with SHMBUS_FAULTS=all in every one whose victim comes by.
+// Which victims come by a point is found out by watching each once, so that a point no victim comes
+// by is an error. Each point is struck in one scenario, and in those that ask for it; with
+// SHMBUS_FAULTS=all in every one whose victim comes by.
 func TestFaults(t *testing.T) {
 	rnd := newRand(t)
 	began := time.Now()
@@ -72,7 +74,8 @@ func (tr tour) watch(t *testing.T, sc *scenario) {
 	st.end()
 }
 
-// first returns the first scenario whose victim comes by the point and can be struck by the action there.
+// first returns the first scenario whose victim comes by the point and can be struck by the action
+// there.
 func (tr tour) first(p fault.Point, action string) *scenario {
 	i := slices.IndexFunc(scenarios, func(sc *scenario) bool { return tr[sc][p] > 0 && slices.Contains(sc.actions(), action) })
 	if i < 0 {
@@ -171,8 +174,8 @@ func (st *stage) await(v *struck) {
 	require.NoError(st.t, v.Success())
 }
 
-// strike lets something happen at a point. Not every victim comes by as often as the one that was watched: then the next one is
-// struck at its first visit.
+// strike lets something happen at a point. Not every victim comes by as often as the one that was
+// watched: then the next one is struck at its first visit.
 func (st *stage) strike(p fault.Point, action string, visit uint64) strike {
 	s := st.try(p, action, visit)
 	for tries := 0; !s.fired && tries < 10; tries++ {

@@ -14,8 +14,9 @@ import (
 	"shmbus/sysvshm"
 )
 
-// Somebody else's segment has the key that the creator tries first. It is empty and nobody has it attached, as what a killed creator leaves. At whichever
-// system call the creator is killed, nobody takes that segment for a part of the bus.
+// Somebody else's segment has the key that the creator tries first. It is empty and nobody has it
+// attached, as what a killed creator leaves. At whichever system call the creator is killed, nobody
+// takes that segment for a part of the bus.
 func TestCreatorKilledBesideForeignSegment(t *testing.T) {
 	dir := useDir(t)
 	path := filepath.Join(dir, busName+".shmbus")

@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How soon a death is heard of: from just before kill(2) until another process has been told, with busd and without it. The aim is
-// that 99 of 100 are heard of within 10 ms; the test fails at a hundred times as much.
+// How soon a death is heard of: from just before kill(2) until another process has been told, with
+// busd and without it. The aim is that 99 of 100 are heard of within 10 ms; the test fails at a
+// hundred times as much.
 func TestDeathsAreHeardSoon(t *testing.T) {
 	const deaths = 200
 	busd := filepath.Join(t.TempDir(), "busd")

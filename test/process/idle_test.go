@@ -12,8 +12,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// Promise 6: idle costs nothing. A process with a thousand subscriptions asleep uses no processor time
-// and two threads on semaphores: one sleeps for all, one listens for deaths.
+// Promise 6: idle costs nothing. A process with a thousand subscriptions asleep uses no processor
+// time and two threads on semaphores: one sleeps for all, one listens for deaths.
 func TestIdleCostsNothing(t *testing.T) {
 	const subscriptions = 1000
 	const window = 5 * time.Second
@@ -21,8 +21,9 @@ func TestIdleCostsNothing(t *testing.T) {
 	w := startAll(t, job{Role: "sleepers", Bus: busName, Subs: subscriptions, Topic: "idle"})[0]
 	awaitAsleep(t, b, subscriptions)
 	testload.Eventually(t, "%d threads on semaphores", func() bool { return onSemaphores(w.PID()) == 2 }, onSemaphores(w.PID()))
-	// A process looks often whether the bus is still there until nothing has begun to wait for five seconds, and the first
-	// moments of its life are behind it when nothing has been added for a while.
+	// A process looks often whether the bus is still there until nothing has begun to wait for five
+	// seconds, and the first moments of its life are behind it when nothing has been added for a
+	// while.
 	time.Sleep(6 * time.Second)
 	settled := testproc.CostOf(w.PID()).Time
 	testload.Eventually(t, "it does not come to rest", func() bool {

@@ -117,8 +117,8 @@ func (c *child) publisher(b *bus.Bus) *bus.Publisher {
 	return p
 }
 
-// exclusive reports whether the publisher of the given ID is, which every other one is: its messages all come from one record. Others' reservations
-// have records of their own.
+// exclusive reports whether the publisher of the given ID is, which every other one is: its
+// messages all come from one record. Others' reservations have records of their own.
 func exclusive(id int) bool { return id%2 == 1 }
 
 func (c *child) topic() string { return c.Topic + "." + strconv.Itoa(c.ID) }

@@ -67,7 +67,8 @@ func TestLateJoiners(t *testing.T) {
 	require.ErrorContains(t, err, "not published yet")
 }
 
-// Reliable subscribers that join in the middle of a flood miss nothing from where they joined, and start at the head.
+// Reliable subscribers that join in the middle of a flood miss nothing from where they joined, and
+// start at the head.
 func TestJoinUnderLoad(t *testing.T) {
 	const joiners = 40
 	b := newBus(t, creation{Slots: 64, SlotSize: 64})

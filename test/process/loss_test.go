@@ -50,8 +50,8 @@ func TestLossIsANumber(t *testing.T) {
 	}
 }
 
-// The books of a lossy subscriber that is stopped and continued at random moments, while others publish as fast as they
-// can, come out even to the last position.
+// The books of a lossy subscriber that is stopped and continued at random moments, while others
+// publish as fast as they can, come out even to the last position.
 func TestLossUnderLoad(t *testing.T) {
 	const publishers, subscribers, rounds = 2, 2, 60
 	rnd := newRand(t)

@@ -10,8 +10,8 @@ import (
 	"shmbus/bus"
 )
 
-// Promise 1: every subscriber sees the same messages in the same order, and those of one publisher in
-// the order in which it published them.
+// Promise 1: every subscriber sees the same messages in the same order, and those of one publisher
+// in the order in which it published them.
 func TestOneOrder(t *testing.T) {
 	const publishers, subscribers, each = 3, 3, 67_000
 	b := newBus(t, creation{Slots: 1024, SlotSize: 128})

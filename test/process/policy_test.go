@@ -15,7 +15,8 @@ import (
 
 const ringSlots = 128
 
-// heldBus returns a bus whose ring a stopped subscriber of the given policy holds full, and the feed that filled it.
+// heldBus returns a bus whose ring a stopped subscriber of the given policy holds full, and the
+// feed that filled it.
 func heldBus(t *testing.T, policy string, patience time.Duration, opts ...bus.PublishOption) (*bus.Bus, *worker, *feed) {
 	t.Helper()
 	b := newBus(t, creation{Slots: ringSlots, SlotSize: 128})
@@ -67,7 +68,8 @@ func TestFullUntilTheDeadline(t *testing.T) {
 	}
 }
 
-// A reliable subscriber that is stopped delays publishers and nobody else: others receive what is there, join, leave and look.
+// A reliable subscriber that is stopped delays publishers and nobody else: others receive what is
+// there, join, leave and look.
 func TestStoppedSubscriberDelaysPublishersOnly(t *testing.T) {
 	b, s, f := heldBus(t, "reliable", 0)
 	blocked := make(chan error, 1)
@@ -109,8 +111,8 @@ func TestStoppedSubscriberDelaysPublishersOnly(t *testing.T) {
 	s.exit()
 }
 
-// Promise 5: when the patience of a subscription is over, publishers go on; the subscription learns exactly
-// what it lost, and has ended.
+// Promise 5: when the patience of a subscription is over, publishers go on; the subscription learns
+// exactly what it lost, and has ended.
 func TestEvict(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -148,7 +150,8 @@ func TestEvict(t *testing.T) {
 	}
 }
 
-// Promise 5: a publisher that does not wait cuts off a subscriber that does not move, when its patience is over, and not before.
+// Promise 5: a publisher that does not wait cuts off a subscriber that does not move, when its
+// patience is over, and not before.
 func TestNoWaitEvicts(t *testing.T) {
 	const patience = 100 * time.Millisecond
 	b, s, f := heldBus(t, "evict", patience, bus.NoWait())
@@ -165,7 +168,8 @@ func TestNoWaitEvicts(t *testing.T) {
 	s.exit()
 }
 
-// A subscriber that moves on has all of its patience after each message, however many wait for it all the time, and whether they do.
+// A subscriber that moves on has all of its patience after each message, however many wait for it
+// all the time, and whether they do.
 func TestSlowIsNotEvicted(t *testing.T) {
 	const patience = time.Second
 	b := newBus(t, creation{Slots: 8, SlotSize: 128})
@@ -192,7 +196,8 @@ func TestSlowIsNotEvicted(t *testing.T) {
 	}
 }
 
-// Promise 5: a subscription that is demoted goes on as a lossy one, and learns exactly what it lost.
+// Promise 5: a subscription that is demoted goes on as a lossy one, and learns exactly what it
+// lost.
 func TestDemote(t *testing.T) {
 	const patience = 100 * time.Millisecond
 	const more = 3*ringSlots + 7

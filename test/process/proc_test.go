@@ -12,7 +12,8 @@ import (
 	"shmbus/internal/testproc"
 )
 
-// currentCall returns the system call that a thread is in, with its arguments, and -1 if it is in none.
+// currentCall returns the system call that a thread is in, with its arguments, and -1 if it is in
+// none.
 func currentCall(task string) (number int, args []string) {
 	b, err := os.ReadFile(task + "/syscall")
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"shmbus/sysvshm"
 )
 
-// A table that is full says which option of the bus's creation enlarges it, and has room again when somebody leaves or
-// is killed.
+// A table that is full says which option of the bus's creation enlarges it, and has room again when
+// somebody leaves or is killed.
 func TestTableFull(t *testing.T) {
 	b := newBus(t, creation{Slots: 64, SlotSize: 64, Publishers: 3, Subscribers: 64, Clients: 4, Topics: 5})
 	full := func(err error, table, option string) {

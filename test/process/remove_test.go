@@ -19,7 +19,8 @@ import (
 // removedLimit is how soon everybody must know; a tenth of it is the aim.
 const removedLimit = time.Second
 
-// waiters starts processes that wait in every way: asleep, spinning, blocked in a full ring, watching.
+// waiters starts processes that wait in every way: asleep, spinning, blocked in a full ring,
+// watching.
 func waiters(t *testing.T) []*worker {
 	ws := startAll(t,
 		job{Role: "wait", Bus: busName, Patterns: []string{"nothing"}, Wait: bus.Block},
@@ -50,7 +51,8 @@ func blockedPublishers(t *testing.T, b *bus.Bus) []*worker {
 	return ws
 }
 
-// expectRemoved waits until all have learned that the bus is removed, and returns how long that took.
+// expectRemoved waits until all have learned that the bus is removed, and returns how long that
+// took.
 func expectRemoved(t *testing.T, since time.Time, ws []*worker) {
 	t.Helper()
 	var took distribution
@@ -75,7 +77,7 @@ func usable(t *testing.T) {
 	w.exit()
 }
 
-// Whoever waits on a bus that is removed learns it at once.
+// A call that waits on a bus that is removed ends at once.
 func TestRemove(t *testing.T) {
 	b := newBus(t, creation{Slots: 64, SlotSize: 64})
 	asleep := waiters(t)
@@ -121,8 +123,9 @@ func TestSemaphoresRemovedFromOutside(t *testing.T) {
 	usable(t)
 }
 
-// The segment is removed by somebody who knows nothing of buses, and the semaphores stay: no call of the kernel tells anybody. Still
-// everybody who waits learns it, also while one of those who look is stopped, and the bus can be made again.
+// The segment is removed by somebody who knows nothing of buses, and the semaphores stay: no call
+// of the kernel tells anybody. Still everybody who waits learns it, also while one of those who
+// look is stopped, and the bus can be made again.
 func TestSegmentRemovedFromOutside(t *testing.T) {
 	b := newBus(t, creation{Slots: 64, SlotSize: 64})
 	asleep := waiters(t)
@@ -152,8 +155,8 @@ func TestSegmentOfIdleBusRemovedFromOutside(t *testing.T) {
 	usable(t)
 }
 
-// A remover that is killed at any of its system calls leaves a bus that the next one removes, that nobody
-// waits for, and that leaves nothing behind.
+// A remover that is killed at any of its system calls leaves a bus that the next one removes, that
+// nobody waits for, and that leaves nothing behind.
 func TestRemoverKilledAtEveryCall(t *testing.T) {
 	useDir(t)
 	j := job{Role: "remove", Bus: busName}

@@ -82,7 +82,8 @@ func (c *child) publish(p *bus.Publisher, seq uint64) error {
 	return p.PublishRaw(c.Context(), b)
 }
 
-// publishSome publishes message seq, or a batch that begins with it, and returns how many that were.
+// publishSome publishes message seq, or a batch that begins with it, and returns how many that
+// were.
 func (c *child) publishSome(p *bus.Publisher, seq uint64) (uint64, error) {
 	if c.Batch <= 1 {
 		return 1, c.publish(p, seq)
@@ -233,8 +234,8 @@ func watchRole(c *child) {
 	}
 }
 
-// waitRole waits for a message, or, with a Count, publishes until it has to wait for room, and reports the error
-// with which that ends.
+// waitRole waits for a message, or, with a Count, publishes until it has to wait for room, and
+// reports the error with which that ends.
 func waitRole(c *child) {
 	b := c.open()
 	defer b.Close()

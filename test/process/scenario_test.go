@@ -82,7 +82,8 @@ func (st *stage) casualty(role string, change ...func(*exec.Cmd)) *worker {
 	return w
 }
 
-// killOthers kills processes that hold the ring full, one after the other, until it is told to stop.
+// killOthers kills processes that hold the ring full, one after the other, until it is told to
+// stop.
 func killOthers(st *stage, v *struck) func() {
 	if st.sc.role == "watch" {
 		// Those that died before it listens are not news to it. A victim may be struck before.
@@ -109,7 +110,8 @@ func killOthers(st *stage, v *struck) func() {
 	return func() { once.Do(func() { close(done); over.Wait() }) }
 }
 
-// killInFlight kills processes in the middle of an exchange, and one that subscribes, and leaves their records as they are.
+// killInFlight kills processes in the middle of an exchange, and one that subscribes, and leaves
+// their records as they are.
 func killInFlight(st *stage) {
 	w := st.casualty("casualty")
 	w.expect("ready")
@@ -128,9 +130,10 @@ func killCreator(st *stage) {
 	w.Kill()
 }
 
-// createOther checks that a bus somebody is creating or removing can be used, created and removed by others as soon as that one
-// is dead, and that they get an error in time while it is only stopped. One that was complete is used, and whoever died as its client
-// is counted there; of one that was not, nothing is left.
+// createOther checks that a bus somebody is creating or removing can be used, created and removed
+// by others as soon as that one is dead, and that they get an error in time while it is only
+// stopped. One that was complete is used, and whoever died as its client is counted there; of one
+// that was not, nothing is left.
 func createOther(st *stage, v *struck, action string) {
 	t, at := st.t, st.ref.at
 	t.Helper()
@@ -170,7 +173,8 @@ func makeOther(st *stage) {
 	require.NoError(st.t, err)
 }
 
-// takeOther removes that bus's segment by its identifier, as soon as the victim sleeps, or a second later. Its semaphores are not touched.
+// takeOther removes that bus's segment by its identifier, as soon as the victim sleeps, or a second
+// later. Its semaphores are not touched.
 func takeOther(st *stage, v *struck) func() {
 	second := st.second
 	done := make(chan struct{})
@@ -186,7 +190,8 @@ func takeOther(st *stage, v *struck) func() {
 	return func() { <-done }
 }
 
-// loseOther checks that everybody who waits on that bus learns that it is gone, and that the next can make it again.
+// loseOther checks that everybody who waits on that bus learns that it is gone, and that the next
+// can make it again.
 func loseOther(st *stage, v *struck, _ string) {
 	t, at := st.t, st.ref.at
 	t.Helper()
@@ -200,8 +205,8 @@ func loseOther(st *stage, v *struck, _ string) {
 	createOther(st, v, "kill")
 }
 
-// restoreOther checks that a bus whose key file somebody was writing again is found as soon as that one is dead, and that
-// those who look for it get an answer in time while it is only stopped.
+// restoreOther checks that a bus whose key file somebody was writing again is found as soon as that
+// one is dead, and that those who look for it get an answer in time while it is only stopped.
 func restoreOther(st *stage, _ *struck, action string) {
 	t, at := st.t, st.ref.at
 	t.Helper()

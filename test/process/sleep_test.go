@@ -25,8 +25,8 @@ func quietRole(c *child) {
 	c.Check(b.Close())
 }
 
-// Promise 6: publishing makes no system call while nobody who sleeps wants the messages, and those who sleep on other
-// topics lose nothing however often the ring is lapped.
+// Promise 6: publishing makes no system call while nobody who sleeps wants the messages, and those
+// who sleep on other topics lose nothing however often the ring is lapped.
 func TestSleepersOnOtherTopics(t *testing.T) {
 	const processes, each, messages, slots = 5, 40, 100_000, 512
 	b := newBus(t, creation{Slots: slots, SlotSize: 64})
@@ -108,7 +108,8 @@ func TestSleepersOnOtherTopics(t *testing.T) {
 	}
 }
 
-// Publishers who publish by turns, so that each certifies what the others published, wake nobody in vain either.
+// Publishers who publish by turns, so that each certifies what the others published, wake nobody in
+// vain either.
 func TestSleepersAndManyPublishers(t *testing.T) {
 	const messages = 30_000
 	b := newBus(t, creation{Slots: 256, SlotSize: 64})

@@ -51,9 +51,10 @@ func countSteps(t *testing.T, j job) int {
 	return n
 }
 
-// Promises 2, 3 and 6, an instruction at a time: a publisher is stopped behind any of the instructions of a publish
-// and killed there, or left there while others go on for laps and then killed or continued. Nobody else is held up,
-// what it published is received whole whether it could wake anybody or not, nothing else is, and every slot remains.
+// Promises 2, 3 and 6, an instruction at a time: a publisher is stopped behind any of the
+// instructions of a publish and killed there, or left there while others go on for laps and then
+// killed or continued. Nobody else is held up, what it published is received whole whether it could
+// wake anybody or not, nothing else is, and every slot remains.
 func TestStoppedAtEveryInstruction(t *testing.T) {
 	const most = 36 // places in each case
 	rnd := newRand(t)

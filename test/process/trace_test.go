@@ -28,8 +28,8 @@ const markerWho = 0x7e57
 //go:noinline
 func mark(n int) { unix.RawSyscall(unix.SYS_GETPRIORITY, markerWho, uintptr(n), 0) }
 
-// A tracee is a worker whose first thread runs only as far as the test lets it. Its methods must be called by
-// the goroutine that started it, which is locked to its thread.
+// A tracee is a worker whose first thread runs only as far as the test lets it. Its methods must be
+// called by the goroutine that started it, which is locked to its thread.
 type tracee struct {
 	t      testing.TB
 	pid    int
@@ -141,8 +141,8 @@ func (tr *tracee) runTo(n int) (calls []int) {
 	}
 }
 
-// step executes instructions until one of the module's own is next, those of the Go runtime in one go, and
-// returns the function that it belongs to.
+// step executes instructions until one of the module's own is next, those of the Go runtime in one
+// go, and returns the function that it belongs to.
 func (tr *tracee) step() string {
 	tr.t.Helper()
 	for {
@@ -168,7 +168,8 @@ func (tr *tracee) release() {
 	}
 }
 
-// leave executes what is left of the function with the given name, which the tracee is in, and returns the next.
+// leave executes what is left of the function with the given name, which the tracee is in, and
+// returns the next.
 func (tr *tracee) leave(name string) string {
 	tr.t.Helper()
 	for {

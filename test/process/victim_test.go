@@ -19,7 +19,8 @@ import (
 	"shmbus/internal/testload"
 )
 
-// envAcknowledged names a file in which a victim keeps the number of messages that Publish has acknowledged.
+// envAcknowledged names a file in which a victim keeps the number of messages that Publish has
+// acknowledged.
 const envAcknowledged = "SHMBUS_TEST_ACK"
 
 func init() {
@@ -69,7 +70,8 @@ func steadyRole(c *child) {
 	}
 }
 
-// casualtyRole publishes and has a reliable subscription that it does not read: it holds the ring full until it is killed.
+// casualtyRole publishes and has a reliable subscription that it does not read: it holds the ring
+// full until it is killed.
 func casualtyRole(c *child) {
 	b := c.open()
 	s, err := b.Subscribe(">", bus.Reliable())
@@ -149,7 +151,8 @@ func (v *victim) publish() {
 	v.Check(b.Close())
 }
 
-// batch publishes batches on a new topic, to others that sleep: small messages, large ones in between, more than the ring holds.
+// batch publishes batches on a new topic, to others that sleep: small messages, large ones in
+// between, more than the ring holds.
 func (v *victim) batch() {
 	b := v.open()
 	p := v.publisher(b)
@@ -185,10 +188,12 @@ func (v *victim) contend() {
 	v.Check(b.Close())
 }
 
-// changers is above the IDs of all processes: the numbers from it on are those of the same process on its other topics.
+// changers is above the IDs of all processes: the numbers from it on are those of the same process
+// on its other topics.
 const changers = 100_000
 
-// change publishes without a Publisher, on a topic of its own and on others in turn, to others that sleep.
+// change publishes without a Publisher, on a topic of its own and on others in turn, to others that
+// sleep.
 func (v *victim) change() {
 	b := v.open()
 	for i := range 12 {
@@ -280,8 +285,8 @@ func (v *victim) collect() {
 	v.Check(b.Close())
 }
 
-// take receives and checks n messages. It is false if the subscription has lost some or was cut off, as one is that
-// was stopped; a strict one must not be.
+// take receives and checks n messages. It is false if the subscription has lost some or was cut
+// off, as one is that was stopped; a strict one must not be.
 func (v *victim) take(s *bus.Subscription, n int, strict bool) bool {
 	var m bus.Message
 	for range n {
@@ -361,7 +366,8 @@ func (v *victim) watch() {
 	v.Check(b.Close())
 }
 
-// adopt takes over records of the dead that nobody has cleared: those that are free are taken before.
+// adopt takes over records of the dead that nobody has cleared: those that are free are taken
+// before.
 func (v *victim) adopt() {
 	b := v.open()
 	var all []*bus.Publisher

@@ -12,8 +12,8 @@ import (
 	"shmbus/internal/testload"
 )
 
-// Promise 6: no wake-up is lost. Two processes that sleep at once when there is nothing answer each other; one
-// lost wake-up ends it.
+// Promise 6: no wake-up is lost. Two processes that sleep at once when there is nothing answer each
+// other; one lost wake-up ends it.
 func TestPingPong(t *testing.T) {
 	const rounds = 20_000
 	b := newBus(t, creation{Slots: 64, SlotSize: 64})

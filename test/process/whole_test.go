@@ -18,7 +18,8 @@ func mixedSizes(j job) job {
 	return j
 }
 
-// Promise 2: frames of all sizes arrive as they were sent, also in a ring of which the largest takes nearly half.
+// Promise 2: frames of all sizes arrive as they were sent, also in a ring of which the largest
+// takes nearly half.
 func TestWholeFrames(t *testing.T) {
 	const publishers, each = 2, 600
 	for _, tt := range []struct {
@@ -74,8 +75,8 @@ func TestWholeFrameToSleeper(t *testing.T) {
 	}
 }
 
-// Promise 2: a publisher that is killed at any moment leaves no torn frame and no part of one, and delays
-// nobody.
+// Promise 2: a publisher that is killed at any moment leaves no torn frame and no part of one, and
+// delays nobody.
 func TestWholeFramesFromTheKilled(t *testing.T) {
 	const victims, kills = 2, 60
 	rnd := newRand(t)

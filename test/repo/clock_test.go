@@ -15,8 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stamps are the functions in which a time of the wall clock may occur, and why a step of that clock does no harm there.
-// Everything else measures with values of time.Now that never left this process, which are monotonic.
+// stamps are the functions in which a time of the wall clock may occur, and why a step of that
+// clock does no harm there. Everything else measures with values of time.Now that never left this
+// process, which are monotonic.
 var stamps = map[string]string{
 	"bus/bus.go Created":                        "told to the caller",
 	"internal/registry/leftovers.go ownSet":     "whether there is one",
@@ -48,7 +49,8 @@ var stamps = map[string]string{
 	"layout/":                                   "where the stamps are",
 }
 
-// wall are names by which a time of the wall clock, or one that another process wrote, is made or looked at.
+// wall are names by which a time of the wall clock, or one that another process wrote, is made or
+// looked at.
 var wall = []string{
 	"Unix", "UnixNano", "UnixMicro", "UnixMilli", "Date", "Round", "ModTime", "Stamp",
 	"ChangeTime", "OpTime", "AttachTime", "DetachTime",
@@ -56,7 +58,8 @@ var wall = []string{
 	"CLOCK_REALTIME", "Gettimeofday", "TimeToTimespec", "Utimes", "Chtimes",
 }
 
-// No wait, no deadline, no decision about who is alive or may stay depends on the wall clock, which may be set at any moment.
+// No wait, no deadline, no decision about who is alive or may stay depends on the wall clock, which
+// may be set at any moment.
 func TestWallClockDecidesNothing(t *testing.T) {
 	used := map[string]bool{}
 	for _, dir := range []string{"bus", "internal", "ring", "layout", "sysvsem", "sysvshm", "sysvmsg", "cmd"} {
@@ -89,7 +92,8 @@ type wallTime struct {
 	line           int
 }
 
-// wallTimes returns the uses in a file, but for time.Since, which is monotonic when its argument is.
+// wallTimes returns the uses in a file, but for time.Since, which is monotonic when its argument
+// is.
 func wallTimes(t *testing.T, path string) (uses []wallTime) {
 	t.Helper()
 	files := token.NewFileSet()

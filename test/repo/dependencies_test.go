@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The direct requirements of go.mod, and what users link, are those that docs/dependencies.md names.
+// The direct requirements of go.mod, and what users link, are those that docs/dependencies.md
+// names.
 func TestDependenciesAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/dependencies.md")
 	require.NoError(t, err)
@@ -53,13 +54,15 @@ func TestWhatUsersLink(t *testing.T) {
 	}
 }
 
-// imports says what each package may import of this module. Each row names packages of the rows above it only, so that imports
-// point down and there is no circle. What stands above bus uses bus as its users do, and nothing below it; the exceptions say why.
+// imports says what each package may import of this module. Each row names packages of the rows
+// above it only, so that imports point down and there is no circle. What stands above bus uses bus
+// as its users do, and nothing below it; the exceptions say why.
 var imports = []struct {
 	pkg   string
 	needs string
 }{
-	// Orderings, points for tests, what only Linux has, msgpack's heads, what the System V packages share.
+	// Orderings, points for tests, what only Linux has, msgpack's heads, what the System V packages
+	// share.
 	{"internal/fence", ""},
 	{"internal/fault", ""},
 	{"internal/wire", ""},
@@ -84,8 +87,8 @@ var imports = []struct {
 	{"bus", "internal/linux internal/members internal/sleep internal/topics internal/registry internal/segment internal/decode internal/wire " +
 		"layout ring internal/fault internal/fence sysvsem sysvshm"},
 	{"bus/bustest", "bus internal/linux"},
-	// The commands. busd looks at the host's System V objects, also at those that are no bus, and busd doctor examines what is in the
-	// segment of one. bussub shows the heads of frames.
+	// The commands. busd looks at the host's System V objects, also at those that are no bus, and
+	// busd doctor examines what is in the segment of one. bussub shows the heads of frames.
 	{"cmd", ""},
 	{"cmd/internal/cli", "internal/linux bus layout"},
 	{"cmd/internal/codec", "internal/wire"},
@@ -94,7 +97,8 @@ var imports = []struct {
 	{"cmd/bussub", "bus internal/linux cmd/internal/cli cmd/internal/codec internal/wire"},
 }
 
-// forTests are packages that tests share. They import what they like, and no package with a row imports them.
+// forTests are packages that tests share. They import what they like, and no package with a row
+// imports them.
 var forTests = []string{"test/", "ring/model/", "internal/testproc", "internal/testload", "internal/leak", "internal/segment/segtest", "cmd/internal/pipetest"}
 
 func TestImportsPointDown(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A loop over All, Values or Typed with one variable leaves out the error, and with it each loss. The compiler takes it; nothing that a user
-// may copy from here has it. (bus/values_test.go shows what becomes of it.)
+// A loop over All, Values or Typed with one variable leaves out the error, and with it each loss.
+// The compiler takes it; nothing that a user may copy from here has it. (bus/values_test.go shows
+// what becomes of it.)
 func TestLoopsTakeTheError(t *testing.T) {
 	loop := regexp.MustCompile(`for\s+(\w+)\s*(,\s*\w+\s*)?:?=\s*range\s+[^{]*(\.All\(|Values\[|Typed\[)`)
 	looked := 0

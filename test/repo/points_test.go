@@ -15,7 +15,8 @@ import (
 	"shmbus/internal/fault"
 )
 
-// pointless are the functions that change what other processes see, and have no point of package fault of their own.
+// pointless are the functions that change what other processes see, and have no point of package
+// fault of their own.
 var pointless = map[string]string{
 	"ring.FillWord":           "the slot is its publisher's alone",
 	"ring.FormatAt":           "create.formatted stands behind it",
@@ -71,8 +72,8 @@ var pointless = map[string]string{
 	"registry.markRemoved":    "one store; create.locked and remove.locked stand before it",
 }
 
-// Every function of the protocols that changes what other processes see has a point at which tests kill and stop it,
-// or a reason why another one's is enough; and every point is somewhere.
+// Every function of the protocols that changes what other processes see has a point at which tests
+// kill and stop it, or a reason why another one's is enough; and every point is somewhere.
 func TestNoStepWithoutPoint(t *testing.T) {
 	reached := map[string]bool{}
 	excused := maps.Clone(pointless)

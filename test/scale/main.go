@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command scale measures what a bus costs whoever uses it while up to a thousand clients sleep on it, spread over tens of processes:
-// a wake-up, a death, joining, a new topic, a look at the bus.
+// Command scale measures what a bus costs whoever uses it while up to a thousand clients sleep on
+// it, spread over tens of processes: a wake-up, a death, joining, a new topic, a look at the bus.
 package main
 
 import (

@@ -12,7 +12,8 @@ import (
 	"shmbus/cmd/internal/codec"
 )
 
-// Numbers as other tools write them: what they are in msgpack, what they come out as, and whether that is another number.
+// Numbers as other tools write them: what they are in msgpack, what they come out as, and whether
+// that is another number.
 func TestNumbersAsOtherToolsWriteThem(t *testing.T) {
 	tests := []struct {
 		tool, text string

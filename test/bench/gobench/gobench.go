@@ -1,4 +1,5 @@
-// Package gobench has a Go benchmark as a contender, gobench, so that two builds of a package can take turns as two programs do:
+// Package gobench has a Go benchmark as a contender, gobench, so that two builds of a package can
+// take turns as two programs do:
 //
 //	go test -c -o /tmp/new.test ./bus
 //	bin/bench pair -a gobench:test=/tmp/new.test,bench=BenchmarkAlone/both -b gobench:test=/tmp/old.test,bench=BenchmarkAlone/both
@@ -53,7 +54,8 @@ func patternOf(name string) string {
 	return strings.Join(parts, "/")
 }
 
-// Run executes the test binary. The report is as long as the benchmark's loop: its setting up is no part of it.
+// Run executes the test binary. The report is as long as the benchmark's loop: its setting up is no
+// part of it.
 func (b benchmark) Run(n int) (worker.Report, error) {
 	args := append([]string{"-test.run=^$", "-test.bench=" + b.pattern, fmt.Sprintf("-test.benchtime=%dx", n)}, b.flags...)
 	cmd := exec.Command(b.test, args...)

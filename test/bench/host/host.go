@@ -1,5 +1,5 @@
-// Package host is the side of a benchmark that measures: it starts pinned workers, has them do runs, alternates between
-// contenders, and throws out what was measured while the machine changed.
+// Package host is the side of a benchmark that measures: it starts pinned workers, has them do
+// runs, alternates between contenders, and throws out what was measured while the machine changed.
 package host
 
 import (
@@ -52,7 +52,8 @@ func (h *Host) Close() error {
 	return errors.Join(err, os.RemoveAll(h.scratch))
 }
 
-// A Place is a worker of a session: its role, and the processor that it is pinned to; Anywhere is none.
+// A Place is a worker of a session: its role, and the processor that it is pinned to; Anywhere is
+// none.
 type Place struct {
 	Role   string
 	CPU    int
@@ -70,7 +71,8 @@ const (
 // server is the role of what some contenders have between their workers.
 const server = "server"
 
-// Stream is the places of one-way traffic. Whoever receives is first, since it makes what the other opens.
+// Stream is the places of one-way traffic. The receiver is first, since it makes what the
+// sender opens.
 func (h *Host) Stream() []Place {
 	return []Place{{Role: "recv", CPU: h.CPUs[1]}, {Role: "send", CPU: h.CPUs[0]}}
 }
@@ -98,7 +100,8 @@ func (h *Host) cpus(p Place) []int {
 	return []int{p.CPU}
 }
 
-// program returns what to execute for a contender. The parameter exe names another build of it, so that two versions can be compared.
+// program returns what to execute for a contender. The parameter exe names another build of it, so
+// that two versions can be compared.
 func (h *Host) program(spec Spec, role string) (path string, args []string, err error) {
 	name, native := spec.native()
 	exe, other := spec.Params["exe"]
@@ -117,8 +120,8 @@ func (h *Host) program(spec Spec, role string) (path string, args []string, err 
 	return h.self, args, nil
 }
 
-// Start starts the workers of a contender, each when the one before it is ready. One that has a role server gets a server, which
-// runs wherever the kernel puts it.
+// Start starts the workers of a contender, each when the one before it is ready. One that has a
+// role server gets a server, which runs wherever the kernel puts it.
 func (h *Host) Start(ctx context.Context, spec Spec, places []Place) (*Session, error) {
 	path, args, err := h.program(spec, places[0].Role)
 	if err != nil {

@@ -17,8 +17,8 @@ type Metric struct {
 	Of     func(Turn) (float64, error)
 }
 
-// Throughput is messages per second, of all receivers together, from the first send to the last receipt. What is sent to nobody
-// counts as sent.
+// Throughput is messages per second, of all receivers together, from the first send to the last
+// receipt. What is sent to nobody counts as sent.
 var Throughput = Metric{"throughput", "msgs/s", true, func(t Turn) (float64, error) {
 	n, err := t.carried()
 	return float64(n) / Elapsed(t.Results).Seconds(), err
@@ -46,7 +46,8 @@ func Quantile(role string, percent float64) Metric {
 	}}
 }
 
-// Each is the median of the samples of one role for one message: each sample is of as many as the worker says by each=.
+// Each is the median of the samples of one role for one message: each sample is of as many as the
+// worker says by each=.
 func Each(role string) Metric {
 	return Metric{"each", "ns", false, func(t Turn) (float64, error) {
 		r, err := t.of(role)
@@ -70,7 +71,8 @@ func CPUPerMessage(role string) Metric {
 	}}
 }
 
-// CPU is the processor time of all processes together for a message, a server's included, in nanoseconds.
+// CPU is the processor time of all processes together for a message, a server's included, in
+// nanoseconds.
 var CPU = Metric{"cpu", "ns", false, func(t Turn) (float64, error) {
 	var cpu time.Duration
 	for _, r := range t.Results {
@@ -92,7 +94,8 @@ var Lost = Metric{"lost", "%", false, func(t Turn) (float64, error) {
 	return 100 * float64(lost) / float64(max(sent, 1)), nil
 }}
 
-// WakeTime is a percentile of the times from before a publish to after the return of a subscriber that slept, in nanoseconds.
+// WakeTime is a percentile of the times from before a publish to after the return of a subscriber
+// that slept, in nanoseconds.
 func WakeTime(percent float64) Metric {
 	return Metric{fmt.Sprintf("p%v", percent), "ns", false, func(t Turn) (float64, error) {
 		took, err := WakeTimes(t)
@@ -103,9 +106,10 @@ func WakeTime(percent float64) Metric {
 	}}
 }
 
-// WakeTimes returns the times that the samples of tick and wake, which are moments, are apart. A worker that says how often it slept
-// must have done so before three quarters of the messages, or the turn is noise: what disturbs the machine for a moment makes some come at
-// once, and they find it awake.
+// WakeTimes returns the times that the samples of tick and wake, which are moments, are apart. A
+// worker that says how often it slept must have done so before three quarters of the messages, or
+// the turn is noise: what disturbs the machine for a moment makes some come at once, and they find
+// it awake.
 func WakeTimes(t Turn) ([]uint32, error) {
 	from, err := t.of("tick")
 	if err != nil {

@@ -32,8 +32,8 @@ func newNatives(sources fs.FS) (natives, error) {
 	return natives{sources, dir}, os.MkdirAll(dir, 0o700)
 }
 
-// build returns the path of the program native/NAME, which it compiles unless the same sources were compiled before. Flags beside
-// -O2 are those of the lines "// build: …" in the source.
+// build returns the path of the program native/NAME, which it compiles unless the same sources were
+// compiled before. Flags beside -O2 are those of the lines "// build: …" in the source.
 func (n natives) build(name string) (string, error) {
 	file, compiler := name+".c", "gcc"
 	source, err := fs.ReadFile(n.sources, file)

@@ -21,8 +21,9 @@ func partOf(role string) part {
 	return part{true, true}
 }
 
-// Elapsed is from the first sender's start to the last receiver's end, or the last sender's if nobody receives: the whole time of
-// a run, without that in which the receivers waited for its beginning.
+// Elapsed is from the first sender's start to the last receiver's end, or the last sender's if
+// nobody receives: the whole time of a run, without that in which the receivers waited for its
+// beginning.
 func Elapsed(results []Result) time.Duration {
 	var start, sent, received int64
 	for _, r := range results {

@@ -26,7 +26,8 @@ func CPUs(n int) ([]int, error) {
 	return cpus, nil
 }
 
-// pinned calls f on a thread that is bound to cpus, and a process that f starts with it. None are all.
+// pinned calls f on a thread that is bound to cpus, and a process that f starts with it. None are
+// all.
 func pinned(cpus []int, f func() error) error {
 	if len(cpus) == 0 {
 		return f()

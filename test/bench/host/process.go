@@ -100,7 +100,8 @@ func (p *process) quit() error {
 	return fmt.Errorf("%s did not quit within %v", p.name, quitTimeout)
 }
 
-// kill ends a worker that has failed or whose partner has: it may be in a loop that never ends, and should clean up.
+// kill ends a worker that has failed or whose partner has: it may be in a loop that never ends, and
+// should clean up.
 func (p *process) kill() {
 	p.HangUp()
 	p.Signal(syscall.SIGTERM)

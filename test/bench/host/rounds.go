@@ -20,7 +20,8 @@ type Turn struct {
 	Results []Result
 }
 
-// A Round is a run of each entrant, one after the other, and the probes before, between and after them.
+// A Round is a run of each entrant, one after the other, and the probes before, between and after
+// them.
 type Round struct {
 	Turns  []Turn // in the order of the entrants, in whatever order they were taken
 	Probes []float64
@@ -28,7 +29,8 @@ type Round struct {
 	Noise  string // why the round is thrown out; empty if it is kept
 }
 
-// A NoiseError says why there is no figure where no contender is to blame, but what the machine did meanwhile.
+// A NoiseError says why there is no figure where no contender is to blame, but what the machine did
+// meanwhile.
 type NoiseError struct{ Why string }
 
 func (e *NoiseError) Error() string { return e.Why }
@@ -42,9 +44,10 @@ type Rules struct {
 	Each     func(Round) // is called with every round, unless nil
 }
 
-// Contest has the entrants take turns, in one order and the reverse of it alternately, until there are as many rounds as the rules want
-// in which the machine did not change. Rounds in which it did are thrown out and repeated, up to twice as many as asked for, ten times as many where one class is wanted: then the
-// error is a [*NoiseError], and what was kept is returned beside it.
+// Contest has the entrants take turns, in one order and the reverse of it alternately, until there
+// are as many rounds as the rules want in which the machine did not change. Rounds in which it did
+// are thrown out and repeated, up to twice as many as asked for, ten times as many where one class
+// is wanted: then the error is a [*NoiseError], and what was kept is returned beside it.
 func (h *Host) Contest(ctx context.Context, entrants []Entrant, rules Rules) (kept []Round, thrown int, err error) {
 	turns := make([]func() (Turn, error), len(entrants))
 	for i, e := range entrants {
@@ -104,7 +107,8 @@ func (rules Rules) enough(kept []Round) bool {
 	return rules.Rounds <= 0
 }
 
-// patience returns how many rounds may be thrown out for each that is wanted. A class may be long in coming.
+// patience returns how many rounds may be thrown out for each that is wanted. A class may be long
+// in coming.
 func (rules Rules) patience() int {
 	if rules.Class != "" {
 		return 10

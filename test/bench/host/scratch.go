@@ -23,8 +23,8 @@ func scratchRoot() string {
 	return os.TempDir()
 }
 
-// clear removes a session's scratch folder and what its workers, should they have been killed, have left: buses whose key
-// files are there, and what the file "owed" names.
+// clear removes a session's scratch folder and what its workers, should they have been killed, have
+// left: buses whose key files are there, and what the file "owed" names.
 func clear(dir string) error {
 	var errs []error
 	if infos, err := bus.List(bus.WithDir(dir)); err == nil {
@@ -42,7 +42,8 @@ func clear(dir string) error {
 	return errors.Join(append(errs, os.RemoveAll(dir))...)
 }
 
-// forget removes a kernel object, if it is there: "sem ID", "shm ID", "msg ID", "shm_open NAME" or "mq NAME".
+// forget removes a kernel object, if it is there: "sem ID", "shm ID", "msg ID", "shm_open NAME" or
+// "mq NAME".
 func forget(object string) error {
 	kind, name, _ := strings.Cut(object, " ")
 	var id uintptr

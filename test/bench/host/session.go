@@ -20,7 +20,8 @@ type Session struct {
 	failed  bool
 }
 
-// A BadError says that a contender did not deliver what was sent. No figure of its is worth printing.
+// A BadError says that a contender did not deliver what was sent. No figure of its is worth
+// printing.
 type BadError struct {
 	Spec      Spec
 	Role      string
@@ -32,8 +33,9 @@ func (e *BadError) Error() string {
 	return fmt.Sprintf("%s: %s found %d bad and %d lost messages in a run of %d", e.Spec, e.Role, e.Bad, e.Lost, e.N)
 }
 
-// Run has every worker do one run of n, or of as many times that as its place says; those that were started first begin first. The
-// results are in the order of the places, those of a server in front. After an error the session can only be closed.
+// Run has every worker do one run of n, or of as many times that as its place says; those that were
+// started first begin first. The results are in the order of the places, those of a server in
+// front. After an error the session can only be closed.
 func (s *Session) Run(ctx context.Context, n int) ([]Result, error) {
 	results, err := s.run(ctx, n)
 	if err != nil {
@@ -76,7 +78,8 @@ func (s *Session) run(ctx context.Context, n int) ([]Result, error) {
 	return results, err
 }
 
-// serving returns the processor time that each server, which come first, has used: what it does in a run is not for it to know.
+// serving returns the processor time that each server, which come first, has used: what it does in
+// a run is not for it to know.
 func (s *Session) serving() (used []time.Duration, err error) {
 	for _, p := range s.workers {
 		if p.role != server {
@@ -111,7 +114,8 @@ func (s *Session) result(ctx context.Context, p *process, n int) (Result, error)
 	return r, nil
 }
 
-// Scale returns the number for a run of about the given time, and warms the contender up in finding it.
+// Scale returns the number for a run of about the given time, and warms the contender up in finding
+// it.
 func (s *Session) Scale(ctx context.Context, about time.Duration) (int, error) {
 	return scale(about, func(n int) (time.Duration, error) {
 		results, err := s.Run(ctx, n)
@@ -119,8 +123,9 @@ func (s *Session) Scale(ctx context.Context, about time.Duration) (int, error) {
 	})
 }
 
-// scale returns how many messages a run of about the given time has. Runs grow until one takes at least half of that time, twice: what
-// a shorter run takes is decided by the moment at which each worker gets its processor, and one long run may be a stall.
+// scale returns how many messages a run of about the given time has. Runs grow until one takes at
+// least half of that time, twice: what a shorter run takes is decided by the moment at which each
+// worker gets its processor, and one long run may be a stall.
 func scale(about time.Duration, run func(n int) (time.Duration, error)) (int, error) {
 	const first, growth, most = 16, 8, 1 << 28
 	for n := first; ; {

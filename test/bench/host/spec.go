@@ -9,8 +9,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// A Spec names a contender and its parameters, written CONTENDER:key=value,key=value. A contender native/NAME is the C or C++
-// program native/NAME.c or .cpp, any other is Go code in this program.
+// A Spec names a contender and its parameters, written CONTENDER:key=value,key=value. A contender
+// native/NAME is the C or C++ program native/NAME.c or .cpp, any other is Go code in this program.
 type Spec struct {
 	Contender string
 	Params    worker.Params

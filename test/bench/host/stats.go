@@ -26,10 +26,11 @@ func SpreadOf(figures []float64) Spread {
 // An Interval is where the median of what figures are drawn from lies.
 type Interval struct{ Low, High float64 }
 
-// MedianInterval returns the 95 % confidence interval of the median, whatever the distribution: from the k-th smallest figure to the
-// k-th largest, where k is the largest number for which fewer than k of n throws of a coin are heads in at most 2.5 % of all cases.
-// ok is false for fewer than six figures, which have none. (W. J. Conover, Practical Nonparametric Statistics, section 3.2; H. A. David
-// and H. N. Nagaraja, Order Statistics, section 7.1.)
+// MedianInterval returns the 95 % confidence interval of the median, whatever the distribution:
+// from the k-th smallest figure to the k-th largest, where k is the largest number for which fewer
+// than k of n throws of a coin are heads in at most 2.5 % of all cases. ok is false for fewer than
+// six figures, which have none. (W. J. Conover, Practical Nonparametric Statistics, section 3.2; H.
+// A. David and H. N. Nagaraja, Order Statistics, section 7.1.)
 func MedianInterval(figures []float64) (i Interval, ok bool) {
 	s := slices.Clone(figures)
 	slices.Sort(s)

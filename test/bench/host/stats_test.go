@@ -148,7 +148,8 @@ func TestContestEndsWithTheFirstError(t *testing.T) {
 	}
 }
 
-// A round in which the metric finds noise is thrown out, as one is of another class than is wanted; whatever else is wrong is not.
+// A round in which the metric finds noise is thrown out, as one is of another class than is wanted;
+// whatever else is wrong is not.
 func TestRulesSayWhatIsKept(t *testing.T) {
 	loud := Metric{Of: func(t Turn) (float64, error) {
 		switch t.N {
@@ -215,7 +216,8 @@ func TestMedianInterval(t *testing.T) {
 	}
 }
 
-// In 95 of 100 cases or more the interval has the median in it, of figures that are distributed as skewed as those of runs.
+// In 95 of 100 cases or more the interval has the median in it, of figures that are distributed as
+// skewed as those of runs.
 func TestMedianIntervalHoldsTheMedian(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	const cases, n = 20000, 20

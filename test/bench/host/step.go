@@ -52,9 +52,11 @@ func (t traced) median() Steps {
 	}
 }
 
-// Steps has the session do a run of n, and another in which it counts what its last worker executes for each of the n. That worker says its
-// thread by tid=, and has a pair of marks around nothing and then one around each: system calls getppid, which nobody makes otherwise. The
-// figures are medians, since the Go runtime takes the thread for something else now and then. The results are those of the first run.
+// Steps has the session do a run of n, and another in which it counts what its last worker executes
+// for each of the n. That worker says its thread by tid=, and has a pair of marks around nothing
+// and then one around each: system calls getppid, which nobody makes otherwise. The figures are
+// medians, since the Go runtime takes the thread for something else now and then. The results are
+// those of the first run.
 func (s *Session) Steps(ctx context.Context, n int) (Steps, []Result, error) {
 	first, err := s.Run(ctx, n)
 	if err != nil {

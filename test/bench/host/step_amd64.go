@@ -11,15 +11,17 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// A tracer steps through a thread of a worker between marks. It is for one operating-system thread. The thread that it traces is not the
-// first of its process: to whoever waits for that to end, its stops would look like it.
+// A tracer steps through a thread of a worker between marks. It is for one operating-system thread.
+// The thread that it traces is not the first of its process: to whoever waits for that to end, its
+// stops would look like it.
 type tracer struct {
 	tid   int
 	kinds map[uint64]kind // by address
 }
 
-// trace starts a goroutine that attaches to the thread, says so or fails, and says later what it counted between n pairs of marks. It
-// shares the thread's processor, one of cpus: from another one each step takes so long that the Go runtime interrupts a few hundred.
+// trace starts a goroutine that attaches to the thread, says so or fails, and says later what it
+// counted between n pairs of marks. It shares the thread's processor, one of cpus: from another one
+// each step takes so long that the Go runtime interrupts a few hundred.
 func trace(tid, n int, cpus []int) (attached chan error, counted chan traced) {
 	attached, counted = make(chan error, 1), make(chan traced, 1)
 	go pinned(cpus, func() error {
@@ -121,7 +123,8 @@ func (t *tracer) toMark() error {
 	return nil
 }
 
-// step has the thread do one instruction. Signals, by which the Go runtime asks for a pause, are kept from it.
+// step has the thread do one instruction. Signals, by which the Go runtime asks for a pause, are
+// kept from it.
 func (t *tracer) step() error {
 	for {
 		if err := syscall.PtraceSingleStep(t.tid); err != nil {

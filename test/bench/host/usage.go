@@ -20,8 +20,8 @@ type Usage struct {
 	CPU                      time.Duration
 }
 
-// Usage returns the usage of each worker, in the order of the results of a run. A worker that says pid= after a run stands for that
-// process.
+// Usage returns the usage of each worker, in the order of the results of a run. A worker that says
+// pid= after a run stands for that process.
 func (s *Session) Usage() ([]Usage, error) {
 	all := make([]Usage, len(s.workers))
 	for i, p := range s.workers {
@@ -58,7 +58,8 @@ func usageOf(pid int) (u Usage, err error) {
 	if err != nil {
 		return u, err
 	}
-	// Behind the name, which may hold anything: state is field 3, minor faults are 10, major ones 12.
+	// Behind the name, which may hold anything: state is field 3, minor faults are 10, major ones
+	// 12.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	if len(fields) < 10 {
 		return u, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))

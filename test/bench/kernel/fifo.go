@@ -14,8 +14,8 @@ import (
 
 func init() { link.Register("fifo", openFifo) }
 
-// fifo is a named pipe, and for round trips another one back. Once open it is a pipe like any other; only the way in which its ends meet
-// differs: opening one end waits for the other.
+// fifo is a named pipe, and for round trips another one back. Once open it is a pipe like any
+// other; only the way in which its ends meet differs: opening one end waits for the other.
 type fifo struct {
 	*stream
 	p           worker.Params

@@ -9,11 +9,12 @@ import (
 
 func init() { link.Register("pipe", openPipe) }
 
-// pipeSize is the room in a pipe. More than the default 64 KiB lets writer and reader run further before they have to wait for
-// each other; up to 1 MiB any user may have.
+// pipeSize is the room in a pipe. More than the default 64 KiB lets writer and reader run further
+// before they have to wait for each other; up to 1 MiB any user may have.
 const pipeSize = 1 << 20
 
-// pipe is a pipe to the listening side and one back, which the listening side makes and passes on through a Unix socket.
+// pipe is a pipe to the listening side and one back, which the listening side makes and passes on
+// through a Unix socket.
 type pipe struct {
 	*stream
 	*link.Meeting

@@ -12,8 +12,9 @@ import (
 
 func init() { link.Register("posixmq", openPosixmq) }
 
-// posixmq is a POSIX message queue, and for round trips another one back. The longest queues are taken that this process may
-// have: with CAP_SYS_RESOURCE 1,024 messages, otherwise what fs.mqueue.msg_max says, 10 usually.
+// posixmq is a POSIX message queue, and for round trips another one back. The longest queues are
+// taken that this process may have: with CAP_SYS_RESOURCE 1,024 messages, otherwise what
+// fs.mqueue.msg_max says, 10 usually.
 type posixmq struct {
 	names     []string
 	listens   bool

@@ -25,9 +25,9 @@ func init() {
 // ringBytes bounds a ring, by having fewer slots of the large sizes, so that it stays in the cache.
 const ringBytes = 8 << 20
 
-// ringfile is the bus's exchange ring in a file that both workers map, without names, topics, records of clients or sleep: what
-// the ring itself costs. Sender and receiver spin. The receiver is a reliable one and looks at messages in place. Round trips
-// have a ring for each direction.
+// ringfile is the bus's exchange ring in a file that both workers map, without names, topics,
+// records of clients or sleep: what the ring itself costs. Sender and receiver spin. The receiver
+// is a reliable one and looks at messages in place. Round trips have a ring for each direction.
 type ringfile struct {
 	role        string
 	size, slots int
@@ -50,7 +50,8 @@ func openRingfile(role string, p worker.Params) (*ringfile, error) {
 		return nil, err
 	}
 	if role == link.Recv {
-		// Behind a stream, cache lines move once, and full, if the reader does not look again at once.
+		// Behind a stream, cache lines move once, and full, if the reader does not look again at
+		// once.
 		r.rest = p.Int("gather", 64)
 	}
 	r.slots = p.Int("slots", min(layout.Default().Slots, max(8, ringBytes>>bits.Len(uint(r.slotSize()-1)))))

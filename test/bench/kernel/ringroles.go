@@ -13,8 +13,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// gather is how many pauses a publisher at the edge of a full ring lets pass before it looks at the reader's cursor again: each look
-// takes the cursor's cache line away from the reader.
+// gather is how many pauses a publisher at the edge of a full ring lets pass before it looks at the
+// reader's cursor again: each look takes the cursor's cache line away from the reader.
 const gather = 32
 
 func (r *ringfile) send() error {

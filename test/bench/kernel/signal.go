@@ -21,9 +21,10 @@ func init() {
 // number is a real-time signal that neither the C library nor Go's runtime uses for itself.
 const number = 50
 
-// signals are two threads that send each other a real-time signal with a number in it, the least that wakes somebody up and says
-// why. The receiver blocks the signal and takes it from the kernel by sigtimedwait, which takes one system call where signalfd takes
-// a read and a longer way to it; there is no handler. No payload is carried.
+// signals are two threads that send each other a real-time signal with a number in it, the least
+// that wakes somebody up and says why. The receiver blocks the signal and takes it from the kernel
+// by sigtimedwait, which takes one system call where signalfd takes a read and a longer way to it;
+// there is no handler. No payload is carried.
 type signals struct {
 	here, there string // files with process and thread
 	ping        bool

@@ -10,8 +10,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// A stream carries messages of a fixed size through descriptors that know no boundaries. What was read is handed out message
-// by message where it lies.
+// A stream carries messages of a fixed size through descriptors that know no boundaries. What was
+// read is handed out message by message where it lies.
 type stream struct {
 	in, out  int
 	buf      []byte
@@ -27,8 +27,9 @@ func newStream(role string, p worker.Params) *stream {
 	size := p.Int("size", 48)
 	s := &stream{in: -1, out: -1, size: size, buf: make([]byte, max(64<<10/size, 1)*size)}
 	if role == link.Recv {
-		// A receiver that reads again at once holds the lock when the next message is to be written, to find little more than one. With
-		// some 2 µs of patience after a short read, pipes carry half as many messages again, sockets a third.
+		// A receiver that reads again at once holds the lock when the next message is to be
+		// written, to find little more than one. With some 2 µs of patience after a short read,
+		// pipes carry half as many messages again, sockets a third.
 		s.gather = p.Int("gather", 100)
 	}
 	return s

@@ -15,8 +15,8 @@ import (
 
 func init() { link.Register("sysvmsg", openSysvmsg) }
 
-// msgRoom is how many bytes the queue may hold: the usual 16 KiB would make sender and receiver wait for each other all the time.
-// More takes CAP_SYS_RESOURCE; others do with what there is.
+// msgRoom is how many bytes the queue may hold: the usual 16 KiB would make sender and receiver
+// wait for each other all the time. More takes CAP_SYS_RESOURCE; others do with what there is.
 const msgRoom = 1 << 20
 
 // sysvmsg is a System V message queue. Messages there have type 1, those back type 2.

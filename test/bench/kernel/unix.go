@@ -36,7 +36,8 @@ func (l *unixStream) Connect() error {
 
 func (l *unixStream) Close() error { return l.Meeting.Close() }
 
-// socketpair is an unnamed pair of stream sockets that the listening side makes, and passes one of on.
+// socketpair is an unnamed pair of stream sockets that the listening side makes, and passes one of
+// on.
 type socketpair struct{ unixStream }
 
 func openSocketpair(role string, p worker.Params) (link.Link, error) {
@@ -81,10 +82,12 @@ func (l *seqpacket) Recv() ([]byte, error) {
 	return l.buf[:max(n, 0)], err
 }
 
-// socketRoom is the room in a socket. More than the default lets the two sides run further before they wait for each other.
+// socketRoom is the room in a socket. More than the default lets the two sides run further before
+// they wait for each other.
 const socketRoom = 1 << 20
 
-// roomy gives a socket that room, and a packet socket several messages at least, beyond net.core.wmem_max where this user may.
+// roomy gives a socket that room, and a packet socket several messages at least, beyond
+// net.core.wmem_max where this user may.
 func roomy(fd, size int) {
 	room := max(socketRoom, 4*size)
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, room) != nil {

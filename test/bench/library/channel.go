@@ -7,9 +7,10 @@ import (
 
 func init() { worker.Register("channel", "both", openChannel) }
 
-// channel is a buffered Go channel between two goroutines of one process. It carries buffers that the sender copies its messages
-// into, as a transport between processes has to. There are two more of them than the channel has room for: the one that is
-// filled, and the one that the receiver looks at; so a buffer whose turn it is has been seen, and nothing is allocated.
+// channel is a buffered Go channel between two goroutines of one process. It carries buffers that
+// the sender copies its messages into, as a transport between processes has to. There are two more
+// of them than the channel has room for: the one that is filled, and the one that the receiver
+// looks at; so a buffer whose turn it is has been seen, and nothing is allocated.
 type channel struct {
 	c       chan []byte
 	buffers [][]byte

@@ -1,5 +1,5 @@
-// Package library has other people's libraries as contenders for the bus, each used as its documentation recommends: one call per
-// message, with what batching it does by itself.
+// Package library has other people's libraries as contenders for the bus, each used as its
+// documentation recommends: one call per message, with what batching it does by itself.
 //
 //	nats          a NATS server in a process of its own (role server, see package natsserver) and its Go client, over loopback TCP
 //	zmq4          ZeroMQ in pure Go, over a Unix socket

@@ -36,11 +36,12 @@ func init() {
 	}
 }
 
-// natsClient is any of the four roles. Publishing fills the client's buffer, which its flusher writes out when it gets to it or
-// the buffer is full; a run of the sender ends with Flush, when the server has everything. Messages are received by an
-// asynchronous subscription, the client's fastest way, and handled in its goroutine. Pending limits are off, so that the
-// client holds what is not handled yet instead of dropping it. Larger write buffers and a server that does not stall fast
-// producers make no difference here.
+// natsClient is any of the four roles. Publishing fills the client's buffer, which its flusher
+// writes out when it gets to it or the buffer is full; a run of the sender ends with Flush, when
+// the server has everything. Messages are received by an asynchronous subscription, the client's
+// fastest way, and handled in its goroutine. Pending limits are off, so that the client holds what
+// is not handled yet instead of dropping it. Larger write buffers and a server that does not stall
+// fast producers make no difference here.
 type natsClient struct {
 	*nats.Conn
 	role string

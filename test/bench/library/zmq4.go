@@ -13,8 +13,9 @@ import (
 
 func init() { link.Register("zmq4", openZMQ4) }
 
-// zmq4Link is a pair of ZeroMQ sockets in pure Go: PUSH and PULL one way, PAIR for round trips. Messages go through SendMulti,
-// which writes header and body with one system call where Send makes two. The library has no buffer to set and batches nothing.
+// zmq4Link is a pair of ZeroMQ sockets in pure Go: PUSH and PULL one way, PAIR for round trips.
+// Messages go through SendMulti, which writes header and body with one system call where Send makes
+// two. The library has no buffer to set and batches nothing.
 type zmq4Link struct {
 	zmq4.Socket
 }

@@ -16,7 +16,8 @@ import (
 // patience is how long a worker waits for the other end to show up.
 const patience = 20 * time.Second
 
-// ServerVariable is the environment variable with the path of bench-nats, should it not be beside the program.
+// ServerVariable is the environment variable with the path of bench-nats, should it not be beside
+// the program.
 const ServerVariable = "SHMBUS_BENCH_NATS"
 
 // Post leaves a text in a file that [Fetch] waits for.
@@ -48,7 +49,8 @@ func UntilThere(f func() error) error {
 	}
 }
 
-// Again repeats f while it is interrupted by signals, or by there being nothing to do where it does not block.
+// Again repeats f while it is interrupted by signals, or by there being nothing to do where it does
+// not block.
 func Again[T any](f func() (T, error)) (T, error) {
 	for {
 		v, err := f()
@@ -66,8 +68,8 @@ func Remove(path string) error {
 	return nil
 }
 
-// Owe notes a kernel object that outlives its processes, "msg ID" or "mq NAME", which the parent removes should this worker be
-// killed.
+// Owe notes a kernel object that outlives its processes, "msg ID" or "mq NAME", which the parent
+// removes should this worker be killed.
 func Owe(p worker.Params, kind, what string) error {
 	f, err := os.OpenFile(filepath.Join(p["dir"], "owed"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {

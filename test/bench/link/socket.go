@@ -10,8 +10,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// A Meeting is how two workers that know only a folder get a socket to each other: the side that listens makes it when it is set
-// up, and both meet when the first run begins.
+// A Meeting is how two workers that know only a folder get a socket to each other: the side that
+// listens makes it when it is set up, and both meet when the first run begins.
 type Meeting struct {
 	path     string
 	kind     int // SOCK_STREAM or SOCK_SEQPACKET
@@ -19,7 +19,8 @@ type Meeting struct {
 	listener int
 }
 
-// NewMeeting is for one side, which listens in that role or not. The kind of socket is SOCK_STREAM or SOCK_SEQPACKET.
+// NewMeeting is for one side, which listens in that role or not. The kind of socket is SOCK_STREAM
+// or SOCK_SEQPACKET.
 func NewMeeting(name string, kind int, role string, p worker.Params) (*Meeting, error) {
 	m := &Meeting{path: filepath.Join(p["dir"], name), kind: kind, Listens: Listens(role)}
 	if !m.Listens {

@@ -1,5 +1,6 @@
-// Command bench-nats is the NATS server of the contender nats, a worker with the role server. It is a program of its own because the
-// server's packages look after their process every second from the moment it begins, also where no server runs.
+// Command bench-nats is the NATS server of the contender nats, a worker with the role server. It is
+// a program of its own because the server's packages look after their process every second from the
+// moment it begins, also where no server runs.
 package main
 
 import (

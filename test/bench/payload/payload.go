@@ -1,7 +1,8 @@
-// Package payload is what benchmark messages carry, so that a message that was lost, repeated, reordered or not copied
-// is noticed. native/worker.h has the same in C.
+// Package payload is what benchmark messages carry, so that a message that was lost, repeated,
+// reordered or not copied is noticed. native/worker.h has the same in C.
 //
-// Message i has x = i * 0x9E3779B97F4A7C15 (mod 2^64). Word k, 64 bits little-endian at byte 8k, is stamped with x+k
+// Message i has x = i * 0x9E3779B97F4A7C15 (mod 2^64). Word k, 64 bits little-endian at byte 8k, is
+// stamped with x+k
 //
 //   - in the first 64 bytes: every word,
 //   - behind them: the first word of each 64-byte line, and the last word of the message.

@@ -9,8 +9,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// Asleep has any number of subscriptions, to a topic each, on which nobody publishes. They sleep before it is ready, and must do so in
-// every run.
+// Asleep has any number of subscriptions, to a topic each, on which nobody publishes. They sleep
+// before it is ready, and must do so in every run.
 func init() { worker.Register("shmbus", "asleep", openAsleep) }
 
 type asleep struct {

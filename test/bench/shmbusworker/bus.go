@@ -1,9 +1,10 @@
-// Package shmbusworker has the roles of the bus itself, through its public API only: send and recv, ping and pong; tick and
-// wake, which time how a sleeping subscriber is woken; fill and skip, which time what passing over messages takes; asleep, which has
-// subscriptions that nobody publishes to; steps, whose instructions are counted; and daemon, which starts busd.
+// Package shmbusworker has the roles of the bus itself, through its public API only: send and recv,
+// ping and pong; tick and wake, which time how a sleeping subscriber is woken; fill and skip, which
+// time what passing over messages takes; asleep, which has subscriptions that nobody publishes to;
+// steps, whose instructions are counted; and daemon, which starts busd.
 //
-// The worker that is ready first makes the bus, in dir, and removes it at the end; all others open it. Parameters beside the
-// common ones:
+// The worker that is ready first makes the bus, in dir, and removes it at the end; all others open
+// it. Parameters beside the common ones:
 //
 //	slots     messages that the ring holds (as many as by default, or fewer where they would take more than 256 MiB)
 //	slotsize  bytes of a slot; as many as by default, or what a larger message and its header need, at most 64 KiB + 64; a smaller one makes fragments

@@ -13,7 +13,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// Daemon starts busd, of which busd= is the path, for a bus that another worker has made, and says its pid in each run.
+// Daemon starts busd, of which busd= is the path, for a bus that another worker has made, and says
+// its pid in each run.
 func init() { worker.Register("shmbus", "daemon", openDaemon) }
 
 type daemon struct{ *exec.Cmd }

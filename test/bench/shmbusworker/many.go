@@ -8,7 +8,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// streamBits is where a message's number says whose it is: sender k sends those from k<<streamBits on.
+// streamBits is where a message's number says whose it is: sender k sends those from k<<streamBits
+// on.
 const streamBits = 40
 
 func firstOf(sender int) uint64 { return uint64(sender) << streamBits }
@@ -50,8 +51,8 @@ func (r *merger) Run(n int) (rep worker.Report, err error) {
 	return rep, nil
 }
 
-// loser receives from one sender what a lossy subscription gets. Each loss must be as large as it is said to be. The last message of
-// a run is never lost, since nothing comes behind it.
+// loser receives from one sender what a lossy subscription gets. Each loss must be as large as it
+// is said to be. The last message of a run is never lost, since nothing comes behind it.
 type loser struct {
 	*end
 	last uint64 // of all runs so far, plus one

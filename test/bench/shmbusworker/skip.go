@@ -11,9 +11,10 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// Fill and skip take turns, by a second bus: fill publishes as many messages as the ring holds, all on other topics but the last,
-// and skip, which did not look meanwhile, then looks for that one. Only skip's turn is timed; a sample is that of one turn.
-// A run is of so many turns. With all=1 skip wants every topic, and receives what it would pass over otherwise.
+// Fill and skip take turns, by a second bus: fill publishes as many messages as the ring holds, all
+// on other topics but the last, and skip, which did not look meanwhile, then looks for that one.
+// Only skip's turn is timed; a sample is that of one turn. A run is of so many turns. With all=1
+// skip wants every topic, and receives what it would pass over otherwise.
 const (
 	wanted    = "wanted"
 	atATime   = 4000 // publishers, if there are more topics
@@ -26,7 +27,8 @@ func init() {
 	worker.Register("shmbus", "fill", openFill)
 }
 
-// openTurns returns the ends of both buses: that of messages, where one publishes and the other subscribes, and that of turns.
+// openTurns returns the ends of both buses: that of messages, where one publishes and the other
+// subscribes, and that of turns.
 func openTurns(p worker.Params, owns bool, publish, subscribe string) (main, turns *end, err error) {
 	p = maps.Clone(p)
 	p["publishers"] = strconv.Itoa(min(p.Int("topics", 100), atATime) + 1)
@@ -123,7 +125,8 @@ func openFill(p worker.Params) (worker.Runner, error) {
 		if err != nil {
 			return nil, main.fail(err)
 		}
-		// All topics are there; where they are more than publishers can be, some of them, evenly, have messages.
+		// All topics are there; where they are more than publishers can be, some of them, evenly,
+		// have messages.
 		if share := min(topics, atATime); i*share/topics != (i+1)*share/topics {
 			f.others = append(f.others, pub)
 		} else if err := pub.Close(); err != nil {

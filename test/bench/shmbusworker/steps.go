@@ -11,9 +11,10 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// Steps does one thing n times, each between two marks, the system calls getppid, so that what it executes there can be counted: do= is
-// publish or receive a message, or skip, which passes over 4 and receives one. The first pair of marks has nothing between. It stays on
-// the thread that it names by tid=, which is not the first of the process.
+// Steps does one thing n times, each between two marks, the system calls getppid, so that what it
+// executes there can be counted: do= is publish or receive a message, or skip, which passes over 4
+// and receives one. The first pair of marks has nothing between. It stays on the thread that it
+// names by tid=, which is not the first of the process.
 func init() { worker.Register("shmbus", "steps", openSteps) }
 
 const skipped = 4

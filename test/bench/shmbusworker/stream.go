@@ -44,7 +44,8 @@ func (s sender) Run(n int) (worker.Report, error) {
 	return worker.Report{}, publish(ctx, pub, buf, i, s.sent)
 }
 
-// publish publishes the messages from i on, below end. It has no more variables than the processor has registers for.
+// publish publishes the messages from i on, below end. It has no more variables than the processor
+// has registers for.
 func publish(ctx context.Context, pub *bus.Publisher, buf []byte, i, end uint64) error {
 	for ; i < end; i++ {
 		payload.Stamp(buf, i)

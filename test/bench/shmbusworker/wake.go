@@ -10,8 +10,9 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// Tick publishes a message and leaves its subscriber time to fall asleep; wake notes when each one arrives. Their samples are the
-// low 32 bits of moments, of before the publish and of after the return: the difference, modulo 2^32, is how long it took.
+// Tick publishes a message and leaves its subscriber time to fall asleep; wake notes when each one
+// arrives. Their samples are the low 32 bits of moments, of before the publish and of after the
+// return: the difference, modulo 2^32, is how long it took.
 func init() {
 	worker.Register("shmbus", "tick", func(p worker.Params) (worker.Runner, error) {
 		e, err := open(p, false, topic, "")

@@ -92,7 +92,8 @@ func fanIn(ctx context.Context, b *Bench, each func(Row)) error {
 	return errors.Join(errs...)
 }
 
-// fromPublishers is the places of n publishers and a subscriber of all of them, or one that wants none of their messages.
+// fromPublishers is the places of n publishers and a subscriber of all of them, or one that wants
+// none of their messages.
 func (b *Bench) fromPublishers(n int, toNobody bool) []host.Place {
 	places := []host.Place{{Role: "recv", CPU: b.Host.CPUs[1], Times: n}}
 	if toNobody {

@@ -25,13 +25,15 @@ func init() {
 	})
 }
 
-// ringBytes bounds the memory of a ring, so that large frames stay in the cache as they do with whoever hands over few buffers.
+// ringBytes bounds the memory of a ring, so that large frames stay in the cache as they do with
+// whoever hands over few buffers.
 const ringBytes = 8 << 20
 
 // slotOf returns the bytes of the smallest slot that holds a message and its header.
 func slotOf(size int) int { return (size + 16 + 63) / 64 * 64 }
 
-// ourSlot returns the bytes of the slots that shmbus has for messages of a size: as many as by default, or what a larger one needs.
+// ourSlot returns the bytes of the slots that shmbus has for messages of a size: as many as by
+// default, or what a larger one needs.
 func ourSlot(size int) int { return max(slotOf(size), layout.Default().SlotSize) }
 
 // slotsFor returns how many slots of so many bytes a ring has.
@@ -104,7 +106,8 @@ func (b *Bench) oneWay(size, slot, batch int, name string) Question {
 	return q
 }
 
-// oneWayWith is with other slots than the default ones. That the parameter slots is there keeps it out of the charts by size.
+// oneWayWith is with other slots than the default ones. That the parameter slots is there keeps it
+// out of the charts by size.
 func (b *Bench) oneWayWith(size, slots, slot int) Question {
 	q := b.oneWay(size, slot, 1, fmt.Sprintf("%s, %d slots of %d B", Bytes(size), slots, slot))
 	q.Params["slots"] = slots

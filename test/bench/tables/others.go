@@ -58,10 +58,12 @@ func (b *Bench) otherRoundTrip(q *Question, size int) {
 	q.Times = host.Samples("ping")
 }
 
-// yardsticks are no ways for a program to go: they say what the hardware and the kernel allow, or what a benchmark says.
+// yardsticks are no ways for a program to go: they say what the hardware and the kernel allow, or
+// what a benchmark says.
 var yardsticks = []string{"native/ring", "native/bounce", "native/memcpy", "native/semop", "native/futex", "native/scan", "gobench"}
 
-// others asks a question for each contender beside the bus that has the role, carries plain messages and is none of except.
+// others asks a question for each contender beside the bus that has the role, carries plain
+// messages and is none of except.
 func (b *Bench) others(ctx context.Context, each func(Row), role string, complete func(q *Question, size int), except ...string) error {
 	sizes := []int{48}
 	if b.Full {

@@ -60,7 +60,8 @@ func Print(w io.Writer, t Table, rows []Row) {
 	}
 }
 
-// noise says how far the bus's own figure reaches around its median, and how many rounds were thrown out.
+// noise says how far the bus's own figure reaches around its median, and how many rounds were
+// thrown out.
 func (r Row) noise() string {
 	text := ""
 	for _, f := range r.Figures {

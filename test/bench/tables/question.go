@@ -46,10 +46,11 @@ type FailedError struct {
 func (e *FailedError) Error() string { return e.Case + ": " + e.Err.Error() }
 func (e *FailedError) Unwrap() error { return e.Err }
 
-// Ask answers a question with a row for each class that the processors were in. A side that this host cannot have has its
-// columns skipped. A side that fails, or does not deliver what was sent, fails the whole question: there is a row that says so, and
-// the error is a [*FailedError]. Where the machine leaves too few rounds that are to be believed, the row says that it is noisy, and there
-// is no error.
+// Ask answers a question with a row for each class that the processors were in. A side that this
+// host cannot have has its columns skipped. A side that fails, or does not deliver what was sent,
+// fails the whole question: there is a row that says so, and the error is a [*FailedError]. Where
+// the machine leaves too few rounds that are to be believed, the row says that it is noisy, and
+// there is no error.
 func (b *Bench) Ask(ctx context.Context, q Question, each func(Row)) error {
 	rows, err := b.ask(ctx, q)
 	if err != nil {

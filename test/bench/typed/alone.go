@@ -9,8 +9,8 @@ func init() {
 	})
 }
 
-// alone encodes and decodes without carrying: no transport that encodes and decodes in one goroutine can be faster, and one that
-// does both at the same time in two at most twice as fast.
+// alone encodes and decodes without carrying: no transport that encodes and decodes in one
+// goroutine can be faster, and one that does both at the same time in two at most twice as fast.
 type alone struct{ *series }
 
 func (a *alone) Run(n int) (worker.Report, error) {

@@ -9,7 +9,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// A codec makes bytes of a value and back, by a pointer to it. Bytes that encode returns are the codec's until its next call.
+// A codec makes bytes of a value and back, by a pointer to it. Bytes that encode returns are the
+// codec's until its next call.
 type codec interface {
 	encode(v any) ([]byte, error)
 	decode(b []byte, v any) error
@@ -26,7 +27,8 @@ func newCodec(p worker.Params) (codec, error) {
 	}
 }
 
-// reflected keeps an encoder, with the option that the bus uses, and a decoder, since both are costly to make.
+// reflected keeps an encoder, with the option that the bus uses, and a decoder, since both are
+// costly to make.
 type reflected struct {
 	out bytes.Buffer
 	in  bytes.Reader

@@ -13,8 +13,9 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// The contender typed-encoding encodes and decodes one value again and again in one goroutine, and times either, by its role, for
-// each batch. A run is of so many batches. way says from where to where:
+// The contender typed-encoding encodes and decodes one value again and again in one goroutine, and
+// times either, by its role, for each batch. A run is of so many batches. way says from where to
+// where:
 //
 //	slot     bus.Publisher.Publish, straight into the slot, publishing included; Decode inside bus.Subscription.Read, straight out of it
 //	copy     into a buffer that is kept and then PublishRaw; Receive, and then Decode

@@ -6,7 +6,8 @@ import (
 	"shmbus/test/bench/worker"
 )
 
-// NATS carries bytes: its own encoded connections are deprecated, and encoding before publishing is what is recommended instead.
+// NATS carries bytes: its own encoded connections are deprecated, and encoding before publishing is
+// what is recommended instead.
 func init() {
 	worker.Register("typed-nats", "server", library.BecomeServer)
 	for _, role := range []string{link.Send, link.Recv} {

@@ -79,7 +79,8 @@ func (s *sender) Run(n int) (worker.Report, error) {
 
 func (s *sender) Close() error { return s.bus.Close() }
 
-// receiver makes the bus, and receives with bus.ReceiveInto, as others decode into a value that they keep.
+// receiver makes the bus, and receives with bus.ReceiveInto, as others decode into a value that
+// they keep.
 type receiver struct {
 	params  worker.Params
 	bus     *bus.Bus

@@ -20,9 +20,9 @@ func init() {
 // prefix is the bytes of a message's length in front of it.
 const prefix = 4
 
-// socket is a Unix stream socket by plain system calls. The sender puts length and value into one buffer and writes it with one call;
-// the receiver reads as much as there is, up to 64 KiB, pauses for a moment after a short read (see kernel's stream), and decodes values
-// where they lie.
+// socket is a Unix stream socket by plain system calls. The sender puts length and value into one
+// buffer and writes it with one call; the receiver reads as much as there is, up to 64 KiB, pauses
+// for a moment after a short read (see kernel's stream), and decodes values where they lie.
 type socket struct {
 	*series
 	*link.Meeting

@@ -20,7 +20,8 @@ import (
 // ErrSkipped is wrapped by errors that say that this host lacks what a contender needs.
 var ErrSkipped = errors.New("skipped")
 
-// Main is the main loop of a Go worker: args are CONTENDER ROLE key=value …. It returns the exit code.
+// Main is the main loop of a Go worker: args are CONTENDER ROLE key=value …. It returns the exit
+// code.
 func Main(args []string, stdin io.Reader, stdout io.Writer) int {
 	if err := serve(args, stdin, stdout); err != nil {
 		fmt.Fprintf(stdout, "error %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))

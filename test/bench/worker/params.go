@@ -33,7 +33,8 @@ func (p Params) String(key, byDefault string) string {
 	return byDefault
 }
 
-// Int returns the number that key has, or byDefault. What is not a number ends the worker with an error line.
+// Int returns the number that key has, or byDefault. What is not a number ends the worker with an
+// error line.
 func (p Params) Int(key string, byDefault int) int {
 	v, ok := p[key]
 	if !ok {

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// A Report is what a run found. Start and End may be left zero: then they are the moments before and after Run.
+// A Report is what a run found. Start and End may be left zero: then they are the moments before
+// and after Run.
 type Report struct {
 	Start, End int64 // [testload.Now]
 	Bad, Lost  uint64
@@ -16,8 +17,8 @@ type Report struct {
 
 // A Runner is one role of a contender, set up: attached, connected, subscribed.
 type Runner interface {
-	// Run does one run of n messages or round trips, whose numbers go on from run to run. It loops by itself, so that
-	// nothing is called through an interface for each message.
+	// Run does one run of n messages or round trips, whose numbers go on from run to run. It loops
+	// by itself, so that nothing is called through an interface for each message.
 	Run(n int) (Report, error)
 	Close() error
 }

@@ -6,7 +6,8 @@ import (
 	"os"
 )
 
-// NewSamples returns room for n samples, whose pages are there already, so that none is first touched while time is taken.
+// NewSamples returns room for n samples, whose pages are there already, so that none is first
+// touched while time is taken.
 func NewSamples(n int) []uint32 {
 	s := make([]uint32, n)
 	for i := 0; i < n; i += 1024 {

@@ -6,7 +6,8 @@ import (
 	"shmbus/bus"
 )
 
-// A Cursor is where a program goes on after it was started again. Save it after each message, or after each batch.
+// A Cursor is where a program goes on after it was started again. Save it after each message, or
+// after each batch.
 type Cursor struct {
 	UUID     string // of the bus: positions of another one mean something else
 	Position uint64 // of the next message

@@ -8,7 +8,8 @@ import (
 	"shmbus/bus"
 )
 
-// follow receives from the bus of a name for as long as ctx lasts, also after the bus was removed and made again.
+// follow receives from the bus of a name for as long as ctx lasts, also after the bus was removed
+// and made again.
 func follow(ctx context.Context, name string, handle func(bus.Message)) error {
 	return bus.Follow(ctx, name, func(b *bus.Bus) error {
 		s, err := b.Subscribe("eu.>", bus.Reliable(), bus.FromOldest())

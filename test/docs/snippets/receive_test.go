@@ -60,8 +60,8 @@ func fastest(ctx context.Context, b *bus.Bus) (bytes int, err error) {
 	}
 }
 
-// tail handles the messages of a lossy subscription, and says how many it has lost in between. It returns when ctx ends
-// or the subscription is closed.
+// tail handles the messages of a lossy subscription, and says how many it has lost in between. It
+// returns when ctx ends or the subscription is closed.
 func tail(ctx context.Context, s *bus.Subscription, handle func(bus.Message)) error {
 	for m, err := range s.All(ctx) {
 		var loss *bus.LossError

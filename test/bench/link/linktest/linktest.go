@@ -112,7 +112,8 @@ func (w *Worker) Terminate() {
 // Begin begins a run of n.
 func (w *Worker) Begin(n int) { w.Tell("run " + strconv.Itoa(n)) }
 
-// End waits for the end of the run and returns what it reports. The run must have been without fault.
+// End waits for the end of the run and returns what it reports. The run must have been without
+// fault.
 func (w *Worker) End() worker.Params {
 	w.t.Helper()
 	p, err := worker.ParseParams(strings.Fields(w.line("ran"))[1:])
